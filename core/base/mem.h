@@ -1,0 +1,19 @@
+/* The only user of malloc and its kin.
+ *
+ * Memory that is not to be had ends the process (exit status 2) after a message on standard error: no caller can go on
+ * sensibly, and the other half of the program restores the terminal (see engine/guard.h). So nothing here returns NULL,
+ * except mem_dup(NULL). Sizes of 0 are allowed and give a pointer that may be freed. */
+#ifndef PROBETOP_MEM_H
+#define PROBETOP_MEM_H
+
+#include <stddef.h>
+
+void *mem_new(size_t size);                 /* zeroed */
+void *mem_array(size_t count, size_t size); /* zeroed; count * size is checked for overflow */
+void *mem_resize(void *memory, size_t count,
+                 size_t size);                     /* like realloc; new bytes are not zeroed; overflow checked */
+char *mem_dup(const char *string);                 /* NULL gives NULL */
+char *mem_dup_n(const char *bytes, size_t length); /* a NUL is added */
+void mem_free(void *memory);                       /* NULL is fine */
+
+#endif

@@ -1,0 +1,34 @@
+/* The two halves and how each guards the other.
+ *
+ * guard_split() makes two processes: the engine half (the child: own session, no terminal of its own) and the screen half (the parent, whom the shell waits for). They are joined by a socket pair, whose end of
+ * file tells each of the other's death, however it came.
+ *   - The screen half dies or its terminal goes: the engine half restores the terminal (the termios saved before the split, and the bytes the screen half registered: leave alternate screen, show cursor, normal keypad and attributes),
+ *     ends its children and itself. The journal stays unless the end was orderly.
+ *   - The engine half dies: the screen half leaves the screen, ends the process groups that were registered, says what happened and where the journal is, exits 2.
+ * SIGHUP, SIGINT and SIGQUIT from the terminal reach the screen half alone. */
+#ifndef PROBETOP_GUARD_H
+#define PROBETOP_GUARD_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct guard {
+    bool is_engine; /* which half this is */
+    int fd;         /* control socket of this half */
+    pid_t other;    /* the other half */
+    int tty;        /* engine half: the terminal, for restoring it; -1 where there is none */
+    void *saved;    /* private: termios */
+};
+
+/* Core dumps off and no new privileges in both halves. tty_fd: the terminal (-1: none). */
+enum status guard_split(int tty_fd, struct guard *out, struct problem *problem);
+/* Engine half, when the screen half has gone without a word: puts the terminal back. `bytes` is what the screen half registered. Safe when the terminal is gone. */
+void guard_restore_terminal(const struct guard *guard, const char *bytes, size_t length);
+/* Screen half: how the engine half ended, as words ("was ended by signal 9 (Killed)"), after its socket closed; waits for it at most 2 s. Returns its exit status, or 128 + signal. */
+int guard_reap(const struct guard *guard, char *words, size_t size);
+void guard_free(struct guard *guard);
+
+#endif

@@ -1,0 +1,45 @@
+/* The journal: an append-only file of facts in a private directory, and the only way from the engine to a screen.
+ *
+ * Live journal: DIR/journal-000001.jsonl, -000002, ... Each segment is at most segment_max bytes, at most `segments` exist; the oldest is removed. Every segment begins with the hello, and from the second
+ * on with the newest `pod` fact of every pod, so that a reader that begins there has everybody. Directory 0700, files 0600, made with O_EXCL and O_NOFOLLOW. A recording is one file that the user named; no rotation.
+ * A write that fails (full disk, removed directory) stops that file with one note; watching goes on, and so does the other file.
+ *
+ * A torn last line (the writer was killed) is not an error: the reader stops before it. */
+#ifndef PROBETOP_JOURNAL_H
+#define PROBETOP_JOURNAL_H
+
+#include "base/status.h"
+#include "model/fact.h"
+
+enum { JOURNAL_SEGMENT_MAX = 16 * 1024 * 1024, JOURNAL_SEGMENTS = 4 };
+
+/* ---- writing ---- */
+struct journal;
+
+/* Makes a fresh private directory for this run below $XDG_STATE_HOME/probetop (or ~/.local/state/probetop; where neither can be written, below $TMPDIR or /tmp) and returns its path (free it). */
+enum status journal_make_dir(char **dir, struct problem *problem);
+enum status journal_create(const char *dir, size_t segment_max, int segments, struct journal **out,
+                           struct problem *problem);
+/* Also write everything to this file from here on. It must not exist yet: a recording never overwrites. Call before the first append. */
+enum status journal_record(struct journal *journal, const char *path, struct problem *problem);
+/* Buffers the fact; journal_flush() writes. Facts of kind hello and pod are also remembered for the beginnings of later segments. */
+void journal_append(struct journal *journal, const struct fact *fact);
+/* One write per file. Returns true and fills `note` when something just went wrong that the user must hear of once ("recording to X stopped: no space left on device"). */
+bool journal_flush(struct journal *journal, struct problem *note);
+/* keep: leave the directory for later reading; otherwise its files and itself are removed. A recording always stays. */
+void journal_close(struct journal *journal, bool keep);
+const char *journal_dir(const struct journal *journal);
+/* Removes a journal's directory and its segments: for the half that outlives the writer. Removes nothing that does not look like a journal's. */
+void journal_remove_dir(const char *dir);
+
+/* ---- reading ---- */
+struct journal_reader;
+/* path: a recording, or a live journal's directory (follows from segment to segment). STATUS_BAD_INPUT when it is no journal, with the line and what was expected. */
+enum status journal_open(const char *path, struct journal_reader **out, struct problem *problem);
+/* The next fact, to be freed by the caller. STATUS_AGAIN: no complete line there now (a live journal may get one later). STATUS_BAD_INPUT: a broken line, described in
+ * `problem` with its number; reading can go on. STATUS_IO. A gap (the reader fell behind rotation) comes as a FACT_NOTE. */
+enum status journal_next(struct journal_reader *reader, struct fact *fact, struct problem *problem);
+enum status journal_rewind(struct journal_reader *reader);
+void journal_reader_free(struct journal_reader *reader);
+
+#endif

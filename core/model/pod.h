@@ -1,0 +1,140 @@
+/* One pod of the model: what was told of it, and what follows from that. Only fleet.c and pod.c write here; everybody else reads it const. */
+#ifndef PROBETOP_POD_H
+#define PROBETOP_POD_H
+
+#include "model/fact.h"
+#include "model/forecast.h"
+#include "model/history.h"
+#include "model/progress.h"
+#include "model/prober.h"
+#include "model/stage.h"
+
+enum { POD_FAILURES_MAX = 4, POD_LOGS_MAX = 300, POD_EVENTS_MAX = 64, POD_HAPPENINGS_MAX = 200 };
+
+struct lane {
+    bool present;         /* the spec has it, or the source asks for this witness */
+    struct prober prober; /* not for witnesses */
+    struct history history;
+    struct sample last;        /* the newest sample; last.sent -1 before the first */
+    int64_t last_at;           /* t when it ended */
+    int64_t last_counted_sent; /* t when the newest probe that counted was sent; -1 none */
+    int32_t streak;            /* like results in a row, for witnesses too; UNKNOWN and ERRORED leave it */
+    bool streak_failing;
+    int64_t streak_since;                  /* t of the streak's first result */
+    uint64_t ok, failed, errored, unknown; /* counts ever */
+};
+
+/* A failing answer kept longer than the ring of samples keeps it. */
+struct failure {
+    int64_t t;
+    enum lane_kind lane;
+    enum probe_cause cause;
+    int32_t status;
+    int64_t total;
+    struct text detail, body;
+};
+
+/* An entry of the merged timeline: probes' transitions, the kubelet's doings, events, notable log lines. Our own words, outside parts cleaned. */
+enum happening_kind {
+    HAPPENED_STAGE,
+    HAPPENED_PROBE,
+    HAPPENED_KUBELET,
+    HAPPENED_EVENT,
+    HAPPENED_LOG,
+    HAPPENED_TUNNEL,
+    HAPPENED_KIND_COUNT
+};
+const char *happening_name(enum happening_kind kind); /* "stage", "probe", ... */
+struct happening {
+    int64_t t;
+    enum happening_kind kind;
+    char mood; /* ' ' neutral, '+' good, '!' needs a look, 'x' bad */
+    struct text words;
+};
+
+struct log_line {
+    int64_t t;
+    bool previous, sidecar;
+    uint32_t run; /* container run it belongs to */
+    struct text line;
+};
+
+struct pod_event {
+    int64_t first, last;
+    int32_t count;
+    bool warning;
+    struct text uid, reason, message, container;
+};
+
+struct pod {
+    struct pod_facts facts;
+    bool gone; /* no longer there; kept until the fleet forgets it */
+    int64_t first_seen, gone_at;
+    uint32_t run;      /* container run, from 1, as far as we have seen */
+    int64_t run_began; /* t when this run began: startedAt, or when we first saw it (then run_guess) */
+    bool run_guess;
+    int32_t kills; /* restarts a kubelet would have made (endpoints given by hand) or made (told by restartCount) */
+    struct lane lanes[LANE_COUNT];
+    struct progress progress;
+    struct progress *previous; /* of the run before, NULL when there was none; owned */
+
+    enum stage stage;
+    int64_t stage_since;
+    struct text reason; /* a few words beside the stage: "engine dead", "shards 41/163", "behind the sidecar" */
+    struct spans spans;
+    int64_t api_up_at, loaded_at, ready_at; /* t in this run; -1 not yet */
+    int64_t last_load_took;                 /* µs from run_began to loaded in the newest run that got there; -1 */
+    bool api_and_loaded_together;           /* a direct vLLM port: both stages are one moment */
+    bool engine_dead;                       /* /health of vLLM's own port says 503 with an empty body, in this run */
+    bool wrong_model, unauthorized, is_simulator;
+    struct text models[SAMPLE_MODELS_MAX]; /* the newest list */
+    int32_t model_count;                   /* -1: none seen in this run */
+    enum answerer answered_by[2];          /* newest answerer on [0] the serving port, [1] vLLM's own port */
+
+    enum tunnel_word tunnel;
+    int64_t tunnel_since, tunnel_round_trip;
+    struct text tunnel_detail;
+
+    struct failure failures[POD_FAILURES_MAX]; /* newest first */
+    int32_t failure_count;
+    struct happening *happenings; /* ring */
+    uint32_t happening_first, happening_count, happening_capacity;
+    struct log_line *logs; /* ring */
+    uint32_t log_first, log_count, log_capacity;
+    struct pod_event *events; /* oldest first by `last` */
+    uint32_t event_count;
+    uint64_t version; /* changes whenever anything above does */
+};
+
+const struct happening *pod_happening(const struct pod *pod, uint32_t back); /* 0 newest; NULL beyond */
+const struct log_line *pod_log(const struct pod *pod, uint32_t back);
+
+/* The container as the lanes see it now. */
+struct container_view pod_view(const struct pod *pod);
+/* Why the lane sends nothing now, or GATE_SEND. Witnesses: GATE_SEND while the container runs and no kubelet's lane covers them (same target, sending, period <= 10 s). */
+enum gate pod_gate(const struct pod *pod, enum lane_kind lane, int64_t now);
+struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t now);
+/* The forecast that matters most now: a restart before NotReady before Ready; CONSEQUENCE_NONE when nothing is running up. */
+struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lane);
+struct budget pod_budget(const struct pod *pod, int64_t now);
+/* Whether loading will be done in time at the present rate: TRI_UNKNOWN without an ETA; *done_at (may be NULL) is the expected moment or -1. An estimate. */
+enum tri pod_in_time(const struct pod *pod, int64_t now, int64_t *done_at);
+/* Same-named rank for "worst first": stage rank, raised when a streak runs or the budget is short, with 2 decimals as an integer (higher is worse). */
+int32_t pod_severity(const struct pod *pod, int64_t now);
+
+/* What the person on call is told about a pod in four short paragraphs: a headline, why (with evidence and time), what happens next, what to do. */
+enum { ADVICE_WHY_MAX = 3 };
+struct advice {
+    struct text headline; /* "the engine process died; its API server answers for moments more" */
+    struct text why[ADVICE_WHY_MAX];
+    int32_t why_count;
+    struct text
+        next; /* "the kubelet restarts the container in about 8s (third liveness failure); loading took 5:50 last time" */
+    struct text command;    /* to copy; empty when there is nothing to run */
+    const char *confidence; /* "certain", "likely", "possible"; "" when nothing is wrong */
+    bool nothing_wrong;
+};
+void pod_advice(const struct pod *pod, int64_t now, struct advice *out); /* out is zeroed first; free it */
+void advice_free(struct advice *advice);
+
+#endif

@@ -1,0 +1,29 @@
+/* What an answer means: (transport, status, body, tunnel's word) -> one outcome, one cause, one sentence, and who answered. Pure and total: every combination
+ * has its row, see tests/unit/test_classify.c. Rules: facts/kube.md 1.2.10, 1.6, 3.1; facts/vllm.md 1.2 to 1.4 and 1.8. */
+#ifndef PROBETOP_CLASSIFY_H
+#define PROBETOP_CLASSIFY_H
+
+#include "model/fact.h"
+#include "probe/http.h"
+
+/* What classification needs to know about the question. */
+struct classify_question {
+    enum lane_kind lane;
+    enum probe_action action;
+    const char *path; /* of the spec; "" for tcpSocket */
+    bool https;
+    bool tunnelled;             /* a stream tunnel lies between: an empty reply then needs the tunnel's word */
+    enum tunnel_word tunnel;    /* TUNNEL_UP for direct */
+    bool behind_sidecar;        /* the asked port is the sidecar's */
+    const char *expected_model; /* "" any */
+};
+
+/* Fills outcome, cause, answerer, status, times (times `speed`), redirects, detail, body (when not OK), models of `sample`. sample->lane etc. are set too; sent, late
+ * and attempt are the caller's. */
+void classify(const struct classify_question *question, const struct http_result *result, double speed,
+              struct sample *sample);
+
+/* A probe that was never sent: UNKNOWN with the tunnel's or our own reason. */
+void classify_unsent(enum lane_kind lane, enum probe_action action, enum tunnel_word tunnel, struct sample *sample);
+
+#endif

@@ -1,0 +1,19 @@
+/* The model as text, for commands and pipes: table and wide for people, json and jsonl for programs. Pure: fleet in, bytes out. */
+#ifndef PROBETOP_REPORT_H
+#define PROBETOP_REPORT_H
+
+#include "base/buf.h"
+#include "model/fleet.h"
+
+enum report_format { REPORT_TABLE, REPORT_WIDE, REPORT_JSON, REPORT_JSONL };
+bool report_format_from_name(const char *name, enum report_format *format);
+
+/* Appends the report. json: one document {"schema":"probetop.check/v1","time":...,"pods":[...]}; jsonl: one such pod object a line, each with the schema. */
+void report_fleet(const struct fleet *fleet, int64_t now, enum report_format format, bool ascii, struct buf *out);
+/* Whether anything is unhealthy (exit code 1): a pod that is neither Ready (or loaded, where no verdict on Ready exists) nor loading within its budget; no pods at all. */
+bool report_unhealthy(const struct fleet *fleet, int64_t now);
+/* One sentence for line mode: "14:02:51 decode-0 became Ready after 5:50" without a newline. */
+void report_happening(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
+                      struct buf *out);
+
+#endif
