@@ -70,7 +70,7 @@ enum prober_step {
     PROBER_CHANGED, /* `stored` changed: started, ready, not ready */
     PROBER_KILL     /* `stored` is a startup or liveness Failure: the kubelet kills the container now */
 };
-/* Steps 10 to 12. OK and WARN are Success, FAIL is Failure, ERRORED is thrown away after 3 attempts, UNKNOWN (no tunnel) counts nothing. Liveness and readiness results that come while on hold are ignored. */
+/* Steps 10 to 12. OK and WARN are Success, FAIL is Failure, ERRORED is thrown away after 3 attempts, UNKNOWN (no tunnel) counts nothing. Results that come while on hold or stopped are ignored. */
 enum prober_step prober_result(struct prober *prober, enum outcome outcome);
 
 /* Failures (or successes) in a row just now, 0 when the last counted probe was of the other kind. */
