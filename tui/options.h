@@ -41,6 +41,8 @@ struct options {
 /* STATUS_OK, or STATUS_BAD_INPUT with the sentence for standard error (exit 2). */
 enum status options_parse(int argc, char **argv, struct options *out, struct problem *problem);
 void options_free(struct options *options);
+/* Where themes are looked for instead of the installed folder: $PROBETOP_THEMES when it is an absolute path, else NULL. */
+const char *options_themes_dir(void);
 void options_help(const char *topic, struct buf *out); /* --help; topic NULL or a command's name */
 
 #endif
