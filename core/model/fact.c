@@ -1,0 +1,116 @@
+#include "model/fact.h"
+
+#include <string.h>
+
+const char *fact_kind_name(enum fact_kind kind)
+{
+    static const char *const names[FACT_KIND_COUNT] = {
+#define X(id, name) [id] = name,
+        FACT_TABLE(X)
+#undef X
+    };
+    return (unsigned)kind < FACT_KIND_COUNT ? names[kind] : "unknown";
+}
+
+static const char *const tunnel_word_names[TUNNEL_WORD_COUNT] = {
+#define X(id, name) [id] = name,
+    TUNNEL_WORD_TABLE(X)
+#undef X
+};
+
+const char *tunnel_word_name(enum tunnel_word word)
+{
+    return (unsigned)word < TUNNEL_WORD_COUNT ? tunnel_word_names[word] : "unknown";
+}
+
+bool tunnel_word_from_name(const char *name, enum tunnel_word *word)
+{
+    for (int i = 0; name != NULL && i < TUNNEL_WORD_COUNT; i++) {
+        if (strcmp(tunnel_word_names[i], name) == 0) {
+            *word = (enum tunnel_word)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum { SOURCE_STATE_COUNT = SOURCE_DENIED + 1 };
+
+static const char *const source_state_names[SOURCE_STATE_COUNT] = {
+    [SOURCE_STARTING] = "starting", [SOURCE_WATCHING] = "watching", [SOURCE_NONE_FOUND] = "none-found",
+    [SOURCE_LOST] = "lost",         [SOURCE_DENIED] = "denied",
+};
+
+const char *source_state_name(enum source_state state)
+{
+    return (unsigned)state < SOURCE_STATE_COUNT ? source_state_names[state] : "unknown";
+}
+
+bool source_state_from_name(const char *name, enum source_state *state)
+{
+    for (int i = 0; name != NULL && i < SOURCE_STATE_COUNT; i++) {
+        if (strcmp(source_state_names[i], name) == 0) {
+            *state = (enum source_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void fact_init(struct fact *fact, enum fact_kind kind, uint32_t pod)
+{
+    memset(fact, 0, sizeof *fact);
+    fact->kind = kind;
+    fact->pod = pod;
+    if (kind == FACT_PROBE) {
+        sample_init(&fact->u.sample);
+    } else if (kind == FACT_POD) {
+        fact->u.facts.id = pod;
+    } else if (kind == FACT_LOG) {
+        fact->u.log.written = -1;
+    } else if (kind == FACT_TUNNEL) {
+        fact->u.tunnel.round_trip = -1;
+    }
+}
+
+void fact_free(struct fact *fact)
+{
+    switch (fact->kind) {
+    case FACT_HELLO:
+        text_free(&fact->u.hello.title);
+        text_free(&fact->u.hello.source);
+        text_free(&fact->u.hello.program);
+        break;
+    case FACT_POD:
+        pod_facts_free(&fact->u.facts);
+        break;
+    case FACT_PROBE:
+        sample_free(&fact->u.sample);
+        break;
+    case FACT_LOG:
+        text_free(&fact->u.log.container);
+        text_free(&fact->u.log.line);
+        break;
+    case FACT_EVENT:
+        text_free(&fact->u.event.reason);
+        text_free(&fact->u.event.message);
+        text_free(&fact->u.event.container);
+        text_free(&fact->u.event.uid);
+        break;
+    case FACT_TUNNEL:
+        text_free(&fact->u.tunnel.detail);
+        break;
+    case FACT_SOURCE:
+        text_free(&fact->u.source.detail);
+        break;
+    case FACT_NOTE:
+        text_free(&fact->u.note);
+        break;
+    case FACT_END:
+        text_free(&fact->u.end);
+        break;
+    case FACT_GONE:
+    case FACT_KIND_COUNT:
+        break;
+    }
+}
