@@ -48,6 +48,7 @@ struct progress {
     int32_t done, total; /* shards (SHARDS), graphs (GRAPHS), prefetched files (DOWNLOAD); total 0: not known */
     int64_t counted_from, counted_at; /* t of the first and of the newest count of the present sub-stage */
     int32_t counted_from_done;
+    uint8_t bar; /* which of the bars that follow each other is counted (graphs: piecewise, then full) */
     struct text version, model;               /* when the log told them */
     double download_seconds, weights_seconds; /* when the log told them; 0 not */
     bool shutting_down;                       /* shutdown lines were seen */
@@ -59,6 +60,9 @@ bool progress_line(struct progress *progress, const char *line, size_t length, i
 
 /* The line without collector and process prefixes, colour escapes and box characters: what patterns are matched against. *start points into the line. */
 void progress_strip(const char *line, size_t length, const char **start, size_t *rest);
+
+/* Whether this line can only come from another start of the server process (its greeting, after loading had begun): for endpoints, where no container ID tells of a restart. */
+bool progress_begins_anew(const struct progress *progress, const char *line, size_t length);
 
 /* 0 to 100 for the present sub-stage, -1 unknown. */
 int32_t progress_percent(const struct progress *progress);
