@@ -13,11 +13,12 @@ struct cell {
     uint8_t columns;       /* 1 or 2; 0 for a right half */
     uint8_t style;         /* enum style */
     uint8_t attributes;    /* ATTR_ bits added to the style's */
+    uint8_t over;          /* enum style whose background and attributes lie over it; STYLE_TEXT: none */
 };
 
 struct canvas {
     int columns, rows;
-    bool ascii;         /* the terminal shows ASCII only: canvas_text() turns other characters into '?' */
+    bool ascii; /* the terminal shows ASCII only: our own signs get their stand-ins, everything else becomes '?' */
     struct cell *cells; /* owned; rows * columns */
 };
 
@@ -32,6 +33,9 @@ int canvas_printf(struct canvas *canvas, int row, int column, int limit, enum st
     __attribute__((format(printf, 6, 7)));
 /* Outside text, cut at the end with U+2026 (".." in ascii) where longer than `limit`. */
 int canvas_text(struct canvas *canvas, int row, int column, int limit, enum style style, const struct text *text);
+/* Outside text over several rows of `width` columns, broken between words where possible. Returns the rows taken: at least 1, at most `rows` (then the last one is cut). */
+int canvas_wrap(struct canvas *canvas, int row, int column, int width, int rows, enum style style,
+                const struct text *text);
 /* A name, cut in the middle. */
 int canvas_name(struct canvas *canvas, int row, int column, int limit, enum style style, const struct text *text);
 /* Right-aligned in [column, column + width). */
@@ -41,8 +45,10 @@ void canvas_fill(struct canvas *canvas, int row, int column, int width, enum sty
 void canvas_row_style(struct canvas *canvas, int row,
                       enum style style); /* lays a style's background and attributes over a row (selection) */
 
+size_t codepoint_utf8(uint32_t codepoint, char out[5]); /* bytes written before the NUL */
 bool canvas_cell_equal(const struct cell *a, const struct cell *b);
-/* The picture as lines of UTF-8 without trailing blanks; with `styles`, a second block of the same size with one letter per cell (the style's first letter, '.' for text). */
+/* The picture as lines of UTF-8 without trailing blanks; with `styles`, a second block of the same size with one letter per cell: the
+ * style's first letter, '.' for text, 'x' for escaped; a capital (':' for text) where another style lies over it. */
 void canvas_dump(const struct canvas *canvas, bool styles, struct buf *out);
 
 #endif

@@ -1,0 +1,147 @@
+#include "tui/layout.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum { LEVELS = 10, ALWAYS = LEVELS };
+
+/* A column's claims. It is there on levels below `leaves`; from level `shrinks` on its least width is `small`. */
+struct claim {
+    int gap, least, small, shrinks, leaves;
+};
+
+static const struct claim FLEET_CLAIMS[FLEET_COLUMN_COUNT] = {
+    [FLEET_NAME] = {0, 18, 14, 5, ALWAYS},   [FLEET_ROLE] = {1, 8, 8, ALWAYS, 2},
+    [FLEET_STAGE] = {1, 18, 8, 8, ALWAYS},   [FLEET_FOR] = {1, 5, 5, ALWAYS, 8},
+    [FLEET_RESTARTS] = {1, 2, 2, ALWAYS, 4}, [FLEET_LANES] = {2, 5, 5, ALWAYS, 6},
+    [FLEET_NEXT] = {2, 25, 16, 5, ALWAYS},   [FLEET_P50] = {1, 5, 5, ALWAYS, 1},
+    [FLEET_P99] = {1, 5, 5, ALWAYS, 3},      [FLEET_TIMELINE] = {2, 16, TIMELINE_CELLS_MIN, 5, 7},
+};
+
+static const struct claim LANE_CLAIMS[LANE_COLUMN_COUNT] = {
+    [LANE_COLUMN_NAME] = {0, 9, 9, ALWAYS, ALWAYS}, [LANE_COLUMN_SPEC] = {1, 22, 22, ALWAYS, 2},
+    [LANE_COLUMN_THRESHOLD] = {1, 9, 9, ALWAYS, 4}, [LANE_COLUMN_STREAK] = {2, 22, 14, 5, ALWAYS},
+    [LANE_COLUMN_LAST] = {2, 18, 12, 3, 5},         [LANE_COLUMN_WHO] = {1, 7, 7, ALWAYS, 1},
+    [LANE_COLUMN_BEATS] = {2, 16, 12, 2, 6},
+};
+
+/* Who gets how much of what is left over, one after the other. */
+struct wish {
+    int column, width;
+};
+
+static int least(const struct claim *claim, int level)
+{
+    return level >= claim->shrinks ? claim->small : claim->least;
+}
+
+static int needed(const struct claim *claims, int count, int level)
+{
+    int sum = 0;
+    for (int i = 0; i < count; i++)
+        if (level < claims[i].leaves)
+            sum += claims[i].gap + least(&claims[i], level);
+    return sum;
+}
+
+static void columns_place(const struct claim *claims, int count, int first_level, int left, int columns,
+                          const struct wish *wishes, int wish_count, struct place *out)
+{
+    int level = first_level;
+    while (level < LEVELS - 1 && left + needed(claims, count, level) > columns)
+        level++;
+    int spare = columns - left - needed(claims, count, level);
+    for (int i = 0; i < count; i++)
+        out[i].width = level < claims[i].leaves ? least(&claims[i], level) : 0;
+    for (int i = 0; i < wish_count && spare > 0; i++) {
+        int *width = &out[wishes[i].column].width;
+        int more = wishes[i].width - *width;
+        more = more > spare ? spare : more;
+        if (*width == 0 || more <= 0)
+            continue;
+        *width += more;
+        spare -= more;
+    }
+    int at = left;
+    for (int i = 0; i < count; i++) {
+        if (out[i].width == 0)
+            continue;
+        at += i > 0 ? claims[i].gap : 0;
+        out[i].column = at;
+        if (at + out[i].width > columns) /* narrower than anything promised */
+            out[i].width = columns > at ? columns - at : 0;
+        at += out[i].width;
+    }
+}
+
+static int clamp(int value, int low, int high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+struct page_layout layout_page(int columns, int rows)
+{
+    struct page_layout layout = {0};
+    (void)columns;
+    layout.rule = rows >= 12;
+    layout.bottom = rows > 1 ? rows - 1 : -1;
+    layout.body.row = layout.rule ? 2 : 1;
+    layout.body.rows = clamp(rows - 1 - layout.body.row, 0, rows);
+    return layout;
+}
+
+/* The list takes what the pods need, the advice stands below it; where room is short the list gives first, down to half of it. */
+static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
+{
+    int top = layout->rule ? 2 : rows > 1 ? 1 : 0;
+    layout->heads = layout->rule ? top++ : -1;
+    int room = rows - 1 - top;
+    int wanted = rows >= 20 ? 7 : rows >= 12 ? 5 : rows >= 7 ? 2 : 0;
+    int blank = wanted > 2 ? 1 : 0; /* above it */
+    int most = clamp(room - wanted - blank, 0, rows);
+    layout->list.row = top;
+    layout->list.rows = clamp(pods > 0 ? pods : 1, 1, most > 1 ? most : 1);
+    if (layout->list.rows > room)
+        layout->list.rows = clamp(room, 0, rows);
+    if (wanted == 0 || pods == 0)
+        return;
+    layout->advice.row = top + layout->list.rows + blank;
+    /* one blank row above the bottom line where there is room for it */
+    int left = rows - 1 - layout->advice.row;
+    layout->advice.rows = clamp(left > wanted ? left - 1 : left, 0, 12);
+}
+
+struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int name_cells)
+{
+    struct fleet_layout layout;
+    memset(&layout, 0, sizeof layout);
+    struct page_layout page = layout_page(columns, rows);
+    layout.rule = page.rule;
+    layout.bottom = page.bottom;
+    fleet_panes(&layout, rows, pods);
+    const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 20)},
+                                  {FLEET_STAGE, 24},
+                                  {FLEET_NEXT, 34},
+                                  {FLEET_NAME, clamp(name_cells, 14, 32)},
+                                  {FLEET_TIMELINE, 36},
+                                  {FLEET_ROLE, 14},
+                                  {FLEET_NAME, clamp(name_cells, 14, 63)},
+                                  {FLEET_STAGE, 32},
+                                  {FLEET_NEXT, 42},
+                                  {FLEET_RESTARTS, 4},
+                                  {FLEET_TIMELINE, columns}};
+    columns_place(FLEET_CLAIMS, FLEET_COLUMN_COUNT, wide ? 0 : 1, columns > FLEET_LEFT ? FLEET_LEFT : 0, columns,
+                  wishes, (int)(sizeof wishes / sizeof *wishes), layout.place);
+    return layout;
+}
+
+struct lane_layout layout_lanes(int columns)
+{
+    struct lane_layout layout;
+    memset(&layout, 0, sizeof layout);
+    const struct wish wishes[] = {{LANE_COLUMN_STREAK, 28}, {LANE_COLUMN_SPEC, 30}, {LANE_COLUMN_LAST, 50},
+                                  {LANE_COLUMN_STREAK, 36}, {LANE_COLUMN_LAST, 60}, {LANE_COLUMN_BEATS, columns}};
+    columns_place(LANE_CLAIMS, LANE_COLUMN_COUNT, 0, columns > 1 ? 1 : 0, columns, wishes,
+                  (int)(sizeof wishes / sizeof *wishes), layout.place);
+    return layout;
+}
