@@ -107,6 +107,15 @@ void buf_drop(struct buf *buf, size_t length)
     buf->data[buf->len] = '\0';
 }
 
+void buf_cut(struct buf *buf, size_t length)
+{
+    buf->truncated = false;
+    if (length < buf->len) {
+        buf->len = length;
+        buf->data[length] = '\0';
+    }
+}
+
 const char *buf_str(const struct buf *buf)
 {
     return buf->data == NULL ? "" : buf->data;

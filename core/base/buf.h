@@ -23,6 +23,7 @@ bool buf_puts(struct buf *buf, const char *string);
 bool buf_putc(struct buf *buf, char byte);
 bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_drop(struct buf *buf, size_t length); /* removes the first `length` bytes (all, when more) */
+void buf_cut(struct buf *buf, size_t length);  /* keeps the first `length` bytes only; what did not fit is forgotten */
 const char *buf_str(const struct buf *buf);    /* never NULL, NUL-terminated; valid until the next change */
 
 #endif
