@@ -13,18 +13,19 @@
 
 /* How a request is answered. */
 enum manner {
-    MANNER_ANSWER,          /* status, headers, body */
-    MANNER_RESET,           /* RST without an answer */
-    MANNER_CLOSE,           /* closed without an answer */
-    MANNER_HANG,            /* nothing, until the client gives up */
-    MANNER_DRIP,            /* the answer, one byte every 100 ms */
-    MANNER_SHORT_BODY,      /* Content-Length says twice as much as comes */
-    MANNER_LONG_LENGTH,     /* Content-Length says 1 TB, then closes after the body */
-    MANNER_ENDLESS_BODY,    /* the body is repeated until 1 GB or the client leaves */
-    MANNER_ENDLESS_HEADERS, /* header lines without end */
-    MANNER_ENDLESS_HEADER,  /* one header line without end */
-    MANNER_GARBAGE,         /* bytes that are not HTTP */
-    MANNER_HALF             /* the headers and half of the body, then silence */
+    MANNER_ANSWER,           /* status, headers, body */
+    MANNER_RESET,            /* RST without an answer */
+    MANNER_CLOSE,            /* closed without an answer */
+    MANNER_HANG,             /* nothing, until the client gives up */
+    MANNER_DRIP,             /* the answer, one byte every 100 ms */
+    MANNER_SHORT_BODY,       /* Content-Length says twice as much as comes */
+    MANNER_LONG_LENGTH,      /* Content-Length says 1 TB, then closes after the body */
+    MANNER_ENDLESS_BODY,     /* the body is repeated until 1 GB or the client leaves */
+    MANNER_ENDLESS_HEADERS,  /* header lines without end */
+    MANNER_ENDLESS_HEADER,   /* one header line without end */
+    MANNER_ENDLESS_CONTINUE, /* "100 Continue" without end */
+    MANNER_GARBAGE,          /* bytes that are not HTTP */
+    MANNER_HALF              /* the headers and half of the body, then silence */
 };
 
 struct answer {
