@@ -195,8 +195,7 @@ static enum prober_step prober_count(struct prober *prober, enum verdict verdict
 
 enum prober_step prober_result(struct prober *prober, enum outcome outcome)
 {
-    if (prober->stopped ||
-        prober->on_hold) { /* an answer that comes too late: the kubelet's worker is not asking any more */
+    if (prober->stopped || prober->on_hold) { /* a late answer: the kubelet's worker has stopped asking */
         return PROBER_NOTHING;
     }
     if (outcome == OUTCOME_ERRORED && ++prober->errored < PROBER_ATTEMPTS_MAX) { /* 10 */

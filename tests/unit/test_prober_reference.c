@@ -405,7 +405,7 @@ static void agrees_with_the_judge(void **state)
         int at = 0;
         const char *difference = NULL;
 
-        life_begin(&life, (seed + (uint64_t)i) * UINT64_C(0x9e3779b97f4a7c15) | 1);
+        life_begin(&life, (seed * UINT64_C(0xd1342543de82ef95) ^ (uint64_t)i * UINT64_C(0x9e3779b97f4a7c15)) | 1);
         life_live(&life);
         difference = life_judge(&life, &at);
         if (difference != NULL) {
