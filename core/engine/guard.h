@@ -17,7 +17,7 @@
 
 struct guard {
     bool is_engine; /* which half this is */
-    int fd;         /* control socket of this half */
+    int fd;         /* control socket of this half; whoever takes it over (control_new) sets it to -1 here */
     pid_t other;    /* the other half */
     int tty;        /* engine half: the terminal, for restoring it; -1 where there is none */
     void *saved;    /* private: termios */
