@@ -64,18 +64,27 @@ static void term_modes(void)
     curs_set(0);
 }
 
-enum status term_open(enum term_colour colour, struct term **out, struct problem *problem)
+enum status term_usable(struct problem *problem)
 {
     int error = 0;
     const char *name = getenv("TERM");
-    *out = NULL;
     if (!name || !*name)
         return problem_set(problem, STATUS_UNSUPPORTED, "TERM is not set");
-    locale_open();
     if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
         return problem_set(problem, STATUS_UNSUPPORTED, "terminal type '%s' is not known here", name);
     if (!has_capability("cup") || !has_capability("clear"))
         return problem_set(problem, STATUS_UNSUPPORTED, "terminal type '%s' cannot move the cursor", name);
+    return STATUS_OK;
+}
+
+enum status term_open(enum term_colour colour, struct term **out, struct problem *problem)
+{
+    *out = NULL;
+    locale_open();
+    enum status status = term_usable(problem);
+    if (status != STATUS_OK)
+        return status;
+    const char *name = getenv("TERM");
     SCREEN *screen = newterm(NULL, stdout, stdin); /* initscr() would end the program where this returns NULL */
     if (!screen)
         return problem_set(problem, STATUS_UNSUPPORTED, "terminal type '%s' cannot be used", name);

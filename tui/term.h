@@ -10,6 +10,8 @@ struct term; /* at most one */
 
 enum term_colour { TERM_COLOUR_AUTO, TERM_COLOUR_ALWAYS, TERM_COLOUR_NEVER };
 
+/* Whether term_open() would find a terminal it can use; writes nothing. For deciding on line mode before anything is started. */
+enum status term_usable(struct problem *problem);
 /* Takes the terminal over. STATUS_UNSUPPORTED with a sentence when TERM is unknown, dumb or cannot move the cursor: fall back to line mode. `ascii` comes from term_is_ascii(). */
 enum status term_open(enum term_colour colour, struct term **out, struct problem *problem);
 void term_close(struct term *term); /* gives the terminal back as it was; NULL is fine */
