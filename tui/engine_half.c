@@ -1,0 +1,176 @@
+#include "tui/engine_half.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "engine/control.h"
+#include "sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STOP_MS = 1500, RESTORE_MAX = CONTROL_LINE_MAX / 2 };
+
+struct half {
+    uv_loop_t loop;
+    uv_timer_t bound; /* an end that does not come is made without it */
+    struct engine *engine;
+    struct control *control;
+    const struct source_ops *source_ops;
+    void *source;
+    const struct guard *guard;
+    struct buf restore; /* bytes that give the terminal back, as the screen half said */
+    bool orderly, stopping, stopped, screen_gone;
+};
+
+static const struct source_ops *source_ops_of(const struct options *options)
+{
+    return options->command == COMMAND_DEMO ? &sim_ops : &endpoints_ops;
+}
+
+/* The source is the engine's to free, but control lines go to it past the engine. */
+static struct engine *engine_make(struct options *options, uv_loop_t *loop, struct journal *journal, void **source)
+{
+    struct engine_options engine = {.loop = loop,
+                                    .journal = journal,
+                                    .user_agent = options->user_agent,
+                                    .tunnel_ops = &direct_ops,
+                                    .tunnel = direct_new(),
+                                    .source_ops = source_ops_of(options)};
+    bool demo = options->command == COMMAND_DEMO;
+    double speed = options->speed > 0 ? options->speed : demo ? options->sim.story->default_speed : 1;
+    struct buf title;
+    buf_init(&title, 128);
+    if (demo) {
+        buf_printf(&title, "demo: %s", options->sim.story->name);
+        engine.source = sim_source_new(&options->sim, engine.tunnel);
+    } else {
+        buf_puts(&title, "endpoints");
+        engine.secrets = endpoints_secrets(&options->endpoints, &engine.secret_count);
+        engine.source = endpoints_source_new(&options->endpoints, engine.tunnel);
+    }
+    engine.title = buf_str(&title);
+    clock_start(&engine.clock, speed);
+    struct engine *made = engine_new(&engine);
+    *source = engine.source;
+    for (size_t i = 0; i < engine.secret_count; i++)
+        mem_free(engine.secrets[i]);
+    mem_free(engine.secrets);
+    buf_free(&title);
+    return made;
+}
+
+struct engine *engine_half_engine(struct options *options, uv_loop_t *loop, struct journal *journal)
+{
+    void *source;
+    return engine_make(options, loop, journal, &source);
+}
+
+/* ---- the end ---- */
+
+static void half_over(struct half *half)
+{
+    if (half->control)
+        control_free(half->control);
+    half->control = NULL;
+    if (!uv_is_closing((uv_handle_t *)&half->bound))
+        uv_close((uv_handle_t *)&half->bound, NULL);
+}
+
+static void on_stopped(void *user)
+{
+    struct half *half = user;
+    half->stopped = true;
+    half_over(half);
+}
+
+static void on_bound(uv_timer_t *timer)
+{
+    struct half *half = timer->data;
+    uv_stop(&half->loop);
+}
+
+static void half_stop(struct half *half)
+{
+    if (half->stopping)
+        return;
+    half->stopping = true;
+    uv_timer_start(&half->bound, on_bound, STOP_MS, 0);
+    engine_stop(half->engine, on_stopped, half);
+}
+
+/* ---- what the screen half says ---- */
+
+static void half_restore_bytes(struct half *half, const char *hex)
+{
+    buf_clear(&half->restore);
+    for (; hex[0] && hex[1]; hex += 2) {
+        char pair[3] = {hex[0], hex[1], '\0'};
+        buf_putc(&half->restore, (char)strtoul(pair, NULL, 16));
+    }
+}
+
+static void on_line(void *user, const char *line)
+{
+    struct half *half = user;
+    if (!line) {
+        half->screen_gone = true;
+        if (!half->orderly)
+            guard_restore_terminal(half->guard, buf_str(&half->restore), half->restore.len);
+        half_stop(half);
+    } else if (strcmp(line, "quit") == 0) {
+        half->orderly = true;
+        half_stop(half);
+    } else if (strncmp(line, "terminal ", 9) == 0) {
+        half_restore_bytes(half, line + 9);
+    } else if (half->stopping) {
+        return; /* the source may be gone by now */
+    } else if (strncmp(line, "probe ", 6) == 0) {
+        engine_probe_now(half->engine, (uint32_t)strtoul(line + 6, NULL, 10));
+    } else if (half->source_ops->control) {
+        half->source_ops->control(half->source, line);
+    }
+}
+
+static void on_flush(void *user)
+{
+    struct half *half = user;
+    if (half->control)
+        control_wake(half->control, "journal");
+}
+
+/* ---- running ---- */
+
+static void half_start(struct half *half, const struct options *options)
+{
+    struct problem problem = {""};
+    if (engine_start(half->engine, &problem) != STATUS_OK) {
+        control_send(half->control, "bye %s", problem.text);
+        half->orderly = true; /* nothing is in the journal that its reason does not say */
+        half_stop(half);
+        return;
+    }
+    for (size_t i = 0; i < options->problems.count && i < CONF_PROBLEMS_MAX; i++)
+        engine_note(half->engine, "%s", options->problems.list[i].text);
+}
+
+int engine_half_run(struct options *options, struct journal *journal, const struct guard *guard)
+{
+    struct half half = {.guard = guard, .source_ops = source_ops_of(options)};
+    buf_init(&half.restore, RESTORE_MAX);
+    uv_loop_init(&half.loop);
+    uv_timer_init(&half.loop, &half.bound);
+    half.bound.data = &half;
+    half.control = control_new(&half.loop, guard->fd, on_line, &half);
+    half.engine = engine_make(options, &half.loop, journal, &half.source);
+    engine_on_flush(half.engine, on_flush, &half);
+    half_start(&half, options);
+    uv_run(&half.loop, UV_RUN_DEFAULT);
+    journal_close(journal, !half.orderly || options->keep_journal);
+    if (half.stopped) {
+        engine_free(half.engine);
+        uv_loop_close(&half.loop);
+    }
+    buf_free(&half.restore);
+    return half.stopped || !half.orderly ? 0 : 2;
+}

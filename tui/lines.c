@@ -1,0 +1,201 @@
+#include "tui/lines.h"
+
+#include "base/mem.h"
+#include "tui/engine_half.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof SIGNALS[0], LINE_BYTES_MAX = 64 * 1024 };
+
+struct lines {
+    uv_loop_t loop;
+    uv_signal_t signals[SIGNAL_COUNT];
+    struct engine *engine; /* NULL when reading a recording */
+    struct fleet *fleet;   /* a reader's: the engine's own keeps no texts */
+    struct buf line;
+    bool stopping, mute; /* mute: standard output takes no more */
+    int exit_code;
+};
+
+/* ---- what is printed ---- */
+
+static void lines_stop(struct lines *lines, int exit_code);
+
+/* One line, at once: whoever reads the other end of a pipe reads along. */
+static void lines_put(struct lines *lines)
+{
+    if (lines->mute)
+        return;
+    buf_putc(&lines->line, '\n');
+    fwrite(buf_str(&lines->line), 1, lines->line.len, stdout);
+    if (fflush(stdout) != 0) {
+        lines->mute = true;
+        if (errno != EPIPE)
+            fprintf(stderr, "probetop: standard output: %s\n", strerror(errno));
+        lines_stop(lines, 2);
+    }
+}
+
+static void on_happening(void *user, const struct pod *pod, const struct happening *happening)
+{
+    struct lines *lines = user;
+    buf_clear(&lines->line);
+    report_happening(lines->fleet, pod, happening, &lines->line);
+    lines_put(lines);
+}
+
+/* What concerns no pod in particular. */
+static void lines_general(struct lines *lines, const struct fact *fact)
+{
+    char clock[32];
+    const struct text *words = fact->kind == FACT_NOTE ? &fact->u.note : &fact->u.end;
+    if (fact->kind != FACT_NOTE && fact->kind != FACT_END)
+        return;
+    buf_clear(&lines->line);
+    buf_printf(&lines->line, "%s %s", clock_format(fleet_wall(lines->fleet, fact->t), CLOCK_HMS, clock, sizeof clock),
+               text_str(words));
+    lines_put(lines);
+}
+
+static void on_fact(void *user, const struct fact *fact)
+{
+    struct lines *lines = user;
+    fleet_apply(lines->fleet, fact);
+    lines_general(lines, fact);
+    if (fact->kind == FACT_END)
+        lines_stop(lines, 0);
+}
+
+static void lines_init(struct lines *lines)
+{
+    memset(lines, 0, sizeof *lines);
+    buf_init(&lines->line, LINE_BYTES_MAX);
+    lines->fleet = fleet_new(fleet_limits_reader());
+    lines->fleet->on_happening = on_happening;
+    lines->fleet->on_happening_user = lines;
+}
+
+static void lines_free(struct lines *lines)
+{
+    fleet_free(lines->fleet);
+    buf_free(&lines->line);
+}
+
+/* ---- with an engine ---- */
+
+static void on_stopped(void *user)
+{
+    struct lines *lines = user;
+    for (size_t i = 0; i < SIGNAL_COUNT; i++)
+        uv_close((uv_handle_t *)&lines->signals[i], NULL);
+}
+
+static void lines_stop(struct lines *lines, int exit_code)
+{
+    if (lines->stopping)
+        return;
+    lines->stopping = true;
+    lines->exit_code = exit_code;
+    if (lines->engine)
+        engine_stop(lines->engine, on_stopped, lines);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    lines_stop(signal->data, 128 + number);
+}
+
+static void lines_watch_signals(struct lines *lines)
+{
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        struct sigaction now;
+        uv_signal_init(&lines->loop, &lines->signals[i]);
+        lines->signals[i].data = lines;
+        /* one that was ignored from the start stays so: nohup, or a job in the background */
+        if (sigaction(SIGNALS[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            uv_signal_start(&lines->signals[i], on_signal, SIGNALS[i]);
+    }
+}
+
+/* The journal is for whoever comes after a crash. Without a place for it line mode goes on, unless a recording was asked for, which it writes. */
+static enum status lines_journal(const struct options *options, struct journal **journal)
+{
+    struct problem problem = {""};
+    char *dir = NULL;
+    enum status status = journal_make_dir(&dir, &problem);
+    if (status == STATUS_OK)
+        status = journal_create(dir, JOURNAL_SEGMENT_MAX, JOURNAL_SEGMENTS, journal, &problem);
+    mem_free(dir);
+    if (status == STATUS_OK && options->record_path)
+        status = journal_record(*journal, options->record_path, &problem);
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    fprintf(stderr, "probetop: %s\n", problem.text);
+    if (*journal)
+        journal_close(*journal, false);
+    *journal = NULL;
+    return options->record_path ? status : STATUS_OK;
+}
+
+int lines_run(struct options *options)
+{
+    struct lines lines;
+    struct journal *journal = NULL;
+    struct problem problem = {""};
+    if (lines_journal(options, &journal) != STATUS_OK)
+        return 2;
+    lines_init(&lines);
+    uv_loop_init(&lines.loop);
+    lines_watch_signals(&lines);
+    lines.engine = engine_half_engine(options, &lines.loop, journal);
+    engine_observe(lines.engine, on_fact, &lines);
+    if (engine_start(lines.engine, &problem) != STATUS_OK) {
+        fprintf(stderr, "probetop: %s\n", problem.text);
+        lines_stop(&lines, 2);
+    }
+    uv_run(&lines.loop, UV_RUN_DEFAULT);
+    engine_free(lines.engine);
+    if (journal)
+        journal_close(journal, options->keep_journal);
+    lines_free(&lines);
+    uv_loop_close(&lines.loop);
+    return lines.exit_code;
+}
+
+/* ---- from a recording ---- */
+
+int lines_replay(const struct options *options)
+{
+    struct lines lines;
+    struct journal_reader *reader = NULL;
+    struct problem problem = {""};
+    enum status status = journal_open(options->replay_path, &reader, &problem);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "probetop: %s\n", problem.text);
+        return 2;
+    }
+    lines_init(&lines);
+    while (!lines.stopping) {
+        struct fact fact;
+        status = journal_next(reader, &fact, &problem);
+        if (status == STATUS_OK) {
+            on_fact(&lines, &fact);
+            fact_free(&fact);
+        } else if (status == STATUS_BAD_INPUT) {
+            fprintf(stderr, "probetop: %s\n", problem.text);
+        } else if (status != STATUS_UNSUPPORTED) {
+            break;
+        }
+    }
+    if (status == STATUS_IO) {
+        fprintf(stderr, "probetop: %s\n", problem.text);
+        lines_stop(&lines, 2);
+    }
+    journal_reader_free(reader);
+    lines_free(&lines);
+    return lines.exit_code;
+}
