@@ -66,6 +66,23 @@ struct engine *engine_half_engine(struct options *options, uv_loop_t *loop, stru
     return engine_make(options, loop, journal, &source);
 }
 
+enum status engine_half_journal(const struct options *options, struct journal **out, struct problem *problem)
+{
+    char *dir = NULL;
+    *out = NULL;
+    enum status status = journal_make_dir(&dir, problem);
+    if (status == STATUS_OK)
+        status = journal_create(dir, JOURNAL_SEGMENT_MAX, JOURNAL_SEGMENTS, out, problem);
+    if (status == STATUS_OK && options->record_path)
+        status = journal_record(*out, options->record_path, problem);
+    if (status != STATUS_OK && *out)
+        journal_close(*out, false);
+    if (status != STATUS_OK)
+        *out = NULL;
+    mem_free(dir);
+    return status;
+}
+
 /* ---- the end ---- */
 
 static void half_over(struct half *half)

@@ -1,6 +1,5 @@
 #include "tui/lines.h"
 
-#include "base/mem.h"
 #include "tui/engine_half.h"
 
 #include <errno.h>
@@ -125,19 +124,10 @@ static void lines_watch_signals(struct lines *lines)
 static enum status lines_journal(const struct options *options, struct journal **journal)
 {
     struct problem problem = {""};
-    char *dir = NULL;
-    enum status status = journal_make_dir(&dir, &problem);
-    if (status == STATUS_OK)
-        status = journal_create(dir, JOURNAL_SEGMENT_MAX, JOURNAL_SEGMENTS, journal, &problem);
-    mem_free(dir);
-    if (status == STATUS_OK && options->record_path)
-        status = journal_record(*journal, options->record_path, &problem);
+    enum status status = engine_half_journal(options, journal, &problem);
     if (status == STATUS_OK)
         return STATUS_OK;
     fprintf(stderr, "probetop: %s\n", problem.text);
-    if (*journal)
-        journal_close(*journal, false);
-    *journal = NULL;
     return options->record_path ? status : STATUS_OK;
 }
 

@@ -11,6 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef PROBETOP_SYSCONF_DIR
+#define PROBETOP_SYSCONF_DIR "/etc/probetop"
+#endif
+
 /* Commands as bits, to say which flags go with which. */
 enum {
     FOR_WATCH = 1 << COMMAND_WATCH,
@@ -651,7 +655,7 @@ static enum status conf_all(const struct found *found, struct options *out, stru
     enum status status = STATUS_OK;
     struct buf path;
     buf_init(&path, 4096);
-    conf_file("/etc/probetop/probetop.conf", found, out);
+    conf_file(PROBETOP_SYSCONF_DIR "/probetop.conf", found, out);
     if (found->given[FLAG_CONFIG]) {
         if (conf_file(found->value[FLAG_CONFIG], found, out) != STATUS_OK) {
             const char *why = out->problems.count > 0 ? "cannot be read" : "is not there";
@@ -790,7 +794,8 @@ static void help_general(struct buf *out)
              "  probetop record /tmp/incident.jsonl http://127.0.0.1:8000\n"
              "  probetop replay /tmp/incident.jsonl\n"
              "\nWithout a terminal it runs in line mode by itself. Inside, ? explains keys, signs and words.\n"
-             "\nFiles: /etc/probetop/probetop.conf, then $XDG_CONFIG_HOME/probetop/probetop.conf (~/.config).\n"
+             "\nFiles: " PROBETOP_SYSCONF_DIR
+             "/probetop.conf, then $XDG_CONFIG_HOME/probetop/probetop.conf (~/.config).\n"
              "Environment: PROBETOP_CONFIG, PROBETOP_THEME, PROBETOP_THEMES, NO_COLOR, TERM, LC_ALL, TZ.\n"
              "Exit status: 0 fine, 1 something is unwell (check), 2 usage or operation, 128+N ended by signal N.\n");
 }
