@@ -6,6 +6,12 @@
 #include "base/conf.h"
 #include "engine/engine.h"
 
+/* "livenessProbe.periodSeconds = 20", kept until the whole of the endpoint is known. */
+struct endpoint_setting {
+    enum lane_kind lane;
+    char *field, *value;
+};
+
 /* One endpoint as configured. Owned strings. */
 struct endpoint {
     char *name;      /* unique; default: host:port of the URL */
@@ -19,7 +25,21 @@ struct endpoint {
     size_t header_count;
     struct probe_spec probes[LANE_COUNT]; /* action PROBE_NONE and `probe_off` false: the recommended spec */
     bool probe_off[LANE_COUNT];
+    struct endpoint_setting *settings; /* private to endpoints_conf.c */
+    size_t setting_count;
+    char **secrets; /* values of the variables in its headers */
+    size_t secret_count;
 };
+
+/* A URL as endpoints take it, in its parts. */
+enum { ENDPOINT_HOST_MAX = 253 };
+struct endpoint_url {
+    bool https;
+    char host[ENDPOINT_HOST_MAX + 1]; /* an IPv6 address without its brackets */
+    int32_t port;
+};
+/* http(s)://HOST[:PORT][/] and nothing else. `what` is named in the problem ("url", "vllm"). */
+enum status endpoint_url_parse(const char *url, const char *what, struct endpoint_url *out, struct problem *problem);
 
 struct endpoints {
     struct endpoint *list;
@@ -35,6 +55,8 @@ enum status endpoints_conf_line(struct endpoints *endpoints, const char *section
                                 struct problem *problem);
 /* After the last line: every endpoint has a URL, names are unique, specs pass probe_spec_check(). Broken ones are removed with one sentence each. */
 void endpoints_check(struct endpoints *endpoints, const char *path, struct conf_problems *problems);
+/* The spec of one lane, as it is really sent but for the headers that hold for the whole endpoint: the witnesses' own, the configured or the recommended one. `out` is zeroed or a spec. */
+void endpoint_spec(const struct endpoint *endpoint, enum lane_kind lane, struct probe_spec *out);
 /* All header values and tokens in them, for engine_options.secrets. Owned by the caller (free each and the list). */
 char **endpoints_secrets(const struct endpoints *endpoints, size_t *count);
 
