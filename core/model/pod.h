@@ -20,7 +20,10 @@ struct lane {
     int64_t last_counted_sent; /* t when the newest probe that counted was sent; -1 none */
     int32_t streak;            /* like results in a row, for witnesses too; UNKNOWN and ERRORED leave it */
     bool streak_failing;
-    int64_t streak_since;                  /* t of the streak's first result */
+    int64_t streak_since;          /* t of the streak's first result */
+    enum probe_cause streak_cause; /* of the newest result that counted */
+    int32_t streak_status;
+    bool told;                             /* the timeline has this streak of failures */
     uint64_t ok, failed, errored, unknown; /* counts ever */
 };
 
@@ -89,7 +92,23 @@ struct pod {
     bool wrong_model, unauthorized, is_simulator;
     struct text models[SAMPLE_MODELS_MAX]; /* the newest list */
     int32_t model_count;                   /* -1: none seen in this run */
-    enum answerer answered_by[2];          /* newest answerer on [0] the serving port, [1] vLLM's own port */
+    bool refused_now;                      /* the newest answer about vLLM's own port: nothing listens there */
+    bool seen_loading;    /* in this run it was seen before it was loaded, so that durations up to there are true */
+    bool fallen;          /* endpoints: broken before the emulated restart, and not seen alive since */
+    bool reborn;          /* endpoints: the log tells of a new process, which has not answered yet */
+    bool expected_told;   /* the timeline has this run's first expected failure (refused while loading) */
+    bool progress_ahead;  /* the log already told of a new process, the container's facts not yet */
+    int32_t errors_told;  /* ERROR lines of this run on the timeline */
+    bool tunnel_down;     /* the tunnel was lost and has not been up since */
+    bool run_running;     /* the container ran when it was last told of */
+    bool run_id_old;      /* restartCount told of this run while run_id was still the old container's */
+    int32_t run_restarts; /* restartCount of this run */
+    struct text run_id;   /* container ID of this run; empty while not known */
+    /* The newest verdict that ended a run: whose, when, in which run and how long after that run's beginning. killed_run 0: none. */
+    enum lane_kind killed_by;
+    uint32_t killed_run;
+    int64_t killed_at, killed_after;
+    enum answerer answered_by[2]; /* newest answerer on [0] the serving port, [1] vLLM's own port */
 
     enum tunnel_word tunnel;
     int64_t tunnel_since, tunnel_round_trip;
@@ -108,6 +127,14 @@ struct pod {
 
 const struct happening *pod_happening(const struct pod *pod, uint32_t back); /* 0 newest; NULL beyond */
 const struct log_line *pod_log(const struct pod *pod, uint32_t back);
+
+/* Cells of an ERROR or CRITICAL line are a fault's own words; false for every other line. Wrapper lines ("See root cause above") count too: see line_is_wrapper(). */
+bool line_is_error(const char *line);
+/* Lines that only pass a failure on and are never its cause (corpus/README.md). */
+bool line_is_wrapper(const char *line);
+/* "refused", "timeout", "status 500": a cause in a word or two. `size` at least 32. Returns out. */
+const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_t size);
+bool cause_is_timeout(enum probe_cause cause);
 
 /* The container as the lanes see it now. */
 struct container_view pod_view(const struct pod *pod);

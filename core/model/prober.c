@@ -76,6 +76,8 @@ const char *gate_sentence(enum gate gate)
         return "waits for startup";
     case GATE_STARTED:
         return "done: the container has started";
+    case GATE_COVERED:
+        return "a probe asks the same";
     default:
         return "";
     }

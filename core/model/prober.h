@@ -39,7 +39,8 @@ enum gate {
     GATE_STOPPED,           /* 1.2.2, 1.2.6, 1.2.7: this worker is done for good */
     GATE_INITIAL_DELAY,     /* 1.2.8 */
     GATE_WAITS_FOR_STARTUP, /* 1.2.9 for liveness and readiness */
-    GATE_STARTED            /* 1.2.9 for startup: it has nothing left to do */
+    GATE_STARTED,           /* 1.2.9 for startup: it has nothing left to do */
+    GATE_COVERED            /* witnesses only: a kubelet's probe asks the same, often enough */
 };
 const char *gate_sentence(enum gate gate); /* "waits for startup", ... */
 

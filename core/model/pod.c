@@ -1,0 +1,205 @@
+/* What readers ask a pod: all pure, nothing here changes one. */
+#include "model/pod.h"
+
+#include "base/clock.h"
+
+const char *happening_name(enum happening_kind kind)
+{
+    static const char *const names[HAPPENED_KIND_COUNT] = {
+        [HAPPENED_STAGE] = "stage", [HAPPENED_PROBE] = "probe", [HAPPENED_KUBELET] = "kubelet",
+        [HAPPENED_EVENT] = "event", [HAPPENED_LOG] = "log",     [HAPPENED_TUNNEL] = "tunnel"};
+    return (unsigned)kind < HAPPENED_KIND_COUNT ? names[kind] : "";
+}
+
+const struct happening *pod_happening(const struct pod *pod, uint32_t back)
+{
+    if (back >= pod->happening_count) {
+        return NULL;
+    }
+    uint32_t index = pod->happening_first + pod->happening_count - 1 - back;
+    return &pod->happenings[index % pod->happening_capacity];
+}
+
+const struct log_line *pod_log(const struct pod *pod, uint32_t back)
+{
+    if (back >= pod->log_count) {
+        return NULL;
+    }
+    return &pod->logs[(pod->log_first + pod->log_count - 1 - back) % pod->log_capacity];
+}
+
+struct container_view pod_view(const struct pod *pod)
+{
+    const struct lane *startup = &pod->lanes[LANE_STARTUP];
+    bool started = startup->present && startup->prober.stored == VERDICT_SUCCESS;
+    struct container_view view = container_view_of(&pod->facts, started);
+    if (view.run == 0 && !pod->facts.kubelet) {
+        view.run = pod->run; /* an endpoint has no container, and no need of an ID */
+    }
+    return view;
+}
+
+/* Whether a kubelet's lane asks the same often enough, so that the witness need not. */
+static bool witness_is_covered(const struct pod *pod, enum lane_kind witness, int64_t now)
+{
+    enum { OFTEN_ENOUGH_SECONDS = 10 };
+    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+        const struct probe_spec *spec = &pod->facts.probes[i];
+        if (pod->lanes[i].present && spec->period <= OFTEN_ENOUGH_SECONDS &&
+            probe_spec_same_target(spec, &pod->facts.probes[witness]) &&
+            pod_gate(pod, (enum lane_kind)i, now) == GATE_SEND) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum gate pod_gate(const struct pod *pod, enum lane_kind lane, int64_t now)
+{
+    if ((unsigned)lane >= LANE_COUNT || pod->gone || !pod->lanes[lane].present) {
+        return GATE_STOPPED;
+    }
+    struct container_view view = pod_view(pod);
+    if (lane_is_kubelets(lane)) {
+        return prober_gate(&pod->lanes[lane].prober, &view, now);
+    }
+    if (view.pod_over) {
+        return GATE_STOPPED;
+    }
+    if (!view.running) {
+        return view.run == 0 ? GATE_NO_CONTAINER : GATE_NOT_RUNNING;
+    }
+    return witness_is_covered(pod, lane, now) ? GATE_COVERED : GATE_SEND;
+}
+
+struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t now)
+{
+    struct forecast none = {.consequence = CONSEQUENCE_NONE, .at = -1, .earliest = -1, .latest = -1};
+    if (!lane_is_kubelets(lane) || pod->gone || !pod->lanes[lane].present) {
+        return none;
+    }
+    const struct lane *l = &pod->lanes[lane];
+    struct container_view view = pod_view(pod);
+    return forecast_streak(&l->prober, &pod->facts.probes[lane], &view, l->last_counted_sent, l->last.total, now);
+}
+
+struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lane)
+{
+    /* In the enum's order: what ends a container before what takes its traffic, that before what is good. */
+    static const enum consequence order[] = {CONSEQUENCE_RESTART, CONSEQUENCE_NOT_READY, CONSEQUENCE_READY,
+                                             CONSEQUENCE_STARTED};
+    struct forecast lanes[LANE_READINESS + 1];
+    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+        lanes[i] = pod_forecast(pod, (enum lane_kind)i, now);
+    }
+    for (size_t c = 0; c < sizeof order / sizeof order[0]; c++) {
+        int best = -1;
+        for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+            bool sooner = best < 0 || (lanes[i].at >= 0 && (lanes[best].at < 0 || lanes[i].at < lanes[best].at));
+            best = lanes[i].consequence == order[c] && sooner ? i : best;
+        }
+        if (best >= 0) {
+            *lane = (enum lane_kind)best;
+            return lanes[best];
+        }
+    }
+    *lane = LANE_STARTUP;
+    return (struct forecast){.consequence = CONSEQUENCE_NONE, .at = -1, .earliest = -1, .latest = -1};
+}
+
+struct budget pod_budget(const struct pod *pod, int64_t now)
+{
+    const struct lane *startup = &pod->lanes[LANE_STARTUP];
+    if (!startup->present || pod->gone) {
+        return (struct budget){0};
+    }
+    struct container_view view = pod_view(pod);
+    return budget_of(&startup->prober, &pod->facts.probes[LANE_STARTUP], &view, pod->run_began,
+                     startup->last_counted_sent, now);
+}
+
+/* How long the run before took from its `from` on until it listened; -1 when it never got there. */
+static int64_t previous_rest(const struct pod *pod, enum substage from)
+{
+    const struct progress *previous = pod->previous;
+    if (!previous || previous->entered[SUBSTAGE_LISTENING] == 0) {
+        return -1;
+    }
+    for (int i = (int)from; i < SUBSTAGE_LISTENING; i++) {
+        if (previous->entered[i] != 0 && previous->entered[i] <= previous->entered[SUBSTAGE_LISTENING]) {
+            return previous->entered[SUBSTAGE_LISTENING] - previous->entered[i];
+        }
+    }
+    return 0;
+}
+
+/* The moment loading is expected to be done, -1 unknown. */
+static int64_t expected_done(const struct pod *pod, int64_t now)
+{
+    const struct progress *progress = &pod->progress;
+    if (pod->loaded_at >= 0) {
+        return pod->loaded_at;
+    }
+    if (progress->furthest == SUBSTAGE_LISTENING) {
+        return progress->entered[SUBSTAGE_LISTENING];
+    }
+    int64_t eta = progress_eta(progress, now);
+    if (eta >= 0 && (progress->furthest == SUBSTAGE_SHARDS || progress->furthest == SUBSTAGE_GRAPHS)) {
+        int64_t rest = previous_rest(pod, (enum substage)(progress->furthest + 1));
+        return now + eta + (rest > 0 ? rest : 0);
+    }
+    int64_t rest = progress->furthest > SUBSTAGE_NONE ? previous_rest(pod, progress->furthest) : -1;
+    if (rest < 0) {
+        return -1;
+    }
+    int64_t done = progress->entered[progress->furthest] + rest;
+    return done > now ? done : -1; /* slower than last time: nothing is known any more */
+}
+
+enum tri pod_in_time(const struct pod *pod, int64_t now, int64_t *done_at)
+{
+    struct budget budget = pod_budget(pod, now);
+    int64_t done = expected_done(pod, now);
+    if (done_at) {
+        *done_at = done;
+    }
+    if (done < 0 || !budget.applies) {
+        return TRI_UNKNOWN;
+    }
+    return done <= budget.may_be_killed_from ? TRI_TRUE : TRI_FALSE;
+}
+
+static int32_t most(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+int32_t pod_severity(const struct pod *pod, int64_t now)
+{
+    enum { SHORT_OF_TIME = 560, MAYBE_SHORT = 520, WITNESS_FAILS = 450, SOON_RESTART = 500, SOON_NOT_READY = 400 };
+    if (pod->gone) {
+        return 0;
+    }
+    int32_t severity = stage_rank(pod->stage) * 100;
+    enum lane_kind lane;
+    struct forecast next = pod_next(pod, now, &lane);
+    int32_t share = next.threshold > 0 ? (int32_t)((int64_t)next.count * 99 / next.threshold) : 0;
+    if (next.consequence == CONSEQUENCE_RESTART && lane == LANE_LIVENESS) {
+        severity = severity >= SOON_RESTART + 100 ? severity + share : SOON_RESTART + share;
+    } else if (next.consequence == CONSEQUENCE_NOT_READY) {
+        severity = most(severity, SOON_NOT_READY + share);
+    }
+    struct budget budget = pod_budget(pod, now);
+    if (budget.applies) {
+        bool late = budget.left <= 0 || pod_in_time(pod, now, NULL) == TRI_FALSE;
+        bool little = budget.left < (budget.used + budget.left) / 5;
+        severity = late ? most(severity, SHORT_OF_TIME) : little ? most(severity, MAYBE_SHORT) : severity;
+    }
+    for (int i = LANE_HEALTH; i < LANE_COUNT && pod->stage == STAGE_READY; i++) {
+        const struct lane *witness = &pod->lanes[i];
+        if (witness->present && witness->streak_failing && witness->streak >= 2) {
+            severity = most(severity, WITNESS_FAILS);
+        }
+    }
+    return severity + (pod->stage == STAGE_READY && pod->wrong_model ? 50 : 0);
+}

@@ -1,0 +1,570 @@
+/* What each fact does to its pod. */
+#include "model/pod_fold.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { AGE_SIZE = 32, WORDS_SIZE = 2048, ERRORS_TOLD_MAX = 20, FIRST_RING = 8 };
+
+struct pod *pod_new(const struct fleet_limits *limits, int64_t t)
+{
+    struct pod *pod = mem_new(sizeof *pod);
+    pod->first_seen = pod->run_began = t;
+    pod->gone_at = pod->api_up_at = pod->loaded_at = pod->ready_at = pod->last_load_took = -1;
+    pod->model_count = -1;
+    pod->tunnel_since = t;
+    pod->tunnel_round_trip = -1;
+    for (int i = 0; i < LANE_COUNT; i++) {
+        struct lane *lane = &pod->lanes[i];
+        history_init(&lane->history, limits->history_depth);
+        sample_init(&lane->last);
+        lane->last.lane = (enum lane_kind)i;
+        lane->last.sent = lane->last_at = lane->last_counted_sent = -1;
+    }
+    return pod;
+}
+
+static void models_free(struct pod *pod)
+{
+    for (int i = 0; i < SAMPLE_MODELS_MAX; i++) {
+        text_free(&pod->models[i]);
+    }
+    pod->model_count = -1;
+}
+
+static void event_free(struct pod_event *event)
+{
+    text_free(&event->uid);
+    text_free(&event->reason);
+    text_free(&event->message);
+    text_free(&event->container);
+}
+
+static void rings_free(struct pod *pod)
+{
+    for (uint32_t i = 0; i < pod->happening_capacity; i++) {
+        text_free(&pod->happenings[i].words);
+    }
+    for (uint32_t i = 0; i < pod->log_capacity; i++) {
+        text_free(&pod->logs[i].line);
+    }
+    for (uint32_t i = 0; i < pod->event_count; i++) {
+        event_free(&pod->events[i]);
+    }
+    for (int i = 0; i < POD_FAILURES_MAX; i++) {
+        text_free(&pod->failures[i].detail);
+        text_free(&pod->failures[i].body);
+    }
+    mem_free(pod->happenings);
+    mem_free(pod->logs);
+    mem_free(pod->events);
+}
+
+void pod_free(struct pod *pod)
+{
+    if (!pod) {
+        return;
+    }
+    pod_facts_free(&pod->facts);
+    for (int i = 0; i < LANE_COUNT; i++) {
+        history_free(&pod->lanes[i].history);
+        sample_free(&pod->lanes[i].last);
+    }
+    progress_free(&pod->progress);
+    if (pod->previous) {
+        progress_free(pod->previous);
+        mem_free(pod->previous);
+    }
+    models_free(pod);
+    rings_free(pod);
+    spans_free(&pod->spans);
+    text_free(&pod->reason);
+    text_free(&pod->run_id);
+    text_free(&pod->tunnel_detail);
+    mem_free(pod);
+}
+
+/* ---- the merged timeline ---- */
+
+/* A ring's array grown to hold one more, oldest first again. Returns the new array; *capacity at most `most`. */
+static void *ring_grow(void *ring, size_t size, uint32_t *first, uint32_t count, uint32_t *capacity, uint32_t most)
+{
+    uint32_t grown = *capacity ? *capacity * 2 : FIRST_RING;
+    grown = grown > most ? most : grown;
+    char *now = mem_array(grown, size);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(now + i * size, (char *)ring + (size_t)((*first + i) % *capacity) * size, size);
+    }
+    mem_free(ring);
+    *first = 0;
+    *capacity = grown;
+    return now;
+}
+
+static struct happening *happening_at(struct pod *pod, uint32_t index)
+{
+    return &pod->happenings[(pod->happening_first + index) % pod->happening_capacity];
+}
+
+/* A place for something that happened at t: behind everything that happened before or at t. */
+static struct happening *happening_push(struct pod *pod, int64_t t)
+{
+    if (pod->happening_count == pod->happening_capacity && pod->happening_capacity < POD_HAPPENINGS_MAX) {
+        pod->happenings = ring_grow(pod->happenings, sizeof *pod->happenings, &pod->happening_first,
+                                    pod->happening_count, &pod->happening_capacity, POD_HAPPENINGS_MAX);
+    }
+    if (pod->happening_count == POD_HAPPENINGS_MAX) {
+        if (t < happening_at(pod, 0)->t) {
+            return NULL; /* older than all that is kept */
+        }
+        pod->happening_first = (pod->happening_first + 1) % pod->happening_capacity;
+        pod->happening_count--;
+    }
+    uint32_t index = pod->happening_count++;
+    struct happening spare = *happening_at(pod, index);
+    while (index > 0 && happening_at(pod, index - 1)->t > t) {
+        *happening_at(pod, index) = *happening_at(pod, index - 1);
+        index--;
+    }
+    *happening_at(pod, index) = spare; /* its text's memory is used again */
+    return happening_at(pod, index);
+}
+
+void pod_happened(struct fold *fold, int64_t t, enum happening_kind kind, char mood, const char *format, ...)
+{
+    if (!fold->fleet->limits.keep_texts) {
+        return;
+    }
+    char words[WORDS_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    struct happening *happening = happening_push(fold->pod, t > fold->t ? fold->t : t);
+    if (!happening) {
+        return;
+    }
+    happening->t = t > fold->t ? fold->t : t;
+    happening->kind = kind;
+    happening->mood = mood;
+    text_set_str(&happening->words, words, TEXT_LINE);
+    if (fold->fleet->on_happening) {
+        fold->fleet->on_happening(fold->fleet->on_happening_user, fold->pod, happening);
+    }
+}
+
+/* ---- pod facts ---- */
+
+/* The old run's progress becomes the previous one. */
+static void progress_renew(struct pod *pod)
+{
+    if (!pod->previous) {
+        pod->previous = mem_new(sizeof *pod->previous);
+    }
+    progress_free(pod->previous);
+    *pod->previous = pod->progress;
+    memset(&pod->progress, 0, sizeof pod->progress);
+}
+
+/* Whether these facts show another container run. restartCount and container ID usually change together; where they come apart, one run is not counted twice. */
+static bool run_is_new(struct pod *pod, const struct container_facts *serving)
+{
+    bool other_id = !text_empty(&serving->container_id) && !text_equal(&serving->container_id, &pod->run_id);
+    if (serving->restart_count > pod->run_restarts) {
+        pod->run_restarts = serving->restart_count;
+        pod->run_id_old = !other_id; /* still the old one's: the new ID is to come */
+        if (other_id) {
+            text_copy(&pod->run_id, &serving->container_id);
+        }
+        return true;
+    }
+    if (!other_id) {
+        return false;
+    }
+    bool is_new = !text_empty(&pod->run_id) && !pod->run_id_old;
+    pod->run_id_old = false;
+    text_copy(&pod->run_id, &serving->container_id);
+    return is_new;
+}
+
+static void run_begin(struct fold *fold)
+{
+    struct pod *pod = fold->pod;
+    bool emulated = !pod->facts.kubelet; /* the process goes on: what its log told stays true */
+    pod->run++;
+    if (!emulated && !pod->progress_ahead) {
+        progress_renew(pod);
+    }
+    pod->fallen = emulated && pod->stage == STAGE_DEGRADED;
+    pod->progress_ahead = false;
+    pod->errors_told = 0;
+    pod->expected_told = false;
+    pod->seen_loading = false;
+    pod->api_up_at = pod->loaded_at = pod->ready_at = -1;
+    pod->api_and_loaded_together = pod->engine_dead = pod->wrong_model = pod->unauthorized = false;
+    pod->is_simulator = false;
+    pod->refused_now = pod->refused_now && pod->fallen;
+    pod->answered_by[0] = pod->answered_by[1] = ANSWERER_NOBODY;
+    models_free(pod);
+    for (int i = 0; i < LANE_COUNT; i++) {
+        struct lane *lane = &pod->lanes[i];
+        if (!pod->fallen) {
+            lane->streak = 0;
+            lane->streak_failing = lane->told = false;
+        }
+        lane->last_counted_sent = -1;
+    }
+}
+
+/* The moment this run began: the kubelet's word, or when we first saw it. */
+static void run_time(struct fold *fold, bool is_new)
+{
+    struct pod *pod = fold->pod;
+    const struct container_facts *serving = &pod->facts.serving;
+    bool running = serving->state == CONTAINER_RUNNING;
+    if (running && serving->started_at_known) {
+        pod->run_began = serving->started_at;
+        pod->run_guess = false;
+    } else if (is_new || (running && !pod->run_running)) {
+        pod->run_began = fold->t;
+        pod->run_guess = true;
+    }
+    pod->seen_loading = pod->seen_loading || !running;
+    pod->run_running = running;
+}
+
+static void lanes_take_specs(struct pod *pod)
+{
+    for (int i = 0; i < LANE_COUNT; i++) {
+        struct lane *lane = &pod->lanes[i];
+        const struct probe_spec *spec = &pod->facts.probes[i];
+        bool was_present = lane->present;
+        lane->present = spec->action != PROBE_NONE;
+        if (!lane->present || !lane_is_kubelets((enum lane_kind)i)) {
+            continue;
+        }
+        if (!was_present) {
+            prober_init(&lane->prober, (enum lane_kind)i, spec);
+        }
+        lane->prober.initial_delay = spec->initial_delay;
+        lane->prober.success_threshold = spec->success_threshold;
+        lane->prober.failure_threshold = spec->failure_threshold;
+    }
+}
+
+static void lanes_observe(struct pod *pod, bool first)
+{
+    struct container_view view = pod_view(pod);
+    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+        struct lane *lane = &pod->lanes[i];
+        if (!lane->present) {
+            continue;
+        }
+        prober_observe(&lane->prober, &view);
+        /* We came late: the kubelet's own results are known by what it says of the container. */
+        bool told = i == LANE_READINESS ? pod->facts.serving.ready == TRI_TRUE
+                                        : i == LANE_STARTUP && pod->facts.serving.started == TRI_TRUE;
+        if (first && pod->facts.kubelet && told && view.running) {
+            lane->prober.stored = VERDICT_SUCCESS;
+        }
+    }
+}
+
+/* A termination that these facts tell and the ones before did not. */
+static void termination_happened(struct fold *fold, const struct termination *old, bool restarted)
+{
+    const struct container_facts *serving = &fold->pod->facts.serving;
+    const struct termination *end = &serving->last;
+    char age[AGE_SIZE], lived[AGE_SIZE * 2] = "";
+    bool same = old->known && old->finished_at == end->finished_at && old->started_at == end->started_at &&
+                old->exit_code == end->exit_code && text_equal(&old->reason, &end->reason);
+    if (end->known && !same) {
+        if (end->finished_at != 0 && end->started_at != 0 && end->finished_at >= end->started_at) {
+            snprintf(lived, sizeof lived, " after %s", clock_age(end->finished_at - end->started_at, age, sizeof age));
+        }
+        pod_happened(fold, end->finished_at != 0 ? end->finished_at : fold->t, HAPPENED_KUBELET, 'x',
+                     "the container ended%s: %s%sexit code %d", lived, text_str(&end->reason),
+                     text_empty(&end->reason) ? "" : ", ", (int)end->exit_code);
+    }
+    if (restarted && fold->pod->facts.kubelet) {
+        pod_happened(fold, fold->t, HAPPENED_KUBELET, '!', "the kubelet started the container again (restart %d)",
+                     (int)serving->restart_count);
+    } else if (restarted) {
+        pod_happened(fold, fold->t, HAPPENED_KUBELET, '!',
+                     "counted as a new container from here, as after a kubelet's restart");
+    }
+}
+
+void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
+{
+    struct pod *pod = fold->pod;
+    bool first = pod->run == 0;
+    struct termination before = pod->facts.serving.last; /* with a reason of its own: the facts are replaced */
+    before.reason = before.message = (struct text){0};
+    text_move(&before.reason, &pod->facts.serving.last.reason);
+    bool is_new = run_is_new(pod, &facts->serving);
+    pod_facts_copy(&pod->facts, facts);
+    bool back = pod->gone;
+    pod->gone = false;
+    if (first) {
+        pod->run = 1;
+    } else if (is_new) {
+        run_begin(fold);
+    }
+    run_time(fold, first || is_new);
+    lanes_take_specs(pod);
+    lanes_observe(pod, first);
+    if (facts->kubelet) {
+        pod->kills = facts->serving.restart_count;
+    }
+    if (!first) {
+        termination_happened(fold, &before, is_new);
+    }
+    text_free(&before.reason);
+    if (back) {
+        spans_enter(&pod->spans, pod->stage, fold->t, pod->run, false, "is back");
+    }
+    pod_restage(fold, is_new && !first);
+}
+
+void pod_take_gone(struct fold *fold)
+{
+    struct pod *pod = fold->pod;
+    if (pod->gone) {
+        return;
+    }
+    pod->gone = true;
+    pod->gone_at = fold->t;
+    fold->fleet->by_stage[pod->stage]--;
+    if (pod->spans.count) {
+        pod->spans.list[pod->spans.count - 1].ended = fold->t;
+    }
+    pod_happened(fold, fold->t, HAPPENED_STAGE, ' ', "is gone");
+}
+
+/* ---- tunnels and events ---- */
+
+void pod_take_tunnel(struct fold *fold, const struct fact *fact)
+{
+    struct pod *pod = fold->pod;
+    enum tunnel_word before = pod->tunnel, now = fact->u.tunnel.word;
+    bool was_down = pod->tunnel_down;
+    pod->tunnel_round_trip = fact->u.tunnel.round_trip;
+    text_copy(&pod->tunnel_detail, &fact->u.tunnel.detail);
+    pod->tunnel = now;
+    if (now == before) {
+        return;
+    }
+    char age[AGE_SIZE];
+    int64_t lasted = fold->t - pod->tunnel_since;
+    pod->tunnel_since = fold->t;
+    pod->tunnel_down = now == TUNNEL_POD_GONE || now == TUNNEL_API_LOST || now == TUNNEL_FORBIDDEN ||
+                       now == TUNNEL_BACKOFF || (was_down && now == TUNNEL_STARTING);
+    if (pod->tunnel_down && now != TUNNEL_STARTING) {
+        const char *detail = text_str(&pod->tunnel_detail);
+        pod_happened(fold, fold->t, HAPPENED_TUNNEL, '!', "tunnel %s%s%s", tunnel_word_name(now), detail[0] ? ": " : "",
+                     detail);
+    } else if (was_down && !pod->tunnel_down) {
+        pod_happened(fold, fold->t, HAPPENED_TUNNEL, '+', "tunnel up again after %s",
+                     clock_age(lasted, age, sizeof age));
+    }
+    pod_restage(fold, false);
+}
+
+/* The place of the event with this uid, or of a new one. */
+static struct pod_event *event_place(struct pod *pod, const struct text *uid, bool *is_new)
+{
+    struct pod_event found = {0};
+    uint32_t index = pod->event_count;
+    for (uint32_t i = 0; i < pod->event_count && index == pod->event_count; i++) {
+        index = !text_empty(uid) && text_equal(&pod->events[i].uid, uid) ? i : index;
+    }
+    *is_new = index == pod->event_count;
+    if (!*is_new || pod->event_count == POD_EVENTS_MAX) {
+        index = *is_new ? 0 : index; /* no room: the oldest goes */
+        found = pod->events[index];
+        memmove(&pod->events[index], &pod->events[index + 1], (pod->event_count - index - 1) * sizeof *pod->events);
+        pod->event_count--;
+        if (*is_new) {
+            event_free(&found);
+        }
+    } else if (pod->event_count == 0 ||
+               (pod->event_count >= FIRST_RING && (pod->event_count & (pod->event_count - 1)) == 0)) {
+        pod->events =
+            mem_resize(pod->events, pod->event_count ? 2 * (size_t)pod->event_count : FIRST_RING, sizeof *pod->events);
+    }
+    pod->events[pod->event_count] = found;
+    return &pod->events[pod->event_count++];
+}
+
+/* Keeps the events oldest first by `last`: the newest one, just put at the end, sinks to its place. */
+static void events_sort_last(struct pod *pod)
+{
+    for (uint32_t i = pod->event_count - 1; i > 0 && pod->events[i - 1].last > pod->events[i].last; i--) {
+        struct pod_event later = pod->events[i - 1];
+        pod->events[i - 1] = pod->events[i];
+        pod->events[i] = later;
+    }
+}
+
+static void kill_remember(struct fold *fold, enum lane_kind lane, int64_t t)
+{
+    struct pod *pod = fold->pod;
+    pod->killed_by = lane;
+    pod->killed_run = pod->run;
+    pod->killed_at = t;
+    pod->killed_after = t > pod->run_began ? t - pod->run_began : 0;
+}
+
+void pod_take_event(struct fold *fold, const struct fact *fact)
+{
+    struct pod *pod = fold->pod;
+    const char *message = text_str(&fact->u.event.message);
+    if (!fold->fleet->limits.keep_texts) {
+        return;
+    }
+    bool is_new;
+    struct pod_event *event = event_place(pod, &fact->u.event.uid, &is_new);
+    event->first = fact->u.event.first;
+    event->last = fact->u.event.last;
+    event->count = fact->u.event.count;
+    event->warning = fact->u.event.warning;
+    text_copy(&event->uid, &fact->u.event.uid);
+    text_copy(&event->reason, &fact->u.event.reason);
+    text_copy(&event->message, &fact->u.event.message);
+    text_copy(&event->container, &fact->u.event.container);
+    events_sort_last(pod);
+    if (is_new) {
+        pod_happened(fold, fact->u.event.last, HAPPENED_EVENT, fact->u.event.warning ? '!' : ' ', "%s: %s",
+                     text_str(&fact->u.event.reason), message);
+    }
+    /* The kubelet's own word that a probe ended the run (facts/vllm.md 3), when it is about the run now shown. */
+    bool is_kill = text_is(&fact->u.event.reason, "Killing") && fact->u.event.last >= pod->run_began;
+    if (is_kill && pod->killed_run != pod->run && strstr(message, "failed startup probe")) {
+        kill_remember(fold, LANE_STARTUP, fact->u.event.last);
+    } else if (is_kill && pod->killed_run != pod->run && strstr(message, "failed liveness probe")) {
+        kill_remember(fold, LANE_LIVENESS, fact->u.event.last);
+    }
+}
+
+/* ---- log lines ---- */
+
+bool line_is_error(const char *line)
+{
+    static const char *const levels[] = {"ERROR", "CRITICAL"};
+    const char *start;
+    size_t rest;
+    progress_strip(line, strlen(line), &start, &rest);
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        size_t length = strlen(levels[i]);
+        if (rest > length && memcmp(start, levels[i], length) == 0 && !isalnum((unsigned char)start[length])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool line_is_wrapper(const char *line)
+{
+    static const char *const stems[] = {"Engine core initialization failed",
+                                        "Failed core proc",
+                                        "EngineCore failed to start",
+                                        "WorkerProc failed to start",
+                                        "WorkerProc initialization failed",
+                                        "failed during engine core initialization",
+                                        "See stack trace",
+                                        "See root cause above",
+                                        "EngineDeadError",
+                                        "MQLLMEngine is already dead",
+                                        "Parent process exited",
+                                        "WorkerProc shutting down",
+                                        "Background loop has errored already",
+                                        "EngineCore encountered",
+                                        "output_handler failed",
+                                        "Traceback (most recent call last)"};
+    for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++) {
+        if (strstr(line, stems[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void log_keep(struct pod *pod, const struct fact *fact, int64_t t)
+{
+    if (pod->log_count == pod->log_capacity && pod->log_capacity < POD_LOGS_MAX) {
+        pod->logs =
+            ring_grow(pod->logs, sizeof *pod->logs, &pod->log_first, pod->log_count, &pod->log_capacity, POD_LOGS_MAX);
+    }
+    if (pod->log_count == POD_LOGS_MAX) {
+        pod->log_first = (pod->log_first + 1) % pod->log_capacity;
+        pod->log_count--;
+    }
+    struct log_line *line = &pod->logs[(pod->log_first + pod->log_count++) % pod->log_capacity];
+    line->t = t;
+    line->previous = fact->u.log.previous;
+    line->sidecar = fact->u.log.sidecar;
+    line->run = fact->u.log.previous && pod->run > 0 ? pod->run - 1 : pod->run;
+    text_copy(&line->line, &fact->u.log.line);
+}
+
+/* Feeds the line to the run it belongs to. Returns true when the present run's sub-stage is another now. */
+static bool log_progress(struct fold *fold, const struct fact *fact, int64_t t)
+{
+    struct pod *pod = fold->pod;
+    const struct text *line = &fact->u.log.line;
+    if (fact->u.log.previous) {
+        if (!pod->previous) {
+            pod->previous = mem_new(sizeof *pod->previous);
+        }
+        progress_line(pod->previous, text_str(line), line->len, t);
+        return false;
+    }
+    bool later = pod->progress.last_line == 0 || t >= pod->progress.last_line;
+    if (later && progress_begins_anew(&pod->progress, text_str(line), line->len)) {
+        progress_renew(pod);
+        pod->progress_ahead = pod->facts.kubelet;
+        if (!pod->facts.kubelet) { /* an endpoint's process lives again */
+            pod->reborn = pod->seen_loading = pod->run_guess = true;
+            pod->fallen = pod->refused_now = pod->engine_dead = pod->expected_told = false;
+            pod->ready_at = pod->loaded_at = pod->api_up_at = -1;
+            pod->run_began = t;
+        }
+    }
+    enum substage before = pod->progress.furthest;
+    progress_line(&pod->progress, text_str(line), line->len, t);
+    return pod->progress.furthest != before;
+}
+
+void pod_take_log(struct fold *fold, const struct fact *fact)
+{
+    struct pod *pod = fold->pod;
+    if (!fold->fleet->limits.keep_texts) {
+        return;
+    }
+    int64_t t = fact->u.log.written != -1 && fact->u.log.written <= fold->t ? fact->u.log.written : fold->t;
+    const char *line = text_str(&fact->u.log.line);
+    const char *start;
+    size_t rest;
+    log_keep(pod, fact, t);
+    if (fact->u.log.sidecar) {
+        return;
+    }
+    bool moved = log_progress(fold, fact, t);
+    progress_strip(line, fact->u.log.line.len, &start, &rest);
+    if (line_is_error(line)) {
+        if (pod->errors_told < ERRORS_TOLD_MAX && !line_is_wrapper(line)) {
+            pod->errors_told++;
+            pod_happened(fold, t, HAPPENED_LOG, 'x', "%s%.*s", fact->u.log.previous ? "previous run: " : "", (int)rest,
+                         start);
+        }
+    } else if (moved) {
+        pod_happened(fold, t, HAPPENED_LOG, ' ', "%.*s", (int)rest, start);
+    }
+    pod_restage(fold, false);
+}

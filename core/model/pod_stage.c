@@ -1,0 +1,324 @@
+/* The ladder's rules: facts/vllm.md 1.8 for what the answers mean, facts/kube.md 1.2 and 1.3 for the kubelet's side. */
+#include "model/pod_fold.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { AGE_SIZE = 32, REASON_SIZE = 160 };
+
+bool cause_is_timeout(enum probe_cause cause)
+{
+    return cause == PROBE_CAUSE_TIMEOUT_CONNECT || cause == PROBE_CAUSE_TIMEOUT_TLS ||
+           cause == PROBE_CAUSE_TIMEOUT_HEADERS || cause == PROBE_CAUSE_TIMEOUT_BODY;
+}
+
+const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_t size)
+{
+    const char *words = probe_cause_name(cause);
+    if (cause == PROBE_CAUSE_STATUS) {
+        snprintf(out, size, "status %d", (int)status);
+        return out;
+    }
+    if (cause_is_timeout(cause)) {
+        words = "timeout";
+    } else if (cause == PROBE_CAUSE_ENGINE_DEAD) {
+        words = "engine dead";
+    } else if (cause == PROBE_CAUSE_SIDECAR_NOT_READY || cause == PROBE_CAUSE_SIDECAR_BAD_GATEWAY) {
+        words = "only the sidecar answers";
+    } else if (cause == PROBE_CAUSE_UNAUTHORIZED) {
+        words = "401, key needed";
+    } else if (cause == PROBE_CAUSE_NOT_FOUND) {
+        words = "404";
+    } else if (cause == PROBE_CAUSE_NO_MODEL) {
+        words = "no model";
+    } else if (cause == PROBE_CAUSE_WRONG_MODEL) {
+        words = "wrong model";
+    }
+    snprintf(out, size, "%s", words);
+    return out;
+}
+
+/* "shards 41/163", "download"; false when the log has said nothing. */
+static bool substage_reason(const struct pod *pod, char *reason, size_t size)
+{
+    const struct progress *progress = &pod->progress;
+    if (progress->furthest == SUBSTAGE_NONE) {
+        return false;
+    }
+    if (progress->total > 0) {
+        snprintf(reason, size, "%s %d/%d", substage_word(progress->furthest), (int)progress->done,
+                 (int)progress->total);
+    } else {
+        snprintf(reason, size, "%s", substage_word(progress->furthest));
+    }
+    return true;
+}
+
+/* Whether a container that waits does so because something failed, and not because it is being made. */
+static bool waiting_is_backoff(const struct text *reason)
+{
+    static const char *const failures[] = {
+        "CrashLoopBackOff",          "ImagePullBackOff",   "ErrImagePull",
+        "ErrImageNeverPull",         "ImageInspectError",  "RegistryUnavailable",
+        "SignatureValidationFailed", "InvalidImageName",   "CreateContainerConfigError",
+        "CreateContainerError",      "PreCreateHookError", "PreStartHookError",
+        "PostStartHookError",        "RunContainerError"};
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        if (text_is(reason, failures[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void termination_reason(const struct container_facts *container, char *reason, size_t size)
+{
+    const struct termination *end = &container->last;
+    if (!end->known) {
+        snprintf(reason, size, "%s", text_str(&container->reason));
+    } else if (text_empty(&end->reason) || text_is(&end->reason, "Error") || text_is(&end->reason, "Completed")) {
+        snprintf(reason, size, "exit code %d", (int)end->exit_code);
+    } else {
+        snprintf(reason, size, "%s, exit code %d", text_str(&end->reason), (int)end->exit_code);
+    }
+}
+
+/* Stages that the pod's own status decides. False: the container runs, and the probes decide. */
+static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reason, size_t size)
+{
+    const struct pod_facts *facts = &pod->facts;
+    const struct container_facts *serving = &facts->serving;
+    reason[0] = '\0';
+    if (facts->deleting) {
+        *stage = STAGE_TERMINATING;
+    } else if (facts->phase == PHASE_FAILED) {
+        *stage = STAGE_FAILED;
+        if (text_empty(&facts->phase_reason)) {
+            termination_reason(serving, reason, size);
+        } else {
+            snprintf(reason, size, "%s", text_str(&facts->phase_reason));
+        }
+    } else if (facts->phase == PHASE_SUCCEEDED) {
+        *stage = STAGE_COMPLETED;
+        termination_reason(serving, reason, size);
+    } else if (serving->state == CONTAINER_RUNNING) {
+        return false;
+    } else if (serving->state == CONTAINER_TERMINATED) {
+        bool well = serving->last.known && serving->last.exit_code == 0 && serving->last.signal == 0;
+        *stage = well ? STAGE_COMPLETED : facts->never_restart ? STAGE_FAILED : STAGE_BACKOFF;
+        termination_reason(serving, reason, size);
+    } else if (serving->state == CONTAINER_WAITING && waiting_is_backoff(&serving->reason)) {
+        *stage = STAGE_BACKOFF;
+        snprintf(reason, size, "%s", text_str(&serving->reason));
+    } else if (!facts->kubelet) {
+        *stage = STAGE_UNKNOWN;
+    } else if (facts->scheduled.status == TRI_TRUE || serving->state == CONTAINER_WAITING) {
+        *stage = STAGE_CREATING;
+        snprintf(reason, size, "%s", text_is(&serving->reason, "ContainerCreating") ? "" : text_str(&serving->reason));
+    } else {
+        *stage = facts->phase == PHASE_PENDING ? STAGE_PENDING : STAGE_UNKNOWN;
+        snprintf(reason, size, "%s", text_str(&facts->scheduled.reason));
+    }
+    return true;
+}
+
+static bool tunnel_is_down(enum tunnel_word word)
+{
+    return word == TUNNEL_POD_GONE || word == TUNNEL_API_LOST || word == TUNNEL_FORBIDDEN || word == TUNNEL_BACKOFF;
+}
+
+bool pod_is_ready(const struct pod *pod)
+{
+    const struct pod_facts *facts = &pod->facts;
+    if (facts->kubelet) {
+        return facts->serving.ready == TRI_TRUE && facts->ready.status != TRI_FALSE;
+    }
+    const struct lane *readiness = &pod->lanes[LANE_READINESS];
+    struct container_view view = pod_view(pod);
+    if (pod->reborn || !view.started || (readiness->present && readiness->prober.stored != VERDICT_SUCCESS)) {
+        return false;
+    }
+    /* With no probe to decide it a container is Ready at once; an endpoint that nobody has seen answer is not called so. */
+    return readiness->present || pod->lanes[LANE_STARTUP].present || pod->api_up_at >= 0;
+}
+
+static bool lane_times_out(const struct lane *lane)
+{
+    return lane->present && lane->streak_failing && cause_is_timeout(lane->streak_cause);
+}
+
+/* The API server answers nothing any more, on more than one path: not one slow handler but all of it. */
+static bool pod_hangs(const struct pod *pod)
+{
+    const struct lane *lanes = pod->lanes;
+    bool health = lane_times_out(&lanes[LANE_LIVENESS]) || lane_times_out(&lanes[LANE_HEALTH]);
+    bool models = lane_times_out(&lanes[LANE_READINESS]) || lane_times_out(&lanes[LANE_MODELS]);
+    return health && models;
+}
+
+static void degraded_reason(const struct pod *pod, char *reason, size_t size)
+{
+    static const enum lane_kind order[] = {LANE_LIVENESS, LANE_READINESS, LANE_HEALTH, LANE_MODELS, LANE_STARTUP};
+    char words[AGE_SIZE];
+    if (pod->refused_now) {
+        snprintf(reason, size, "process gone");
+        return;
+    }
+    if (pod->engine_dead) {
+        snprintf(reason, size, "engine dead");
+        return;
+    }
+    if (pod_hangs(pod)) {
+        snprintf(reason, size, "hangs");
+        return;
+    }
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        const struct lane *lane = &pod->lanes[order[i]];
+        if (lane->present && lane->streak_failing) {
+            snprintf(reason, size, "%s fails: %s", lane_name(order[i]),
+                     cause_words(lane->streak_cause, lane->streak_status, words, sizeof words));
+            return;
+        }
+    }
+    snprintf(reason, size, "%s", pod->facts.kubelet ? "the kubelet says NotReady" : "not seen alive since");
+}
+
+static bool is_degraded(const struct pod *pod, bool ready)
+{
+    const struct lane *liveness = &pod->lanes[LANE_LIVENESS];
+    bool about_to_die = liveness->present && liveness->prober.on_hold && liveness->prober.stored == VERDICT_FAILURE;
+    return pod->engine_dead || about_to_die || pod->fallen || (pod->ready_at >= 0 && !ready);
+}
+
+/* Nothing is loaded yet: what the log says, else what the newest probe found. */
+static void loading_reason(const struct pod *pod, char *reason, size_t size)
+{
+    char words[AGE_SIZE];
+    if (pod->is_simulator) {
+        snprintf(reason, size, "simulator");
+        return;
+    }
+    if (substage_reason(pod, reason, size)) {
+        return;
+    }
+    reason[0] = '\0';
+    for (int i = 0; i < LANE_COUNT; i++) {
+        const struct lane *lane = &pod->lanes[i];
+        if (lane->present && lane->streak > 0 && lane->streak_failing) {
+            snprintf(reason, size, "%s", cause_words(lane->streak_cause, lane->streak_status, words, sizeof words));
+            return;
+        }
+    }
+}
+
+/* An answer, or a refusal, has been seen from the pod itself. */
+static bool pod_has_spoken(const struct pod *pod)
+{
+    for (int i = 0; i < LANE_COUNT; i++) {
+        const struct lane *lane = &pod->lanes[i];
+        if (lane->streak > 0 && probe_cause_whose(lane->streak_cause) == 'p') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum stage stage_by_probes(const struct pod *pod, char *reason, size_t size)
+{
+    bool ready = pod_is_ready(pod);
+    reason[0] = '\0';
+    if (is_degraded(pod, ready)) {
+        degraded_reason(pod, reason, size);
+        return STAGE_DEGRADED;
+    }
+    if (ready) {
+        snprintf(reason, size, "%s", pod->wrong_model ? "wrong model" : "");
+        return STAGE_READY;
+    }
+    if (pod->loaded_at >= 0) {
+        snprintf(reason, size, "%s",
+                 pod->wrong_model    ? "wrong model"
+                 : pod->unauthorized ? "key needed"
+                                     : "not Ready yet");
+        return STAGE_LOADED;
+    }
+    loading_reason(pod, reason, size);
+    if (pod->api_up_at >= 0) {
+        return STAGE_API_UP;
+    }
+    return pod->facts.kubelet || pod->progress.furthest > SUBSTAGE_NONE || pod_has_spoken(pod) ? STAGE_RUNNING
+                                                                                               : STAGE_UNKNOWN;
+}
+
+enum stage pod_stage_of(const struct pod *pod, char *reason, size_t size)
+{
+    enum stage stage;
+    if (stage_by_status(pod, &stage, reason, size)) {
+        return stage;
+    }
+    if (tunnel_is_down(pod->tunnel)) {
+        snprintf(reason, size, "tunnel: %s", tunnel_word_name(pod->tunnel));
+        return STAGE_UNREACHABLE;
+    }
+    return stage_by_probes(pod, reason, size);
+}
+
+/* "became Ready after 5:50", "became Degraded after 2:11 of Ready: engine dead". */
+static void stage_happened(struct fold *fold, enum stage before, bool first, int64_t in_stage, const char *reason)
+{
+    const struct pod *pod = fold->pod;
+    char age[AGE_SIZE], took[AGE_SIZE * 2] = "";
+    const char *colon = reason[0] ? ": " : "";
+    char mood = stage_is_broken(pod->stage)       ? 'x'
+                : pod->stage == STAGE_READY       ? '+'
+                : pod->stage == STAGE_UNREACHABLE ? '!'
+                                                  : ' ';
+    if (first) {
+        pod_happened(fold, fold->t, HAPPENED_STAGE, mood, "is %s%s%s", stage_word(pod->stage), colon, reason);
+        return;
+    }
+    bool climbs = pod->stage >= STAGE_API_UP && pod->stage <= STAGE_READY && before < pod->stage;
+    if (climbs && pod->seen_loading) {
+        snprintf(took, sizeof took, " after %s", clock_age(fold->t - pod->run_began, age, sizeof age));
+    } else if (!climbs && in_stage >= 0) {
+        snprintf(took, sizeof took, " after %s of %s", clock_age(in_stage, age, sizeof age), stage_word(before));
+    }
+    pod_happened(fold, fold->t, HAPPENED_STAGE, mood, "became %s%s%s%s", stage_word(pod->stage), took, colon, reason);
+}
+
+void pod_restage(struct fold *fold, bool restart)
+{
+    struct pod *pod = fold->pod;
+    struct fleet *fleet = fold->fleet;
+    char reason[REASON_SIZE];
+    enum stage before = pod->stage, now = pod_stage_of(pod, reason, sizeof reason);
+    bool first = pod->spans.count == 0;
+    if (now == STAGE_READY && pod->ready_at < 0) {
+        pod->ready_at = fold->t;
+    }
+    bool new_words = !text_is(&pod->reason, reason);
+    if (new_words) {
+        text_set_str(&pod->reason, reason, REASON_SIZE);
+    }
+    if (!first && now == before && !restart) {
+        if (new_words && now == STAGE_DEGRADED && pod->refused_now) {
+            pod_happened(fold, fold->t, HAPPENED_STAGE, 'x', "still Degraded: %s", reason);
+        }
+        return;
+    }
+    int64_t in_stage = first ? -1 : fold->t - pod->stage_since;
+    pod->stage = now;
+    if (first || now != before) {
+        pod->stage_since = fold->t;
+    }
+    spans_enter(&pod->spans, now, fold->t, pod->run, restart, reason);
+    if (first || now != before) {
+        if (!first) {
+            fleet->by_stage[before]--;
+        }
+        fleet->by_stage[now]++;
+        stage_happened(fold, before, first, in_stage, reason);
+    }
+}
