@@ -40,7 +40,7 @@ struct screen {
     bool fresh;         /* there is something new in the journal */
     bool back_in_time;  /* live, but the user went to an earlier moment */
     int64_t repaint_at; /* t at which the picture changes by time alone */
-    uint64_t painted_at;
+    int64_t painted_at; /* clock_mono_us() */
     bool leaving, hung_up, engine_died;
     int exit_code;
     char bye[PROBLEM_MAX];          /* why the engine half ends, in its own words */
@@ -54,6 +54,11 @@ static void on_frame(uv_timer_t *timer);
 static bool time_stands(const struct screen *screen)
 {
     return feed_paused(screen->feed) || feed_at_end(screen->feed);
+}
+
+static int64_t since_paint_ms(const struct screen *screen)
+{
+    return (clock_mono_us() - screen->painted_at) / MILLISECOND_US;
 }
 
 static int64_t repaint_wait_ms(const struct screen *screen)
@@ -70,7 +75,7 @@ static void screen_arm(struct screen *screen)
 {
     int64_t wait = screen->dirty || screen->fresh ? 0 : feed_real_ms_until_next(screen->feed);
     int64_t repaint = repaint_wait_ms(screen);
-    int64_t since = (int64_t)(uv_now(&screen->loop) - screen->painted_at);
+    int64_t since = since_paint_ms(screen);
     if (screen->leaving)
         return;
     wait = repaint < wait ? repaint : wait;
@@ -93,7 +98,7 @@ static void screen_paint(struct screen *screen)
     app_paint(screen->app, fleet, now, &screen->canvas);
     term_show(screen->term, &screen->canvas);
     screen->repaint_at = app_next_change(screen->app, fleet, now);
-    screen->painted_at = uv_now(&screen->loop);
+    screen->painted_at = clock_mono_us();
     screen->dirty = false;
 }
 
@@ -119,7 +124,7 @@ static void on_frame(uv_timer_t *timer)
         screen->dirty = true;
     tell_feed_problem(screen);
     uv_update_time(&screen->loop);
-    if (screen->dirty && uv_now(&screen->loop) - screen->painted_at >= FRAME_MS)
+    if (screen->dirty && since_paint_ms(screen) >= FRAME_MS)
         screen_paint(screen);
     screen_arm(screen);
 }
