@@ -2,7 +2,7 @@
  *
  * Runs on a uv loop with curl_multi_socket_action. Every request is a new connection: no keep-alive, no proxy, no cookies, no netrc, no decompression, HTTP/1.1,
  * `Connection: close`, `Accept` of any kind, `User-Agent: kube-probe/<version>`, `Host: <podIP:port>` or as given, TLS without verification, 10 KiB of body at the most
- * (longer is fine and judged by its status), own redirect loop (same hostname only, at most 10). Easy handles are kept and used again. */
+ * (longer is fine and judged by its status), own redirect loop (same hostname only, at most 10 requests in all, as Go counts). Easy handles are kept and used again. */
 #ifndef PROBETOP_HTTP_H
 #define PROBETOP_HTTP_H
 
@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-/* Where a request is really sent. Strings are the caller's and must live until the request is done. */
+/* Where a request is really sent. Strings are the caller's; they are copied. */
 struct http_address {
     const char *host; /* name or address to connect to; NULL with unix_path */
     int32_t port;
@@ -50,7 +50,8 @@ enum http_error {
 };
 const char *http_error_sentence(enum http_error error);
 
-enum { HTTP_BODY_MAX = 10240, HTTP_HEADERS_MAX = 65536, HTTP_REDIRECTS_MAX = 10 };
+/* HTTP_REQUESTS_MAX: Go stops at the redirect that would need an 11th request. */
+enum { HTTP_BODY_MAX = 10240, HTTP_HEADERS_MAX = 65536, HTTP_REQUESTS_MAX = 10 };
 
 /* What came back. Valid during the callback only. */
 struct http_result {
@@ -70,10 +71,23 @@ struct http_result {
     const char *detail;       /* libcurl's own words, "" on success; may hold outside bytes: clean it */
 };
 
+/* How far a transfer came, for telling apart what libcurl reports under one code. */
+struct http_reached {
+    bool https;
+    bool connected;    /* the TCP (or unix) connection stood */
+    bool tls_done;     /* the TLS handshake was over */
+    bool headers_done; /* a final status line and all headers had come */
+    int os_errno;      /* of the failed socket call; 0 not known */
+    const char *words; /* libcurl's own, never NULL */
+};
+/* The table behind http_result.error: every CURLcode has a row. Pure; here for its test. */
+enum http_error http_error_of_curl(int curl_code, const struct http_reached *reached);
+
 struct http; /* the multi handle and its idle easy handles */
 typedef void http_done_fn(void *user, const struct http_result *result);
 
-/* user_agent as sent. NULL when libcurl cannot start (never seen). Free with http_free(), which cancels what is under way (callbacks run with HTTP_CANCELLED). */
+/* user_agent as sent. NULL when libcurl cannot start (never seen). Free with http_free(), which cancels what is under way (callbacks run with HTTP_CANCELLED) and must not be called
+ * from a callback; its handles end within the next loop turns. */
 struct http *http_new(uv_loop_t *loop, const char *user_agent);
 void http_free(struct http *http);
 
