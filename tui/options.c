@@ -303,13 +303,15 @@ static enum status flags_find(int argc, char **argv, struct found *found, struct
     opterr = 0;
     int answer;
     while ((answer = getopt_long(argc, argv, letters, table, NULL)) != -1) {
-        if (answer == '?' || answer == ':')
+        bool wants_words = found->given[FLAG_HELP] || found->given[FLAG_VERSION];
+        if (answer == '?' || answer == ':') {
+            if (wants_words)
+                continue; /* what comes after --help cannot spoil it */
             return flag_refuse(answer, argv, problem);
+        }
         enum flag_id id = flag_of_code(answer);
         found->given[id] = true;
         found->value[id] = optarg;
-        if (id == FLAG_HELP || id == FLAG_VERSION)
-            break; /* what comes after cannot spoil it */
     }
     found->words = argv + optind;
     found->word_count = argc - optind;
