@@ -88,7 +88,10 @@ int64_t feed_now(const struct feed *feed)
         return feed->held;
     if (feed->fleet->ended || feed->at_end || feed->to_end)
         return feed->fleet->t; /* nothing comes after: a replay then shows what the live run showed */
-    return feed->live ? feed_live_now(feed) : feed_position(feed);
+    if (feed->live)
+        return feed_live_now(feed);
+    int64_t now = feed_position(feed);
+    return feed->has_next && now > feed->next.t ? feed->next.t : now; /* not past what is not in the picture yet */
 }
 
 /* Facts up to here are due. */

@@ -19,7 +19,7 @@ enum { WORDS_MAX = 16 };
 
 struct place {
     char dir[64];
-    char file[128]; /* the user's configuration file */
+    char file[160]; /* the user's configuration file */
 };
 
 static int setup(void **state)
