@@ -358,7 +358,7 @@ static void sentences(void **state)
 {
     (void)state;
     assert_string_equal(gate_sentence(GATE_WAITS_FOR_STARTUP), "waits for startup");
-    for (int gate = GATE_SEND; gate <= GATE_STARTED; gate++) {
+    for (int gate = GATE_SEND; gate <= GATE_COVERED; gate++) {
         assert_true(gate_sentence((enum gate)gate)[0] != '\0');
     }
     assert_string_equal(verdict_name(VERDICT_FAILURE), "failure");
