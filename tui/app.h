@@ -23,6 +23,8 @@ void app_paint(struct app *app, const struct fleet *fleet, int64_t now, struct c
 /* The t after `now` at which the picture changes by time alone (ages, countdowns, timeline): never earlier than needed, so that at rest nothing is painted. */
 int64_t app_next_change(const struct app *app, const struct fleet *fleet, int64_t now);
 void app_set_playback(struct app *app, bool paused, double speed, bool at_end, bool back_in_time);
+/* The run's own time while an earlier moment is shown, for "2:10 ago"; -1 (as at first): not told. */
+void app_set_live(struct app *app, int64_t live_now);
 void app_message(struct app *app,
                  const char *sentence);        /* our own words, shown in the bottom line until the next key */
 const char *app_control_line(struct app *app); /* after REACT_CONTROL */

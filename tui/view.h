@@ -40,7 +40,14 @@ struct view_state {
     /* The fleet view's present order of pod ids: kept so that rows do not jump under the cursor. Owned. */
     uint32_t *order;
     uint32_t order_count;
-    int top; /* first row shown */
+    int top;          /* first row shown */
+    bool chosen;      /* the user chose the selected pod; otherwise it is the first in the list */
+    int64_t moved_at; /* t at which the user last moved in the list, -1 never: rows stay where they are for a while */
+    bool order_held;  /* the rows would stand otherwise, were it not for that */
+    int64_t anchor;   /* t of the lowest line shown while a text view is scrolled back: new lines do not push it away */
+    int body_rows;    /* rows that the present view had for what scrolls when it was last painted */
+    int header_columns; /* columns of row 0 that are the view's; the rest is the app's (clock, what is frozen) */
+    bool restless;      /* something is loading, failing or frozen: seconds are shown */
 };
 
 struct view_ops {
