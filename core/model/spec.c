@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { PORT_MAX = 65535, PORT_NAME_MAX = 15, PORT_DIGITS = 8 };
 
@@ -111,7 +110,7 @@ static bool port_name_is_good(const char *name)
 static bool header_name_is_good(const char *name, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if (name[i] == '\0' || (!isalnum((unsigned char)name[i]) && strchr("!#$%&'*+-.^_`|~", name[i]) == NULL)) {
+        if (!isalnum((unsigned char)name[i]) && strchr("!#$%&'*+-.^_`|~", name[i]) == NULL) {
             return false;
         }
     }
@@ -284,9 +283,9 @@ static enum status port_set(struct probe_spec *spec, const char *value, struct p
 
 static enum status scheme_set(struct probe_spec *spec, const char *value, struct problem *problem)
 {
-    const bool https = strcasecmp(value, "HTTPS") == 0;
+    const bool https = strcmp(value, "HTTPS") == 0 || strcmp(value, "https") == 0;
 
-    if (!https && strcasecmp(value, "HTTP") != 0) {
+    if (!https && strcmp(value, "HTTP") != 0 && strcmp(value, "http") != 0) {
         return problem_set(problem, STATUS_BAD_INPUT, "scheme: expected HTTP or HTTPS, got \"%s\"", value);
     }
     spec->https = https;
@@ -392,11 +391,8 @@ void probe_spec_http(struct probe_spec *spec, const char *path, int32_t port)
 
 void probe_spec_copy(struct probe_spec *to, const struct probe_spec *from)
 {
-    struct probe_spec copy = *from;
+    struct probe_spec copy = *from; /* made whole before `to` is freed: they may be one */
 
-    if (to == from) {
-        return;
-    }
     copy.port_name = mem_dup(from->port_name);
     copy.path = mem_dup(from->path);
     copy.host = mem_dup(from->host);

@@ -74,6 +74,8 @@ static const struct budget_row budgets[] = {
     {"start not known: then the probes tell, however late", 15, 30, 3, 5, false, "f", 7, 200, 201, 260, 265, 1},
     {"overdue", 0, 10, 3, 1, true, "", 0, -1, 45, 20, 30, 0},
     {"decided: the last probe was it", 0, 10, 3, 1, true, "fff", 0, 25, 26, 25, 26, 3},
+    {"decided: and stays where it was", 0, 10, 3, 1, true, "fff", 0, 25, 60, 25, 26, 3},
+    {"success that the kubelet does not tell of yet", 0, 10, 3, 1, true, "o", 0, 0.5, 6, 20, 30, 0},
     {"threshold 1: nothing before it", 3, 10, 1, 1, true, "", 0, -1, 0, 3, 13, 0},
 };
 
@@ -121,6 +123,7 @@ static const struct streak_row streaks[] = {
     {"liveness 1/3, restart in 20 s", L, 0, 10, 3, 1, 5, "of", 60, 0, 60, CONSEQUENCE_RESTART, 1, 3, 80, 80, 85},
     {"a hanging server adds only to the last", L, 0, 10, 3, 1, 5, "f", 60, 5, 65, CONSEQUENCE_RESTART, 1, 3, 85, 80,
      85},
+    {"and never more than its timeout", L, 0, 10, 3, 1, 5, "f", 60, 30, 61, CONSEQUENCE_RESTART, 1, 3, 85, 80, 85},
     {"unless it outlasts the period", L, 0, 1, 3, 1, 4, "f", 60, 4, 64, CONSEQUENCE_RESTART, 1, 3, 72, 62, 72},
     {"an unknown duration counts as none", L, 0, 10, 2, 1, 5, "f", 60, -1, 61, CONSEQUENCE_RESTART, 1, 2, 70, 70, 75},
     {"a tick under way is no lost tick", L, 0, 10, 2, 1, 5, "f", 60, 0, 74, CONSEQUENCE_RESTART, 1, 2, 70, 70, 75},
@@ -133,6 +136,8 @@ static const struct streak_row streaks[] = {
     {"towards Ready: any moment now, at the own pace later", R, 0, 5, 3, 3, 2, "o", 60, 0, 60.5, CONSEQUENCE_READY, 1,
      3, 70, 60.5, 72},
     {"towards Ready: one missing", R, 0, 5, 3, 3, 2, "oo", 60, 0, 60, CONSEQUENCE_READY, 2, 3, 65, 60, 67},
+    {"towards Ready: the last one is under way", R, 0, 5, 3, 3, 2, "oo", 60, 0, 66, CONSEQUENCE_READY, 2, 3, 65, 65,
+     67},
     {"no result yet", L, 0, 10, 3, 1, 1, "", -1, -1, 60, NOTHING},
     {"liveness succeeds: nothing follows", L, 0, 10, 3, 1, 1, "fo", 60, 0, 60, NOTHING},
     {"Ready and successes: nothing follows", R, 0, 5, 3, 3, 2, "oooo", 60, 0, 60, NOTHING},
@@ -230,8 +235,9 @@ static void streak_of_the_container_before(void **state)
     assert_int_equal(forecast.consequence, CONSEQUENCE_RESTART);
     assert_int_equal(forecast.count, 2);
     assert_int_equal(forecast.at, after_start(50)); /* the worker's ticks go on: 40 went by unasked */
+    prober_init(&prober, LANE_READINESS, &spec);    /* a complete streak promises nothing for the next container */
+    prober_feed(&prober, &view, "oo");
     view.run = 3;
-    (void)prober_result(&prober, OUTCOME_OK);
     (void)prober_observe(&prober, &view);
     assert_int_equal(forecast_streak(&prober, &spec, &view, after_start(50), 0, after_start(51)).consequence,
                      CONSEQUENCE_NONE);

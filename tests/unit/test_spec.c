@@ -189,7 +189,7 @@ static const struct set_row sets[] = {
     {"port", "99999999999999999999", STATUS_BAD_INPUT, "port: expected"},
     {"port", "a--b", STATUS_BAD_INPUT, "port: expected"},
     {"port", "http-", STATUS_BAD_INPUT, "port: expected"},
-    {"port", "sixteen-letters-", STATUS_BAD_INPUT, "port: expected"},
+    {"port", "sixteen-letters0", STATUS_BAD_INPUT, "port: expected"},
     {"port", "", STATUS_BAD_INPUT, "port: expected"},
     {"scheme", "HTTPS", STATUS_OK, ""},
     {"scheme", "http", STATUS_OK, ""},
@@ -277,6 +277,10 @@ static void set_puts_it_there(void **state)
     assert_string_equal(spec.port_name, "http");
     assert_int_equal(probe_spec_set(&spec, "path", "nonsense", NULL), STATUS_BAD_INPUT);
     assert_string_equal(spec.path, "/health");
+    probe_spec_http(&spec, "/v1/models", 8000);
+    assert_null(spec.port_name);
+    assert_int_equal(spec.port, 8000);
+    assert_int_equal(spec.timeout, 2);
     probe_spec_free(&spec);
 }
 
