@@ -15,7 +15,8 @@ struct lines {
     uv_signal_t signals[SIGNAL_COUNT];
     struct engine *engine; /* NULL when reading a recording */
     struct fleet *fleet;   /* a reader's: the engine's own keeps no texts */
-    struct buf line;
+    struct buf line, plain;
+    bool ascii;
     bool stopping, mute; /* mute: standard output takes no more */
     int exit_code;
 };
@@ -29,8 +30,10 @@ static void lines_put(struct lines *lines)
 {
     if (lines->mute)
         return;
-    buf_putc(&lines->line, '\n');
-    fwrite(buf_str(&lines->line), 1, lines->line.len, stdout);
+    buf_clear(&lines->plain);
+    report_plain(buf_str(&lines->line), lines->ascii, &lines->plain);
+    buf_putc(&lines->plain, '\n');
+    fwrite(buf_str(&lines->plain), 1, lines->plain.len, stdout);
     if (fflush(stdout) != 0) {
         lines->mute = true;
         if (errno != EPIPE)
@@ -69,10 +72,12 @@ static void on_fact(void *user, const struct fact *fact)
         lines_stop(lines, 0);
 }
 
-static void lines_init(struct lines *lines)
+static void lines_init(struct lines *lines, const struct options *options)
 {
     memset(lines, 0, sizeof *lines);
+    lines->ascii = options->ascii;
     buf_init(&lines->line, LINE_BYTES_MAX);
+    buf_init(&lines->plain, LINE_BYTES_MAX);
     lines->fleet = fleet_new(fleet_limits_reader());
     lines->fleet->on_happening = on_happening;
     lines->fleet->on_happening_user = lines;
@@ -82,6 +87,7 @@ static void lines_free(struct lines *lines)
 {
     fleet_free(lines->fleet);
     buf_free(&lines->line);
+    buf_free(&lines->plain);
 }
 
 /* ---- with an engine ---- */
@@ -138,7 +144,7 @@ int lines_run(struct options *options)
     struct problem problem = {""};
     if (lines_journal(options, &journal) != STATUS_OK)
         return 2;
-    lines_init(&lines);
+    lines_init(&lines, options);
     uv_loop_init(&lines.loop);
     lines_watch_signals(&lines);
     lines.engine = engine_half_engine(options, &lines.loop, journal);
@@ -168,7 +174,7 @@ int lines_replay(const struct options *options)
         fprintf(stderr, "probetop: %s\n", problem.text);
         return 2;
     }
-    lines_init(&lines);
+    lines_init(&lines, options);
     while (!lines.stopping) {
         struct fact fact;
         status = journal_next(reader, &fact, &problem);

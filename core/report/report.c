@@ -88,8 +88,7 @@ bool report_unhealthy(const struct fleet *fleet, int64_t now)
 
 /* ---- cells ---- */
 
-/* Cleaned text; in ASCII every other character becomes '?'. */
-static void put_clean(struct buf *out, const char *utf8, bool ascii)
+void report_plain(const char *utf8, bool ascii, struct buf *out)
 {
     struct glyph glyph;
     size_t length = strlen(utf8), taken;
@@ -118,12 +117,12 @@ static void cell_glyph(const struct cell_view *view, struct buf *out)
 
 static void cell_name(const struct cell_view *view, struct buf *out)
 {
-    put_clean(out, text_str(&view->pod->facts.name), view->ascii);
+    report_plain(text_str(&view->pod->facts.name), view->ascii, out);
 }
 
 static void put_or_dash(struct buf *out, const char *utf8, bool ascii)
 {
-    put_clean(out, utf8[0] ? utf8 : "\u2013", ascii);
+    report_plain(utf8[0] ? utf8 : "\u2013", ascii, out);
 }
 
 static void cell_namespace(const struct cell_view *view, struct buf *out)
@@ -141,14 +140,14 @@ static void cell_stage(const struct cell_view *view, struct buf *out)
     buf_puts(out, stage_word(view->pod->stage));
     if (!text_empty(&view->pod->reason)) {
         buf_puts(out, "  ");
-        put_clean(out, text_str(&view->pod->reason), view->ascii);
+        report_plain(text_str(&view->pod->reason), view->ascii, out);
     }
 }
 
 static void cell_for(const struct cell_view *view, struct buf *out)
 {
     char age[16];
-    put_clean(out, clock_age(view->now - view->pod->stage_since, age, sizeof age), view->ascii);
+    report_plain(clock_age(view->now - view->pod->stage_since, age, sizeof age), view->ascii, out);
 }
 
 static void cell_restarts(const struct cell_view *view, struct buf *out)
@@ -165,7 +164,7 @@ static void put_mark(const struct cell_view *view, enum lane_kind kind, struct b
                                                         [OUTCOME_ERRORED] = {"?", "?"}};
     const struct lane *lane = &view->pod->lanes[kind];
     if (!lane->present)
-        put_clean(out, "\u2013", view->ascii);
+        report_plain("\u2013", view->ascii, out);
     else if (!lane_answered(lane))
         buf_puts(out, view->ascii ? "." : "\u00b7");
     else
@@ -224,7 +223,7 @@ static void cell_next(const struct cell_view *view, struct buf *out)
 static void put_latency(const struct cell_view *view, double percentile, struct buf *out)
 {
     char latency[16];
-    put_clean(out, clock_latency(latency_of(view->pod, percentile), latency, sizeof latency), view->ascii);
+    report_plain(clock_latency(latency_of(view->pod, percentile), latency, sizeof latency), view->ascii, out);
 }
 
 static void cell_p50(const struct cell_view *view, struct buf *out)
@@ -255,7 +254,7 @@ static void cell_model(const struct cell_view *view, struct buf *out)
         put_or_dash(out, "", view->ascii);
     for (int32_t i = 0; i < pod->model_count; i++) {
         buf_puts(out, i == 0 ? "" : ",");
-        put_clean(out, text_str(&pod->models[i]), view->ascii);
+        report_plain(text_str(&pod->models[i]), view->ascii, out);
     }
 }
 
@@ -365,7 +364,7 @@ static void put_advice_line(const char *label, const struct text *words, bool as
     if (text_empty(words))
         return;
     buf_printf(out, "  %-5s ", label);
-    put_clean(out, text_str(words), ascii);
+    report_plain(text_str(words), ascii, out);
     buf_putc(out, '\n');
 }
 
@@ -375,9 +374,9 @@ static void put_advice(const struct pod *pod, int64_t now, bool ascii, struct bu
     pod_advice(pod, now, &advice);
     if (!advice.nothing_wrong && !text_empty(&advice.headline)) {
         buf_putc(out, '\n');
-        put_clean(out, text_str(&pod->facts.name), ascii);
+        report_plain(text_str(&pod->facts.name), ascii, out);
         buf_puts(out, ": ");
-        put_clean(out, text_str(&advice.headline), ascii);
+        report_plain(text_str(&advice.headline), ascii, out);
         if (advice.confidence && advice.confidence[0])
             buf_printf(out, " (%s)", advice.confidence);
         buf_putc(out, '\n');
@@ -598,7 +597,11 @@ void report_happening(const struct fleet *fleet, const struct pod *pod, const st
                       struct buf *out)
 {
     char clock[32];
-    buf_printf(out, "%s %s ", clock_format(fleet_wall(fleet, happening->t), CLOCK_HMS, clock, sizeof clock),
-               text_str(&pod->facts.name));
+    bool about_stage = happening->kind == HAPPENED_STAGE; /* its words go on from the name */
+    bool quoted = happening->kind == HAPPENED_EVENT || happening->kind == HAPPENED_LOG;
+    buf_printf(out, "%s %s%s ", clock_format(fleet_wall(fleet, happening->t), CLOCK_HMS, clock, sizeof clock),
+               text_str(&pod->facts.name), about_stage ? "" : ":");
+    if (quoted)
+        buf_printf(out, "%s ", happening_name(happening->kind));
     buf_puts(out, text_str(&happening->words));
 }
