@@ -446,19 +446,6 @@ static void pod_take_specs(struct engine *engine, const struct fact *fact)
     }
 }
 
-/* When a new pod's lanes tick first: spread over min(period, 1 s) by bit reversal of its number, so that the first pod is asked at once and
- * any number of them evenly (a fresh kubelet spreads its workers too, facts/kube.md 1.1). */
-static int64_t first_tick(uint32_t id, int64_t period, int64_t now)
-{
-    uint32_t bits = id - 1, reversed = 0;
-    for (int i = 0; i < 32; i++) {
-        reversed = reversed << 1 | (bits & 1);
-        bits >>= 1;
-    }
-    int64_t room = period < SECOND_US ? period : SECOND_US;
-    return now + (int64_t)((uint64_t)room * reversed >> 32);
-}
-
 static bool pod_is_ready(const struct pod *pod)
 {
     return pod->facts.kubelet ? pod->facts.serving.ready == TRI_TRUE
@@ -476,8 +463,7 @@ static void pod_follow(struct engine *engine, uint32_t id, int64_t now)
         struct run_lane *run_lane = &run->lanes[lane];
         bool wanted = run_lane->spec.action != PROBE_NONE && run_lane->spec.period > 0;
         if (wanted) {
-            int64_t period = (int64_t)run_lane->spec.period * SECOND_US;
-            schedule_set(engine->schedule, id, lane, period, first_tick(id, period, now));
+            schedule_set(engine->schedule, id, lane, (int64_t)run_lane->spec.period * SECOND_US, now);
         } else if (run_lane->scheduled) {
             schedule_remove(engine->schedule, id, lane);
         }
