@@ -106,7 +106,7 @@ static int file_open(int dir_fd, const char *name, int flags)
     return fd;
 }
 
-static char *join(const char *left, char between, const char *right)
+static char *string_join(const char *left, char between, const char *right)
 {
     size_t size = strlen(left) + strlen(right) + 2;
     char *joined = mem_array(size, 1);
@@ -140,13 +140,13 @@ static bool dir_is_private(const struct stat *info, bool secret)
 static char *dir_in_state(const char *base, const char *below)
 {
     struct stat info;
-    char *parent = join(base, '/', below);
+    char *parent = string_join(base, '/', below);
     bool usable = dir_make_all(parent) && lstat(parent, &info) == 0;
     if (usable && !dir_is_private(&info, false)) {
         usable = false;
         errno = EACCES;
     }
-    char *dir = usable ? join(parent, '/', "run-XXXXXX") : NULL;
+    char *dir = usable ? string_join(parent, '/', "run-XXXXXX") : NULL;
     mem_free(parent);
     if (dir != NULL && mkdtemp(dir) == NULL) {
         mem_free(dir);
@@ -168,7 +168,7 @@ enum status journal_make_dir(char **dir, struct problem *problem)
         *dir = dir_in_state(home, ".local/state/probetop");
     }
     if (*dir == NULL) {
-        *dir = join(temporary != NULL && temporary[0] == '/' ? temporary : "/tmp", '/', "probetop-XXXXXX");
+        *dir = string_join(temporary != NULL && temporary[0] == '/' ? temporary : "/tmp", '/', "probetop-XXXXXX");
         if (mkdtemp(*dir) == NULL) {
             enum status status = problem_set(problem, status_from_errno(errno),
                                              "no directory for the journal: %s: %s; set XDG_STATE_HOME or TMPDIR to a "
@@ -343,7 +343,7 @@ enum status journal_create(const char *dir, size_t segment_max, int segments, st
     journal->segment_max = segment_max;
     journal->segments = segments > 1 ? (unsigned)segments : 1;
     journal->segment = 1;
-    sink_init(&journal->live, fd, join("the journal in", ' ', dir));
+    sink_init(&journal->live, fd, string_join("the journal in", ' ', dir));
     sink_init(&journal->recording, -1, NULL);
     buf_init(&journal->line, SIZE_MAX);
     *out = journal;
@@ -358,7 +358,7 @@ enum status journal_record(struct journal *journal, const char *path, struct pro
                            errno == EEXIST ? "; a recording never overwrites" : "");
     }
     sink_free(&journal->recording);
-    sink_init(&journal->recording, fd, join("the recording to", ' ', path));
+    sink_init(&journal->recording, fd, string_join("the recording to", ' ', path));
     return STATUS_OK;
 }
 
