@@ -45,6 +45,9 @@ static void lines_put(struct lines *lines)
 static void on_happening(void *user, const struct pod *pod, const struct happening *happening)
 {
     struct lines *lines = user;
+    bool quoted = happening->kind == HAPPENED_EVENT || happening->kind == HAPPENED_LOG;
+    if (quoted && happening->mood == ' ')
+        return; /* the course of things, not a transition */
     buf_clear(&lines->line);
     report_happening(lines->fleet, pod, happening, &lines->line);
     lines_put(lines);
