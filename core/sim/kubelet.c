@@ -582,8 +582,10 @@ void kubelet_exit(struct kubelet *kubelet, int64_t t, int32_t exit_code, const c
     for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
         kubelet->lanes[lane].ends = -1;
     }
+    if (!kubelet->killing) { /* after its own kill the kubelet tells of the next container only, all in one */
+        changed(kubelet);
+    }
     restart_plan(kubelet, t);
-    changed(kubelet);
 }
 
 /* CrashLoopBackOff: said when it begins, and again while it lasts. */

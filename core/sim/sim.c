@@ -158,6 +158,14 @@ static int64_t heap_due(const struct sim *sim, uint32_t at)
     return sim->pods[sim->heap[at]].due;
 }
 
+/* Pods that are due at the same moment come in their own order: the story must not depend on the heap. */
+static bool heap_before(const struct sim *sim, uint32_t a, uint32_t b)
+{
+    const int64_t due_a = heap_due(sim, a), due_b = heap_due(sim, b);
+
+    return due_a < due_b || (due_a == due_b && sim->heap[a] < sim->heap[b]);
+}
+
 static void heap_swap(struct sim *sim, uint32_t a, uint32_t b)
 {
     const uint32_t pod = sim->heap[a];
@@ -169,7 +177,7 @@ static void heap_swap(struct sim *sim, uint32_t a, uint32_t b)
 /* Brings a pod whose `due` has changed to its place. */
 static void heap_mend(struct sim *sim, uint32_t at)
 {
-    while (at > 0 && heap_due(sim, at) < heap_due(sim, (at - 1) / 2)) {
+    while (at > 0 && heap_before(sim, at, (at - 1) / 2)) {
         heap_swap(sim, at, (at - 1) / 2);
         at = (at - 1) / 2;
     }
@@ -177,7 +185,7 @@ static void heap_mend(struct sim *sim, uint32_t at)
         uint32_t least = at;
 
         for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < sim->count; child++) {
-            if (heap_due(sim, child) < heap_due(sim, least)) {
+            if (heap_before(sim, child, least)) {
                 least = child;
             }
         }

@@ -74,7 +74,7 @@ static const struct act FRESH_SMALL[] = {BEGINS, DOWNLOADS(55), READS(9), PREPAR
 static const struct act FRESH_BIG[] = {SIDECAR, BEGINS, DOWNLOADS(110), READS(130), PREPARES(70), IN_SERVICE};
 static const struct act CACHED[] = {BEGINS, FINDS, READS(78), PREPARES(48), IN_SERVICE};
 static const struct act CACHED_SMALL[] = {BEGINS, FINDS, READS(9), PREPARES(16), IN_SERVICE};
-static const struct act TOO_SLOW[] = {BEGINS, DOWNLOADS(380), READS(78), PREPARES(48), IN_SERVICE};
+static const struct act TOO_SLOW[] = {BEGINS, DOWNLOADS(300), READS(78), PREPARES(48), IN_SERVICE};
 static const struct act TOO_BIG[] = {BEGINS, FINDS, {ACT_CHAPTER, 14, CHAPTER_OOM}, {ACT_EXIT, 0, 1}};
 /* The watchdog of the API server looks every 5 s and then ends the process, with exit code 0 (facts/vllm.md 1.2, 3). */
 static const struct act DIES[] = {{ACT_CHAPTER, 30, CHAPTER_TRAFFIC}, {ACT_CHAPTER, 25, CHAPTER_TRAFFIC},
@@ -249,7 +249,7 @@ static const struct part THOUSAND[] = {
     X("cold-start", 480, 1, 6, "healthy", COLD_START,                                                                  \
       "One pod with 163 shards climbs the whole ladder: Pending, download, shards, compilation, graphs, Ready.",       \
       "The pod is Ready: a cold start from an empty cache.")                                                           \
-    X("slow-download", 600, 2, 7, "startup-budget-exceeded", SLOW_DOWNLOAD,                                            \
+    X("slow-download", 610, 2, 7, "startup-budget-exceeded", SLOW_DOWNLOAD,                                            \
       "A slow network: one pod's start-up budget is shorter than its download, so it is killed and begins again.",     \
       "The pod with the long budget is Ready, the other was killed again before its weights were there.")              \
     X("wrong-port", 310, 1, 4, "wrong-port", WRONG_PORT,                                                               \
