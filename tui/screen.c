@@ -6,6 +6,7 @@
 #include "tui/feed.h"
 #include "tui/term.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -329,9 +330,11 @@ static void on_signal(uv_signal_t *signal, int number)
 
 static void screen_watch(struct screen *screen)
 {
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
     uv_timer_init(&screen->loop, &screen->frame);
     uv_timer_init(&screen->loop, &screen->bound);
     uv_poll_init(&screen->loop, &screen->keys, STDIN_FILENO);
+    fcntl(STDIN_FILENO, F_SETFL, flags); /* libuv made it non-blocking; it is the shell's and our output's as well */
     screen->frame.data = screen->bound.data = screen->keys.data = screen;
     uv_poll_start(&screen->keys, UV_READABLE, on_keys);
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {

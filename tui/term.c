@@ -17,6 +17,8 @@ enum { ESCAPE_DELAY_MS = 25, PAIRS_MAX = STYLE_COUNT * STYLE_COUNT, DEAD_READS_M
 
 /* From <term.h>, which also makes macros of ordinary words such as `columns`. */
 extern int setupterm(const char *name, int fd, int *error);
+extern void *set_curterm(void *terminal);
+extern int del_curterm(void *terminal);
 
 struct term {
     SCREEN *screen;
@@ -72,7 +74,9 @@ enum status term_usable(struct problem *problem)
         return problem_set(problem, STATUS_UNSUPPORTED, "TERM is not set");
     if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
         return problem_set(problem, STATUS_UNSUPPORTED, "terminal type '%s' is not known here", name);
-    if (!has_capability("cup") || !has_capability("clear"))
+    bool movable = has_capability("cup") && has_capability("clear");
+    del_curterm(set_curterm(NULL)); /* newterm() reads a description of its own */
+    if (!movable)
         return problem_set(problem, STATUS_UNSUPPORTED, "terminal type '%s' cannot move the cursor", name);
     return STATUS_OK;
 }
