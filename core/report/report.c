@@ -368,11 +368,23 @@ static void put_advice_line(const char *label, const struct text *words, bool as
     buf_putc(out, '\n');
 }
 
+/* What the endpoint's silence leaves to say where the advice can only call it loading. */
+static void put_silence(const struct pod *pod, bool ascii, struct buf *out)
+{
+    buf_putc(out, '\n');
+    report_plain(text_str(&pod->facts.name), ascii, out);
+    buf_puts(out, ": nothing answers at ");
+    report_plain(text_str(&pod->facts.address), ascii, out);
+    buf_puts(out, ", and nothing says that anything is loading there\n");
+}
+
 static void put_advice(const struct pod *pod, int64_t now, bool ascii, struct buf *out)
 {
     struct advice advice;
     pod_advice(pod, now, &advice);
-    if (!advice.nothing_wrong && !text_empty(&advice.headline)) {
+    if (advice.nothing_wrong && pod_is_unwell(pod, now)) {
+        put_silence(pod, ascii, out);
+    } else if (!advice.nothing_wrong && !text_empty(&advice.headline)) {
         buf_putc(out, '\n');
         report_plain(text_str(&pod->facts.name), ascii, out);
         buf_puts(out, ": ");
