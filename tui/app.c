@@ -357,7 +357,8 @@ static bool action_useful(const struct app *app, enum action action)
 {
     const struct view_state *state = &app->state;
     int where = action_where(action);
-    if (!(where & app_top(app)->where) || ((where & IN_REPLAY) && !app->options.replay) || !*action_label(action) ||
+    bool plays = app->options.replay && !state->at_end;
+    if (!(where & app_top(app)->where) || ((where & IN_REPLAY) && !plays) || !*action_label(action) ||
         shown_key(app, action) == KEY_NONE)
         return false;
     switch (action) {
@@ -444,7 +445,8 @@ void app_paint(struct app *app, const struct fleet *fleet, int64_t now, struct c
     now = widget_floor(fleet, now, SECOND_US); /* everything that ticks does so at one moment */
     state->columns = canvas->columns;
     state->rows = canvas->rows;
-    state->restless = state->paused || state->replay || state->back_in_time || fleet_restless(fleet, now);
+    bool plays = state->replay && !state->at_end; /* a replay that is over looks as the live run did at its end */
+    state->restless = state->paused || plays || state->back_in_time || fleet_restless(fleet, now);
     status_words(app, fleet, now, words, sizeof words);
     int width = (int)text_columns(words, strlen(words)) + (state->ascii ? 1 : 0);
     bool shown = width > 0 && canvas->columns >= 40 && (canvas->columns >= 60 || state->paused || state->back_in_time);
