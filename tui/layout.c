@@ -119,6 +119,9 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
     layout.rule = page.rule;
     layout.bottom = page.bottom;
     fleet_panes(&layout, rows, pods);
+    struct claim claims[FLEET_COLUMN_COUNT];
+    memcpy(claims, FLEET_CLAIMS, sizeof claims);
+    claims[FLEET_NAME].least = clamp(name_cells, claims[FLEET_NAME].small, claims[FLEET_NAME].least);
     const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 20)},
                                   {FLEET_STAGE, 24},
                                   {FLEET_NEXT, 34},
@@ -126,12 +129,12 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
                                   {FLEET_TIMELINE, 36},
                                   {FLEET_ROLE, 14},
                                   {FLEET_NAME, clamp(name_cells, 14, 63)},
-                                  {FLEET_STAGE, 32},
-                                  {FLEET_NEXT, 42},
+                                  {FLEET_STAGE, 40},
+                                  {FLEET_NEXT, 44},
                                   {FLEET_RESTARTS, 4},
-                                  {FLEET_TIMELINE, columns}};
-    columns_place(FLEET_CLAIMS, FLEET_COLUMN_COUNT, wide ? 0 : 1, columns > FLEET_LEFT ? FLEET_LEFT : 0, columns,
-                  wishes, (int)(sizeof wishes / sizeof *wishes), layout.place);
+                                  {FLEET_TIMELINE, 60}};
+    columns_place(claims, FLEET_COLUMN_COUNT, wide ? 0 : 1, columns > FLEET_LEFT ? FLEET_LEFT : 0, columns, wishes,
+                  (int)(sizeof wishes / sizeof *wishes), layout.place);
     return layout;
 }
 
@@ -139,8 +142,8 @@ struct lane_layout layout_lanes(int columns)
 {
     struct lane_layout layout;
     memset(&layout, 0, sizeof layout);
-    const struct wish wishes[] = {{LANE_COLUMN_STREAK, 28}, {LANE_COLUMN_SPEC, 30}, {LANE_COLUMN_LAST, 50},
-                                  {LANE_COLUMN_STREAK, 36}, {LANE_COLUMN_LAST, 60}, {LANE_COLUMN_BEATS, columns}};
+    const struct wish wishes[] = {{LANE_COLUMN_LAST, 24},   {LANE_COLUMN_SPEC, 26}, {LANE_COLUMN_LAST, 50},
+                                  {LANE_COLUMN_STREAK, 34}, {LANE_COLUMN_LAST, 70}, {LANE_COLUMN_BEATS, 100}};
     columns_place(LANE_CLAIMS, LANE_COLUMN_COUNT, 0, columns > 1 ? 1 : 0, columns, wishes,
                   (int)(sizeof wishes / sizeof *wishes), layout.place);
     return layout;

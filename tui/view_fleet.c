@@ -245,8 +245,13 @@ static void paint_header(const struct view_state *state, const struct fleet *fle
     int limit = state->header_columns, column = 1;
     if (limit >= 70)
         column = canvas_puts(canvas, 0, column, 11, STYLE_HEADER, "probetop") + 2;
-    int title = limit >= 100 ? 32 : limit >= 60 ? 20 : 12;
-    column = canvas_name(canvas, 0, column, title, STYLE_STRONG, &fleet->title) + (limit >= 60 ? 3 : 2);
+    struct text title = {0};
+    const char *slash =
+        limit < 60 ? strrchr(text_str(&fleet->title), '/') : NULL; /* "prod-west/llm-d": the end matters */
+    text_set_str(&title, slash ? slash + 1 : text_str(&fleet->title), TEXT_NAME);
+    int room = limit >= 100 ? 32 : limit >= 60 ? 20 : 12;
+    column = canvas_name(canvas, 0, column, room, STYLE_STRONG, &title) + (limit >= 60 ? 3 : 2);
+    text_free(&title);
     column = paint_counts(fleet, canvas, column, limit);
     if (fleet->source == SOURCE_LOST || fleet->source == SOURCE_DENIED)
         column = canvas_printf(canvas, 0, column + 2, limit - column - 2, STYLE_WARN, "%s",
@@ -301,12 +306,11 @@ static void paint_heads(const struct view_state *state, const struct fleet_layou
 
 static void paint_stage(const struct pod *pod, int64_t now, const struct place *place, struct canvas *canvas, int row)
 {
-    enum { PADDED = 10 };
     enum style style = widget_stage_style(pod, now);
     const char *word = pod->gone ? "gone" : stage_word(pod->stage);
     int end = place->column + place->width;
     int column = canvas_puts(canvas, row, place->column, place->width, style, word);
-    column = place->width >= 18 && column < place->column + PADDED ? place->column + PADDED : column + 1;
+    column += place->width >= 18 ? 2 : 1;
     if (column + 4 <= end && !pod->gone)
         canvas_text(canvas, row, column, end - column, style, &pod->reason);
 }

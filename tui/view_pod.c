@@ -170,7 +170,7 @@ static int substages(const struct page *page, int row)
     char span[16];
     if (progress->furthest == SUBSTAGE_NONE)
         return row;
-    canvas_puts(canvas, row, LABEL_COLUMN, LABEL_WIDTH - 1, STYLE_MUTED, "from the log");
+    canvas_puts(canvas, row, LABEL_COLUMN, LABEL_WIDTH - 1, STYLE_MUTED, "log");
     for (int i = SUBSTAGE_PYTHON; i < SUBSTAGE_COUNT; i++) {
         if (progress->entered[i] == 0)
             continue;
@@ -211,7 +211,7 @@ static int block_stages(const struct page *page, int row)
                     widget_cell_words(axis.cell, cell, sizeof cell));
     row++;
     for (int stage = STAGE_PENDING; stage <= STAGE_UNREACHABLE; stage++) {
-        bool ladder = stage >= STAGE_RUNNING && stage <= STAGE_READY;
+        bool ladder = stage_is_loading(page->pod->stage) && stage >= STAGE_RUNNING && stage <= STAGE_READY;
         if (stage == STAGE_API_UP && page->pod->api_and_loaded_together)
             ladder = false; /* one moment with Model loaded on a port that is vLLM's own */
         if (ladder || stage_was_seen(page->pod, (enum stage)stage, &axis))
@@ -242,7 +242,8 @@ static void lane_streak(const struct page *page, enum lane_kind kind, const stru
         next.count--;
         widget_next_paint(&next, canvas, row, place->column, place->width);
     } else if (gate != GATE_SEND)
-        canvas_puts(canvas, row, place->column, place->width, STYLE_MUTED, gate_sentence(gate));
+        canvas_puts(canvas, row, place->column, place->width, STYLE_MUTED,
+                    widget_lane_done(page->pod, kind) ? "done" : gate_sentence(gate));
     else if (lane->streak > 0)
         canvas_printf(canvas, row, place->column, place->width,
                       lane->streak_failing ? (lane_is_kubelets(kind) ? STYLE_BAD : STYLE_WARN) : STYLE_TEXT,
@@ -268,8 +269,14 @@ static void lane_last(const struct page *page, const struct lane *lane, const st
             column = canvas_printf(page->canvas, row, column, end - column, STYLE_TEXT, "in %s",
                                    clock_latency(last->total, words, sizeof words));
     }
+    char cause[32];
+    const char *sentence = probe_cause_sentence(last->cause);
+    if (last->cause == PROBE_CAUSE_STATUS && last->status > 0)
+        sentence = "";
+    else if (text_columns(sentence, strlen(sentence)) > (size_t)(end > column ? end - column : 0))
+        sentence = cause_words(last->cause, last->status, cause, sizeof cause);
     if (last->cause != PROBE_CAUSE_NONE)
-        canvas_puts(page->canvas, row, column, end - column, style, probe_cause_sentence(last->cause));
+        canvas_puts(page->canvas, row, column, end - column, style, sentence);
     else if (!text_empty(&last->detail) && end - column > 6)
         canvas_text(page->canvas, row, column + 1, end - column - 1, STYLE_MUTED, &last->detail);
 }

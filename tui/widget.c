@@ -84,8 +84,8 @@ const char *widget_age(const struct fleet *fleet, const struct pod *pod, int64_t
     bool quiet = !widget_restless(pod, now);
     int64_t age = widget_floor(fleet, now, quiet ? QUIET_STEP_US : SECOND_US) - since;
     age = age < 0 ? 0 : age;
-    if (quiet && age >= RECENT_US)
-        age -= age % QUIET_STEP_US;
+    if (quiet && age >= RECENT_US) /* facts of a whole second come within it */
+        age = (age + SECOND_US - 1) / QUIET_STEP_US * QUIET_STEP_US;
     return clock_age(age, out, size);
 }
 
@@ -100,15 +100,20 @@ enum style widget_stage_style(const struct pod *pod, int64_t now)
     return pod->stage == STAGE_READY ? STYLE_TEXT : STYLE_UNKNOWN;
 }
 
+bool widget_lane_done(const struct pod *pod, enum lane_kind lane)
+{
+    return lane == LANE_STARTUP && pod_view(pod).started;
+}
+
 struct sign widget_lane_sign(const struct pod *pod, enum lane_kind kind, int64_t now)
 {
     const struct lane *lane = &pod->lanes[kind];
     if (!lane->present)
         return (struct sign){"–", STYLE_MUTED};
     enum gate gate = pod_gate(pod, kind, now);
-    if (gate == GATE_STARTED)
+    if (widget_lane_done(pod, kind))
         return (struct sign){"✓", STYLE_TEXT};
-    if (gate != GATE_SEND || lane->last.sent < 0 || lane->last_at < pod->run_began)
+    if ((gate != GATE_SEND && gate != GATE_ON_HOLD) || lane->last.sent < 0 || lane->last_at < pod->run_began)
         return (struct sign){"·", STYLE_MUTED};
     switch (lane->last.outcome) {
     case OUTCOME_OK:
@@ -241,6 +246,7 @@ static void next_budget(const struct pod *pod, const struct budget *budget, int6
     } else if (expected) {
         next_add(out, "start-up %d/%d, %s%s left, done in %s", budget->count, budget->threshold, about, left, done);
         next_add(out, "start-up %s%s left, done in %s", about, left, done);
+        next_add(out, "%s%s left, done in %s", about, left, done);
     } else {
         next_add(out, "start-up %d/%d, %s%s left", budget->count, budget->threshold, about, left);
     }

@@ -26,6 +26,8 @@ const char *widget_age(const struct fleet *fleet, const struct pod *pod, int64_t
                        size_t size);
 enum style widget_stage_style(const struct pod *pod, int64_t now);
 
+bool widget_lane_done(const struct pod *pod, enum lane_kind lane); /* the startup probe, once it has succeeded */
+
 struct sign {
     const char *glyph;
     enum style style;
@@ -34,7 +36,7 @@ struct sign {
 struct sign widget_lane_sign(const struct pod *pod, enum lane_kind lane, int64_t now);
 
 /* What comes next, in forms from the longest to the shortest. Our own words and numbers only. */
-enum { NEXT_FORMS_MAX = 5, NEXT_WORDS_MAX = 72 };
+enum { NEXT_FORMS_MAX = 6, NEXT_WORDS_MAX = 72 };
 struct next {
     enum style style;
     char forms[NEXT_FORMS_MAX][NEXT_WORDS_MAX];
