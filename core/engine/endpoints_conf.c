@@ -207,11 +207,11 @@ enum status endpoints_add_argument(struct endpoints *endpoints, const char *argu
 
 static enum status string_set(char **where, const char *key, const char *value, struct problem *problem)
 {
-    if (*where != NULL) {
-        return problem_set(problem, STATUS_BAD_INPUT, "%s is given twice; expected once for each endpoint", key);
-    }
     if (value[0] == '\0') {
         return problem_set(problem, STATUS_BAD_INPUT, "%s is empty; expected a value", key);
+    }
+    if (*where != NULL) {
+        return problem_set(problem, STATUS_BAD_INPUT, "%s is given twice; expected once for each endpoint", key);
     }
     *where = mem_dup(value);
     return STATUS_OK;
