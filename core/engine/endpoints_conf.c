@@ -323,7 +323,13 @@ static enum status header_set(struct endpoint *endpoint, struct probe_spec *spec
         status = probe_spec_set(spec, "header", buf_str(&expanded), problem);
     }
     if (status == STATUS_OK) {
-        status = header_check(&spec->headers[spec->header_count - 1], problem);
+        struct probe_header *header = &spec->headers[spec->header_count - 1];
+        status = header_check(header, problem);
+        if (status != STATUS_OK) {
+            mem_free(header->name);
+            mem_free(header->value);
+            spec->header_count--;
+        }
     }
     buf_free(&expanded);
     return status;
