@@ -1,11 +1,13 @@
 /* The journal: what is appended comes back, whatever the rotation, the disk and the writer's death did meanwhile. */
 #include "engine/journal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -248,6 +251,105 @@ static void test_rotation_is_unseen(void **state)
     assert_false(there_is(place->dir, "journal-000001.jsonl"));
     journal_close(journal, true);
     journal_reader_free(reader);
+}
+
+/* A writer in another process, segments of a few lines, and a reader at its heels: nothing is lost or told twice at the seams. */
+static void test_concurrent_reader(void **state)
+{
+    struct place *place = *state;
+    enum { FACTS = 5000, SEGMENTS = 10000 };
+    struct journal *journal = create(place->dir, 400, SEGMENTS);
+    struct journal_reader *reader = open_reader(place->dir);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct problem note;
+        append_hello(journal);
+        for (int i = 0; i < FACTS; i++) {
+            append_pod(journal, i, 1 + (uint32_t)i % 3, "p");
+            if (i % 7 == 0) {
+                journal_flush(journal, &note);
+            }
+        }
+        journal_flush(journal, &note);
+        _exit(0);
+    }
+    int64_t deadline = clock_mono_us() + 60 * (int64_t)SECOND_US;
+    int64_t told = 0;
+    bool hello = false;
+    while (told < FACTS && clock_mono_us() < deadline) {
+        struct fact fact;
+        struct problem problem = {0};
+        enum status status = journal_next(reader, &fact, &problem);
+        if (status == STATUS_AGAIN) {
+            sched_yield();
+            continue;
+        }
+        assert_int_equal(status, STATUS_OK);
+        assert_int_equal(fact.kind, hello ? FACT_POD : FACT_HELLO);
+        if (hello) {
+            assert_true(fact.t == told);
+            told++;
+        }
+        hello = true;
+        fact_free(&fact);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(told, FACTS);
+    journal_reader_free(reader);
+    journal_close(journal, true);
+}
+
+/* A recording has no rotation: whoever follows the live journal, however often he looks, is told the same. */
+static void test_same_as_the_recording(void **state)
+{
+    struct place *place = *state;
+    uint32_t seed = 1;
+    for (int round = 0; round < 20; round++) {
+        static char live[256 * 1024], recorded[256 * 1024];
+        struct problem problem = {0};
+        struct journal *journal = create(place->dir, 100 + 97 * (size_t)round, 100000);
+        struct journal_reader *reader = open_reader(place->dir);
+        assert_int_equal(journal_record(journal, place->file, &problem), STATUS_OK);
+        append_hello(journal);
+        live[0] = '\0';
+        for (int i = 0; i < 500; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            uint32_t id = 1 + (seed >> 20) % 5;
+            if (seed >> 30 == 0) {
+                append_pod(journal, i, id, "some-name");
+            } else if (seed >> 30 == 1) {
+                append_gone(journal, i, id);
+            } else {
+                append_note(journal, i, "what happens in between");
+            }
+            if ((seed >> 8) % 8 == 0) {
+                flush_quietly(journal);
+            }
+            if ((seed >> 12) % 16 == 0) {
+                char *end = live + strlen(live);
+                read_all(reader, end + (end > live ? 1 : 0), sizeof live / 2);
+                if (end > live && end[1] != '\0') {
+                    *end = ' ';
+                }
+            }
+        }
+        flush_quietly(journal);
+        char *end = live + strlen(live);
+        read_all(reader, end + 1, sizeof live / 2);
+        if (end[1] != '\0') {
+            *end = ' ';
+        }
+        journal_reader_free(reader);
+        journal_close(journal, false);
+        reader = open_reader(place->file);
+        read_all(reader, recorded, sizeof recorded);
+        journal_reader_free(reader);
+        assert_string_equal(live, recorded);
+        unlink(place->file);
+    }
 }
 
 static void count_segments(const char *dir, int *count, off_t *largest)
@@ -783,6 +885,8 @@ int main(void)
         PLACED(test_round_trip),
         PLACED(test_modes),
         PLACED(test_rotation_is_unseen),
+        PLACED(test_concurrent_reader),
+        PLACED(test_same_as_the_recording),
         PLACED(test_rotation_is_bounded),
         PLACED(test_beginning_larger_than_segment),
         PLACED(test_reader_falls_behind),
