@@ -75,6 +75,8 @@ struct pod {
     int64_t first_seen, gone_at;
     uint32_t run;      /* container run, from 1, as far as we have seen */
     int64_t run_began; /* t when this run began: startedAt, or when we first saw it (then run_guess) */
+    int64_t
+        run_from; /* answers to probes sent before this belong to the run before; by facts alone, so that the engine's fleet agrees */
     bool run_guess;
     int32_t kills; /* restarts a kubelet would have made (endpoints given by hand) or made (told by restartCount) */
     struct lane lanes[LANE_COUNT];

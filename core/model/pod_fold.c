@@ -14,7 +14,7 @@ enum { AGE_SIZE = 32, WORDS_SIZE = 2048, ERRORS_TOLD_MAX = 20, FIRST_RING = 8 };
 struct pod *pod_new(const struct fleet_limits *limits, int64_t t)
 {
     struct pod *pod = mem_new(sizeof *pod);
-    pod->first_seen = pod->run_began = t;
+    pod->first_seen = pod->run_began = pod->run_from = t;
     pod->gone_at = pod->api_up_at = pod->loaded_at = pod->ready_at = pod->last_load_took = -1;
     pod->model_count = -1;
     pod->tunnel_since = t;
@@ -228,10 +228,10 @@ static void run_time(struct fold *fold, bool is_new)
     const struct container_facts *serving = &pod->facts.serving;
     bool running = serving->state == CONTAINER_RUNNING;
     if (running && serving->started_at_known) {
-        pod->run_began = serving->started_at;
+        pod->run_began = pod->run_from = serving->started_at;
         pod->run_guess = false;
     } else if (is_new || (running && !pod->run_running)) {
-        pod->run_began = fold->t;
+        pod->run_began = pod->run_from = fold->t;
         pod->run_guess = true;
     }
     pod->seen_loading = pod->seen_loading || !running;

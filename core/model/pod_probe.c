@@ -313,7 +313,7 @@ void pod_take_sample(struct fold *fold, const struct sample *sample)
     struct lane *lane = &pod->lanes[sample->lane];
     lane_take(fold, sample);
     fold->fleet->probes++;
-    if (sample->sent < pod->run_began || pod->gone) {
+    if (sample->sent < pod->run_from || pod->gone) {
         return; /* an answer of the run before: it says nothing of this one */
     }
     bool counts = outcome_is_good(sample->outcome) || sample->outcome == OUTCOME_FAIL;

@@ -292,6 +292,9 @@ void pod_restage(struct fold *fold, bool restart)
 {
     struct pod *pod = fold->pod;
     struct fleet *fleet = fold->fleet;
+    if (pod->gone) {
+        return; /* late facts about it: its last stage stands */
+    }
     char reason[REASON_SIZE];
     enum stage before = pod->stage, now = pod_stage_of(pod, reason, sizeof reason);
     bool first = pod->spans.count == 0;

@@ -1,0 +1,369 @@
+/* What the person on call is told, story by story. */
+#include "tests/support/story.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void holds(const struct text *text, const char *words)
+{
+    if (!strstr(text_str(text), words)) {
+        fail_msg("expected \"%s\" in \"%s\"", words, text_str(text));
+    }
+}
+
+/* Checks the advice; NULL: not looked at. `evidence` must stand in one of the why lines. */
+static void told(const struct story *story, const char *confidence, const char *headline, const char *evidence,
+                 const char *next, const char *command)
+{
+    struct advice advice;
+    pod_advice(story_pod(story), story->t, &advice);
+    holds(&advice.headline, headline);
+    assert_string_equal(advice.confidence, confidence);
+    assert_int_equal(advice.nothing_wrong, confidence[0] == '\0');
+    bool found = evidence == NULL;
+    for (int i = 0; i < advice.why_count; i++) {
+        found = found || strstr(text_str(&advice.why[i]), evidence);
+        assert_null(strstr(text_str(&advice.why[i]), "See root cause above"));
+    }
+    if (!found) {
+        fail_msg("no \"%s\" among: %s | %s | %s", evidence, text_str(&advice.why[0]), text_str(&advice.why[1]),
+                 text_str(&advice.why[2]));
+    }
+    if (next) {
+        holds(&advice.next, next);
+    }
+    if (command) {
+        assert_string_equal(text_str(&advice.command), command);
+    }
+    advice_free(&advice);
+    assert_null(advice.headline.bytes);
+}
+
+static void ready(struct story *story, bool kubelet, int32_t serving_port, int32_t vllm_port)
+{
+    story_begin(story, kubelet, serving_port, vllm_port);
+    story->t = SECONDS(1);
+    if (kubelet) {
+        story_run(story, 0);
+    }
+    story->t += SECONDS(100);
+    story_refused(story, LANE_STARTUP);
+    story->t += SECONDS(250);
+    story_models(story, LANE_STARTUP, ANSWERER_VLLM);
+    if (kubelet) {
+        story_word(story, true, true);
+    }
+    story_health(story, LANE_LIVENESS, ANSWERER_VLLM);
+    story_models(story, LANE_READINESS, ANSWERER_VLLM);
+    story_models(story, LANE_MODELS, ANSWERER_VLLM);
+    assert_int_equal(story_pod(story)->stage, STAGE_READY);
+}
+
+static void healthy(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    s.t += SECONDS(7200);
+    told(&s, "", "nothing wrong: Ready for 2h00", NULL, NULL, "");
+    story_end(&s);
+}
+
+static void loading(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    told(&s, "", "the container is being made", NULL, NULL, NULL);
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    s.t = SECONDS(31);
+    story_refused(&s, LANE_STARTUP);
+    told(&s, "", "nothing wrong: loading within its budget, for 30s: no start-up line seen", NULL, "left", NULL);
+    story_log(&s, "INFO [x.py:1] Starting to load model m...");
+    s.t = SECONDS(202);
+    told(&s, "", "download, no line for 2:50", "silence is no fault", "start-up budget: ", NULL);
+    story_log(&s, "Loading safetensors checkpoint shards:   0% Completed | 0/163 [00:00]");
+    s.t = SECONDS(211);
+    story_log(&s, "Loading safetensors checkpoint shards:  25% Completed | 41/163 [00:10]");
+    told(&s, "", "shards 41/163", NULL, "loading done in about", NULL);
+    s.t = SECONDS(240);
+    story_models(&s, LANE_STARTUP, ANSWERER_VLLM);
+    told(&s, "", "the model is loaded", NULL, NULL, NULL);
+    story_end(&s);
+}
+
+static void budget_too_short(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    s.facts.probes[LANE_STARTUP].period = 10;
+    s.facts.probes[LANE_STARTUP].failure_threshold = 6;
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    story_log(&s, "Loading safetensors checkpoint shards:   0% Completed | 0/100 [00:00]");
+    s.t = SECONDS(21);
+    story_log(&s, "Loading safetensors checkpoint shards:  10% Completed | 10/100 [00:20]");
+    told(&s, "likely", "will not be done within the start-up budget", "failureThreshold", "too late", NULL);
+    for (int i = 0; i < 6; i++) {
+        s.t += SECONDS(10);
+        story_refused(&s, LANE_STARTUP);
+    }
+    story_event(&s, "e", "Killing", "Container vllm failed startup probe, will be restarted", 1);
+    s.t += SECONDS(30);
+    s.facts.serving.last.known = true;
+    s.facts.serving.last.exit_code = 137;
+    s.facts.serving.last.finished_at = s.t;
+    story_run(&s, 1);
+    s.t += SECONDS(1);
+    told(&s, "certain", "the startup probe killed the last run while it was loading", "it had come to: shards", NULL,
+         "kubectl -n llm-d logs decode-0 -c vllm --previous | tail -50");
+    told(&s, "certain", "start-up budget is too short", "failureThreshold ", NULL, NULL);
+    story_end(&s);
+}
+
+static void engine_dead(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    s.t += SECONDS(3);
+    story_log(&s, "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1] EngineCore encountered a fatal error.");
+    story_log(&s, "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1] Traceback (most recent call last):");
+    story_log(&s, "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1]   File \"/x/y.py\", line 3, in z");
+    story_log(&s,
+              "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1] RuntimeError: CUDA error: an illegal memory access");
+    story_log(&s, "(APIServer pid=1) ERROR 11-23 10:00:00 [async_llm.py:1] EngineDeadError: EngineCore encountered an "
+                  "issue. See stack trace (above) for the root cause.");
+    story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
+    told(&s, "certain", "the engine process died; its API server answers", "illegal memory access",
+         "the kubelet restarts the container in about", "kubectl -n llm-d logs decode-0 -c vllm --tail=200");
+    told(&s, "certain", "the engine process died", "liveness", "loading took 5:50 last time", NULL);
+    story_end(&s);
+}
+
+static void gone_and_hanging_endpoints(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, false, 8000, 8000);
+    for (int i = 0; i < 3; i++) {
+        s.t += SECONDS(5);
+        story_timeout(&s, LANE_READINESS);
+    }
+    told(&s, "likely", "readiness runs into its timeoutSeconds of 2", "readiness GET", NULL, NULL);
+    story_timeout(&s, LANE_LIVENESS);
+    told(&s, "likely", "hangs", "3 in a row", "a kubelet would restart the container in about",
+         "curl -sv --max-time 5 http://127.0.0.1:8000/health");
+    for (int i = 0; i < 3; i++) {
+        s.t += SECONDS(5);
+        story_refused(&s, LANE_READINESS);
+    }
+    told(&s, "certain", "nothing listens on the port any more", "refused", NULL, NULL);
+    story_end(&s);
+}
+
+static void wrong_port(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8200);
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    s.t = SECONDS(100);
+    story_refused(&s, LANE_STARTUP);
+    told(&s, "", "nothing wrong: loading", NULL, NULL, NULL);
+    story_health(&s, LANE_HEALTH, ANSWERER_VLLM);
+    told(&s, "", "the model is loaded", NULL, NULL, NULL); /* the startup lane has not been asked since */
+    s.t = SECONDS(130);
+    story_refused(&s, LANE_STARTUP);
+    told(&s, "certain", "the startup probe asks port 8000, where nothing listens", "port 8200 answers", NULL, NULL);
+    story_end(&s);
+
+    story_begin(&s, true, 8000, 8000);
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    s.t = SECONDS(90);
+    story_log(&s, "INFO:     Application startup complete.");
+    s.t = SECONDS(100);
+    story_refused(&s, LANE_STARTUP);
+    told(&s, "", "nothing wrong", NULL, NULL, NULL); /* too soon to say */
+    s.t = SECONDS(130);
+    story_refused(&s, LANE_STARTUP);
+    told(&s, "certain", "where nothing listens", "application start-up complete", NULL, NULL);
+    story_end(&s);
+}
+
+static void answers_of_the_wrong_kind(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    s.t = SECONDS(1);
+    text_set_str(&s.facts.expected_model, "llama", TEXT_NAME);
+    story_run(&s, 0);
+    s.t = SECONDS(100);
+    story_health(&s, LANE_HEALTH, ANSWERER_VLLM);
+    story_probe(&s, LANE_STARTUP, OUTCOME_FAIL, PROBE_CAUSE_UNAUTHORIZED, 401, ANSWERER_VLLM);
+    told(&s, "certain", "wants an API key", "startup", NULL, NULL);
+    story_probe(&s, LANE_MODELS, OUTCOME_FAIL, PROBE_CAUSE_WRONG_MODEL, 200, ANSWERER_VLLM);
+    told(&s, "certain", "another model is served", "expected llama", NULL, NULL);
+    story_end(&s);
+}
+
+static void ended(struct story *story, int32_t code, const char *reason)
+{
+    struct container_facts *serving = &story->facts.serving;
+    serving->state = CONTAINER_WAITING;
+    text_set_str(&serving->reason, "CrashLoopBackOff", TEXT_NAME);
+    serving->last.known = true;
+    serving->last.exit_code = code;
+    serving->last.started_at = serving->started_at;
+    serving->last.finished_at = story->t;
+    text_set_str(&serving->last.reason, reason, TEXT_NAME);
+    story_tell(story);
+}
+
+static void crashes(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t code;
+        const char *reason, *line, *confidence, *headline, *evidence;
+    } rows[] = {
+        {137, "OOMKilled", NULL, "certain", "out of host memory", "exit code 137, OOMKilled"},
+        {137, "Error", NULL, "likely", "SIGKILL", "no line of the log names a cause"},
+        {143, "Error", NULL, "likely", "ended on a signal", NULL},
+        {139, "Error", NULL, "certain", "segmentation fault", NULL},
+        {0, "Completed", NULL, "likely", "ended by itself with exit code 0", NULL},
+        {1, "Error",
+         "(EngineCore pid=9) ERROR [core.py:1] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate",
+         "certain", "out of GPU memory", "Tried to allocate"},
+        {1, "Error", "(EngineCore pid=9) ERROR [core.py:1] ValueError: No available memory for the cache blocks.",
+         "certain", "the KV cache does not fit", "cache blocks"},
+        {1, "Error", "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above.",
+         "certain", "exit code 1", "no line of the log names a cause"},
+        {2, "Error", "api_server.py: error: unrecognized arguments: --foo", "certain", "exit code 2",
+         "unrecognized arguments"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        story_begin(&s, true, 8000, 8000);
+        s.t = SECONDS(1);
+        story_run(&s, 0);
+        s.t = SECONDS(40);
+        if (rows[i].line) {
+            story_log(&s, rows[i].line);
+        }
+        ended(&s, rows[i].code, rows[i].reason);
+        s.t = SECONDS(50);
+        told(&s, rows[i].confidence, rows[i].headline, rows[i].evidence, "back-off",
+             "kubectl -n llm-d logs decode-0 -c vllm --previous | tail -50");
+        /* and it is not forgotten while the next run loads */
+        text_free(&s.facts.serving.reason);
+        story_run(&s, 1);
+        told(&s, rows[i].confidence, rows[i].headline, rows[i].evidence, NULL, NULL);
+        story_end(&s);
+    }
+}
+
+static void cannot_start(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    text_set_str(&s.facts.serving.reason, "ImagePullBackOff", TEXT_NAME);
+    text_set_str(&s.facts.serving.message, "Back-off pulling image \"x\"", TEXT_LINE);
+    story_tell(&s);
+    story_event(&s, "e", "Failed", "Failed to pull image \"x\": not found", 1);
+    told(&s, "certain", "cannot be started: ImagePullBackOff", "not found", NULL,
+         "kubectl -n llm-d describe pod decode-0");
+    s.facts.serving.state = CONTAINER_UNKNOWN;
+    text_free(&s.facts.serving.reason);
+    s.facts.scheduled.status = TRI_FALSE;
+    story_tell(&s);
+    story_event(&s, "f", "FailedScheduling", "0/4 nodes are available: 4 Insufficient nvidia.com/gpu.", 1);
+    told(&s, "certain", "no node takes the pod", "Insufficient nvidia.com/gpu", NULL, NULL);
+    story_end(&s);
+}
+
+static void not_the_pods_fault(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    story_tunnel(&s, TUNNEL_FORBIDDEN);
+    told(&s, "certain", "nothing here is the pod's fault", "forbidden", NULL, NULL);
+    story_end(&s);
+}
+
+static void near_the_limit(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    for (int i = 0; i < 6; i++) {
+        struct fact fact;
+        s.t += SECONDS(5);
+        fact_init(&fact, FACT_PROBE, 1);
+        sample_init(&fact.u.sample);
+        fact.t = s.t;
+        fact.u.sample.lane = LANE_READINESS;
+        fact.u.sample.outcome = OUTCOME_OK;
+        fact.u.sample.status = 200;
+        fact.u.sample.answerer = ANSWERER_VLLM;
+        fact.u.sample.sent = s.t - 1800000;
+        fact.u.sample.total = 1800000; /* of the 2 s allowed */
+        fleet_apply(s.fleet, &fact);
+        fact_free(&fact);
+    }
+    told(&s, "likely", "readiness comes close to its timeoutSeconds of 2", "1.80s", NULL, NULL);
+    story_end(&s);
+}
+
+/* What would be pasted into a shell must not do anything but what it says. */
+static void commands_are_quoted(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    text_set_str(&s.facts.name, "x; rm -rf '$HOME'", TEXT_NAME);
+    story_tell(&s);
+    story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
+    told(&s, "certain", "the engine process died", NULL, NULL,
+         "kubectl -n llm-d logs 'x; rm -rf '\\''$HOME'\\''' -c vllm --tail=200");
+    story_end(&s);
+
+    ready(&s, false, 8000, 8000);
+    text_set_str(&s.facts.address, "unix:/run/a b.sock", TEXT_NAME);
+    story_tell(&s);
+    story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
+    told(&s, "certain", "the engine process died", NULL, NULL,
+         "curl -sv --max-time 5 --unix-socket '/run/a b.sock' http://localhost/health");
+    story_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(healthy),
+        cmocka_unit_test(loading),
+        cmocka_unit_test(budget_too_short),
+        cmocka_unit_test(engine_dead),
+        cmocka_unit_test(gone_and_hanging_endpoints),
+        cmocka_unit_test(wrong_port),
+        cmocka_unit_test(answers_of_the_wrong_kind),
+        cmocka_unit_test(crashes),
+        cmocka_unit_test(cannot_start),
+        cmocka_unit_test(not_the_pods_fault),
+        cmocka_unit_test(near_the_limit),
+        cmocka_unit_test(commands_are_quoted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
