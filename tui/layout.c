@@ -96,7 +96,7 @@ static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
     int top = layout->rule ? 2 : rows > 1 ? 1 : 0;
     layout->heads = layout->rule ? top++ : -1;
     int room = rows - 1 - top;
-    int wanted = rows >= 20 ? 7 : rows >= 12 ? 5 : rows >= 7 ? 2 : 0;
+    int wanted = rows >= 20 ? 7 : rows >= 14 ? 4 : rows >= 7 ? 2 : 0;
     int blank = wanted > 2 ? 1 : 0; /* above it */
     int most = clamp(room - wanted - blank, 0, rows);
     layout->list.row = top;
