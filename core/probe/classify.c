@@ -441,10 +441,10 @@ static void sample_take_detail(struct sample *sample, const struct answer_view *
         text_set_str(detail, result->detail[0] ? result->detail : http_error_sentence(result->error), TEXT_LINE);
     } else if (result->location[0]) {
         text_printf(detail, TEXT_LINE, "%d to %s", (int)result->status, result->location);
+    } else if (sample->cause == PROBE_CAUSE_NO_MODEL && sample->outcome == OUTCOME_FAIL) {
+        text_set_str(detail, view->models ? "the list is empty" : "the answer is no list of models", TEXT_LINE);
     } else if (view->models || view->question->action == PROBE_TCP_SOCKET) {
         /* the models themselves are shown */
-    } else if (sample->outcome == OUTCOME_FAIL && result->status >= 200 && result->status < 400) {
-        text_set_str(detail, "the answer is no list of models", TEXT_LINE);
     } else if (sample->outcome != OUTCOME_OK && view_message(view)[0]) {
         text_printf(detail, TEXT_LINE, "%d: %s", (int)result->status, view_message(view));
     } else if (sample->outcome != OUTCOME_OK) { /* the kubelet's words in its events */
