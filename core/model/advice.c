@@ -474,17 +474,20 @@ static void tell_ended(struct speech *speech, uint32_t run, bool killed)
     const struct pod *pod = speech->pod;
     const struct termination *end = &pod->facts.serving.last;
     const struct log_line *line = killed ? NULL : cause_line(pod, run);
-    char age[AGE_SIZE], lived[AGE_SIZE];
+    char age[AGE_SIZE], lived[AGE_SIZE], when[AGE_SIZE * 3] = "";
     say_ended(speech, end, killed);
     if (!text_is(&end->reason, "OOMKilled")) {
         say_of_line(speech, line);
     }
     why_line(speech, line);
-    speech_why(speech, "exit code %d%s%s, %s ago, after %s", (int)end->exit_code, text_empty(&end->reason) ? "" : ", ",
-               text_str(&end->reason), age_of(speech, end->finished_at, age),
-               end->finished_at != 0 && end->started_at != 0
-                   ? clock_age(end->finished_at - end->started_at, lived, sizeof lived)
-                   : "an unknown time");
+    if (end->finished_at != 0 && end->started_at != 0) {
+        snprintf(when, sizeof when, ", %s ago after %s", age_of(speech, end->finished_at, age),
+                 clock_age(end->finished_at - end->started_at, lived, sizeof lived));
+    } else if (end->finished_at != 0) {
+        snprintf(when, sizeof when, ", %s ago", age_of(speech, end->finished_at, age));
+    }
+    speech_why(speech, "exit code %d%s%s%s", (int)end->exit_code, text_empty(&end->reason) ? "" : ", ",
+               text_str(&end->reason), when);
     if (!line && !killed && !text_is(&end->reason, "OOMKilled")) {
         speech_why(speech, "no line of the log names a cause: look at the exit code and the memory");
     }
