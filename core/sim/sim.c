@@ -65,6 +65,7 @@ struct sim {
     uint32_t *heap; /* of pods, the soonest first */
     uv_timer_t timer;
     bool timer_open;
+    bool stopped; /* perhaps from within one of our own facts: whoever is at work then does nothing more */
     struct buf body, line;
 };
 
@@ -606,7 +607,7 @@ static void pod_step(struct sim_pod *pod, int64_t t)
 /* Does all that is due up to now, each thing at its own moment and in order. */
 static void pod_run(struct sim_pod *pod, int64_t now)
 {
-    for (;;) {
+    while (!pod->sim->stopped) {
         const int64_t kubelet = pod->life == LIFE_UNBORN ? INT64_MAX : kubelet_next(&pod->kubelet);
 
         pod->due = kubelet < pod->next ? kubelet : pod->next;
@@ -635,9 +636,12 @@ static void sim_turn(uv_timer_t *timer)
     const int64_t now = clock_now(clock), ends = story_ends(sim);
     const int64_t until = now < ends ? now : ends;
 
-    while (sim->count > 0 && heap_due(sim, 0) <= until) {
+    while (!sim->stopped && sim->count > 0 && heap_due(sim, 0) <= until) {
         pod_run(&sim->pods[sim->heap[0]], until);
         heap_mend(sim, 0);
+    }
+    if (sim->stopped) {
+        return;
     }
     if (now >= ends) { /* the fleet stands still as it is; its servers go on answering */
         engine_end(sim->engine, sim->story->ending);
@@ -741,6 +745,7 @@ static void sim_stop(void *source)
 {
     struct sim *sim = source;
 
+    sim->stopped = true;
     for (uint32_t i = 0; i < sim->count; i++) {
         struct sim_pod *pod = &sim->pods[i];
 

@@ -21,7 +21,7 @@
 static const struct part_probes ON_8200 = PROBES(8200, 15, 10, 60), ON_8000 = PROBES(8000, 15, 10, 60);
 static const struct part_probes GUIDE_8000 = PROBES(8000, 15, 30, 60); /* 30 minutes */
 static const struct part_probes SHORT_8200 = PROBES(8200, 15, 10, 24); /* 4:15 */
-static const struct part_probes WRONG_8000 = PROBES(8000, 10, 10, 12); /* 2:10, and nobody serves 8000 */
+static const struct part_probes WRONG_8000 = PROBES(8000, 10, 10, 18); /* 3:10, and nobody serves 8000 */
 static const struct part_probes HASTY_8000 = {{{"/v1/models", 8000, 15, 10, 5, 60},
                                                {"/health", 8000, 0, 10, 5, 3},
                                                {"/v1/models", 8000, 0, 5, 1, 3}}}; /* timeoutSeconds left at 1 */
@@ -233,7 +233,7 @@ static const struct part THOUSAND[] = {
     {PREFILL, .old = true, .probes = &ON_8000, .spread = 2, .script = ALONE, .again = CACHED, .weight = 30},
     {PREFILL, .probes = &ON_8000, .spread = 60, .pending = 1, .pulling = 8, .script = CACHED},
     {PREFILL, .old = true, .probes = &ON_8000, .spread = 2, .script = ALONE, .again = CACHED, .weight = 15},
-    {PREFILL, .probes = &ON_8000, .spread = 30, .pending = 40, .pulling = 0, .script = FRESH},
+    {PREFILL, .probes = &ON_8000, .spread = 10, .pending = 40, .pulling = 0, .script = CACHED},
     {PREFILL, .new_revision = true, .probes = &ON_8000, .spread = 20, .pending = 1, .pulling = 0, .script = TOO_BIG},
     {PREFILL, .old = true, .probes = &ON_8000, .spread = 2, .script = FLAPS, .again = CACHED},
     {PREFILL, .old = true, .probes = &ON_8000, .spread = 2, .script = ALONE, .again = CACHED},
@@ -252,7 +252,7 @@ static const struct part THOUSAND[] = {
     X("slow-download", 610, 2, 7, "startup-budget-exceeded", SLOW_DOWNLOAD,                                            \
       "A slow network: one pod's start-up budget is shorter than its download, so it is killed and begins again.",     \
       "The pod with the long budget is Ready, the other was killed again before its weights were there.")              \
-    X("wrong-port", 310, 1, 4, "wrong-port", WRONG_PORT,                                                               \
+    X("wrong-port", 410, 1, 5, "wrong-port", WRONG_PORT,                                                               \
       "vLLM serves 8200 and says so, the probes ask 8000: killed while it works.",                                     \
       "The container was killed again although vLLM was up: its probes ask the wrong port.")                           \
     X("gpu-oom", 400, 3, 5, "gpu-oom", GPU_OOM,                                                                        \
@@ -273,7 +273,7 @@ static const struct part THOUSAND[] = {
     X("hostile", 240, 18, 2, "", HOSTILE,                                                                              \
       "Servers that lie, drip, loop, flood and send escape sequences: one pod for each.",                              \
       "The fleet has said all its bad words; the screen should look none the worse.")                                  \
-    X("thousand", 300, 1000, 2, "gpu-oom", THOUSAND,                                                                   \
+    X("thousand", 320, 1000, 2, "gpu-oom", THOUSAND,                                                                   \
       "A thousand pods: most Ready, a few dozen loading, crashing or flapping.",                                       \
       "The loading pods are Ready; a few dozen of the fleet stay broken.")
 

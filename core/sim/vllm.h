@@ -28,7 +28,7 @@ double dice_spread(struct dice *dice, double value, double share);    /* value, 
     X(FACE_ODD_BODY, MANNER_ANSWER, 503, "")    /* the same in the body of a failure */                                \
     X(FACE_BIG_BODY, MANNER_ANSWER, 500, "")    /* 1 MB */                                                             \
     X(FACE_CIRCLE, MANNER_ANSWER, 302, "")      /* redirected to itself */                                             \
-    X(FACE_ELSEWHERE, MANNER_ANSWER, 307, "Location: http://203.0.113.9/\033[2J\r\n")                                  \
+    X(FACE_ELSEWHERE, MANNER_ANSWER, 307, "Location: http://203.0.113.9/elsewhere\r\n")                                \
     X(FACE_ENDLESS_HEADERS, MANNER_ENDLESS_HEADERS, 200, "")                                                           \
     X(FACE_ENDLESS_HEADER, MANNER_ENDLESS_HEADER, 200, "")                                                             \
     X(FACE_ENDLESS_BODY, MANNER_ENDLESS_BODY, 200, "")                                                                 \
