@@ -9,6 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Debian's inih lets these be set while running; the original fixes them when it is compiled and has no such variables. Weak, so that both will do: lines
+ * are then as long as that library allows. */
+extern bool ini_use_stack __attribute__((weak));
+extern int ini_max_line __attribute__((weak));
+extern int ini_initial_alloc __attribute__((weak));
+
 /* inih cuts section names at its own MAX_SECTION without a word. */
 enum { CONF_SECTION_MAX = 49 };
 
@@ -86,11 +92,8 @@ static bool conf_get_line(struct conf_reader *reader, char *out, size_t size, si
 }
 
 /* What is wrong with a line that inih would take, or take wrongly; NULL when nothing is. */
-static const char *conf_line_fault(const char *line, size_t length, size_t longest)
+static const char *conf_line_fault(const char *line, size_t length)
 {
-    if (length > longest) {
-        return "the line is too long; expected at most 4096 bytes";
-    }
     if (memchr(line, '\0', length) != NULL) {
         return "the line has a NUL in it; expected text";
     }
@@ -100,6 +103,9 @@ static const char *conf_line_fault(const char *line, size_t length, size_t longe
     const char *end = memchr(line, ']', length);
     if (end == NULL) {
         return "the section has no end; expected [section]";
+    }
+    if (memchr(line, ';', (size_t)(end - line)) != NULL) {
+        return "the section's name has a \";\" in it, which begins a comment; expected [section]";
     }
     return end - line - 1 > CONF_SECTION_MAX ? "the section's name is too long; expected at most 49 bytes" : NULL;
 }
@@ -127,8 +133,12 @@ static char *conf_next_line(char *out, int size, void *stream)
         start++;
     }
     const char *line = raw + start;
-    const char *fault = conf_line_fault(line, length - start, longest);
-    if (fault != NULL) {
+    const char *fault = length > longest ? NULL : conf_line_fault(line, length - start);
+    if (length > longest) {
+        conf_problems_add(reader->problems, "%s:%d: the line is too long; expected at most %zu bytes", reader->path,
+                          reader->line, longest);
+        line = "";
+    } else if (fault != NULL) {
         conf_complain(reader, fault);
         line = "";
     }
@@ -156,6 +166,16 @@ static enum status conf_cannot_read(const char *path, int error, struct conf_pro
     return status_from_errno(error);
 }
 
+/* The library's own default of 200 bytes a line is too short for commands and patterns. */
+static void conf_allow_long_lines(void)
+{
+    if (&ini_use_stack != NULL && &ini_max_line != NULL && &ini_initial_alloc != NULL) {
+        ini_use_stack = false;
+        ini_max_line = CONF_LINE_MAX + 3;
+        ini_initial_alloc = CONF_LINE_MAX + 3;
+    }
+}
+
 enum status conf_read(const char *path, conf_line_fn *line, void *user, struct conf_problems *problems)
 {
     struct conf_reader reader = {.path = path, .fn = line, .user = user, .problems = problems};
@@ -163,10 +183,7 @@ enum status conf_read(const char *path, conf_line_fn *line, void *user, struct c
     if (reader.file == NULL) {
         return errno == ENOENT ? STATUS_NOT_FOUND : conf_cannot_read(path, errno, problems);
     }
-    /* The library's own default of 200 bytes a line is too short for commands and patterns. */
-    ini_use_stack = false;
-    ini_max_line = CONF_LINE_MAX + 3;
-    ini_initial_alloc = CONF_LINE_MAX + 3;
+    conf_allow_long_lines();
     int result = ini_parse_stream(conf_next_line, &reader, conf_handle, &reader);
     conf_check_previous(&reader);
     enum status status = STATUS_OK;

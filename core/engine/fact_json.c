@@ -42,6 +42,9 @@ struct shape {
 /* Decoded numbers are kept where every integer is a double of its own (what JSON can carry) and where differences cannot overflow. */
 #define MOMENT_MAX (INT64_C(1) << 53)
 
+/* Left free in every line, so that the journal can add a mark to it (journal.c). */
+enum { LINE_SPARE = 64 };
+
 #define SHAPE(list)                                                                                                    \
     {                                                                                                                  \
         .fields = (list), .count = sizeof(list) / sizeof(list)[0]                                                      \
@@ -426,7 +429,7 @@ enum status fact_encode(const struct fact *fact, struct buf *out)
     }
     shape_write(&writer, &kind->shape, (const char *)fact + kind->offset);
     json_close_object(&writer);
-    if (!buf_putc(out, '\n') || out->len - start > FACT_LINE_MAX) {
+    if (!buf_putc(out, '\n') || out->len - start > FACT_LINE_MAX - LINE_SPARE) {
         buf_cut(out, start);
         return STATUS_FULL;
     }

@@ -154,11 +154,12 @@ static void test_long_lines(void **state)
 static void test_nul_and_long_section(void **state)
 {
     struct place *place = *state;
-    static const char content[] = "a=1\nb=\0x\n[aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee]\nc=2\n";
+    static const char content[] = "a=1\nb=\0x\n[aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee]\nc=2\n[a ;b]\n";
     assert_int_equal(read_bytes(place, content, sizeof content - 1), STATUS_OK);
     assert_problem(place, 0, 2, "NUL");
     assert_problem(place, 1, 3, "too long");
-    assert_int_equal(place->problems.count, 2);
+    assert_problem(place, 2, 5, "comment");
+    assert_int_equal(place->problems.count, 3);
 }
 
 static void test_many_problems(void **state)
@@ -206,7 +207,8 @@ static void test_no_file(void **state)
         assert_int_equal(read_string(place, "a=1"), STATUS_OK);
         assert_int_equal(chmod(place->path, 0), 0);
         assert_int_equal(conf_read(place->path, on_line, place, &place->problems), STATUS_DENIED);
-        assert_int_equal(place->problems.count, 2);
+        assert_problem(place, 2, 5, "comment");
+        assert_int_equal(place->problems.count, 3);
     }
 }
 
