@@ -466,7 +466,8 @@ int64_t app_next_change(const struct app *app, const struct fleet *fleet, int64_
     const struct view_state *state = &app->state;
     if (state->paused || (state->replay && state->at_end))
         return INT64_MAX / 2;
-    int64_t step = fleet_restless(fleet, now) || state->replay ? SECOND_US : QUIET_STEP_US;
+    bool restless = fleet_restless(fleet, widget_floor(fleet, now, SECOND_US));
+    int64_t step = restless || state->replay ? SECOND_US : QUIET_STEP_US;
     if (app_top(app)->where != IN_TEXT && state->cell_us < step)
         step = state->cell_us;
     int64_t next = widget_floor(fleet, now, step) + step;

@@ -122,7 +122,7 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
     struct claim claims[FLEET_COLUMN_COUNT];
     memcpy(claims, FLEET_CLAIMS, sizeof claims);
     claims[FLEET_NAME].least = clamp(name_cells, claims[FLEET_NAME].small, claims[FLEET_NAME].least);
-    const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 20)},
+    const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 16)},
                                   {FLEET_STAGE, 24},
                                   {FLEET_NEXT, 34},
                                   {FLEET_NAME, clamp(name_cells, 14, 32)},

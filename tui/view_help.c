@@ -13,7 +13,7 @@ struct help_line {
     const struct text *text; /* instead of words */
 };
 
-enum { HELP_LINES_MAX = 192, LEAD_WIDTH = 16 };
+enum { HELP_LINES_MAX = 192, LEAD_WIDTH = 18 };
 
 struct help_page {
     const struct view_state *state;

@@ -115,10 +115,10 @@ static void stage_note(const struct page *page, enum stage stage, int row, int c
         if (span->stage == stage && span->run == pod->run)
             spent += (span->ended < 0 ? page->now : span->ended) - span->began;
     }
-    if (stage == pod->stage && widget_restless(pod, page->now))
+    if (stage == pod->stage)
         widget_age(page->fleet, pod, page->now - spent, page->now, words, sizeof words);
     else
-        clock_age(stage == pod->stage ? spent - spent % QUIET_STEP_US : spent, words, sizeof words);
+        clock_age(spent, words, sizeof words);
     column = canvas_puts(page->canvas, row, column, room, STYLE_MUTED, words);
     if (stage == pod->stage && !text_empty(&pod->reason) && room > 12)
         canvas_text(page->canvas, row, column + 2, page->canvas->columns - column - 3, STYLE_TEXT, &pod->reason);

@@ -1,0 +1,378 @@
+/* Whole screens as literal text: a journal and keys in, the picture out, compared with tests/screen/NAME.screen. With BLESS=1 in the environment the pictures are written anew (and journals that are
+ * missing are made): read the difference before you commit it. */
+#include "base/clock.h"
+#include "engine/journal.h"
+#include "fleet_fixture.h"
+#include "tui/app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* Keys: characters as they are, others as <Enter>, <Esc>, <Down>, <Tab>, <PageDown>, <End>. */
+struct scene {
+    const char *name, *journal;
+    int columns, rows;
+    bool ascii, styles;
+    const char *keys;
+};
+
+static const struct scene SCENES[] = {
+    {"incident-40x10", "incident", 40, 10, false, false, ""},
+    {"incident-40x10-ascii", "incident", 40, 10, true, false, ""},
+    {"incident-80x24", "incident", 80, 24, false, true, ""},
+    {"incident-80x24-ascii", "incident", 80, 24, true, false, ""},
+    {"incident-120x40", "incident", 120, 40, false, true, ""},
+    {"incident-120x40-ascii", "incident", 120, 40, true, false, ""},
+    {"incident-250x80", "incident", 250, 80, false, false, ""},
+    {"incident-wide", "incident", 132, 24, false, false, "w"},
+    {"incident-second", "incident", 120, 24, false, false, "j"},
+    {"incident-filter", "incident", 120, 24, false, false, "/pre"},
+    {"incident-filter-not", "incident", 120, 24, false, false, "/!decode<Enter>"},
+    {"incident-filter-none", "incident", 80, 24, false, false, "/nosuch<Enter>"},
+    {"incident-faults", "incident", 120, 24, false, false, "!"},
+    {"incident-sort-name", "incident", 120, 24, false, false, "s"},
+    {"incident-sort-inverted", "incident", 120, 24, false, false, "sI"},
+    {"incident-zoom", "incident", 120, 24, false, false, "---"},
+    {"incident-scrolled", "incident", 80, 14, false, false, "<End>"},
+    {"pod-sick-40x10", "incident", 40, 10, false, false, "<Enter>"},
+    {"pod-sick-80x24", "incident", 80, 24, false, false, "<Enter>"},
+    {"pod-sick-80x24-ascii", "incident", 80, 24, true, false, "<Enter>"},
+    {"pod-sick-120x40", "incident", 120, 40, false, true, "<Enter>"},
+    {"pod-loading-80x24-end", "incident", 80, 24, false, false, "j<Enter>G"},
+    {"pod-loading-120x40", "incident", 120, 40, false, true, "j<Enter>"},
+    {"pod-loading-120x40-ascii", "incident", 120, 40, true, false, "j<Enter>"},
+    {"pod-slow-250x80", "incident", 250, 80, false, false, "<Enter><Tab><Tab>"},
+    {"logs-40x10", "incident", 40, 10, false, false, "jl"},
+    {"logs-80x24", "incident", 80, 24, false, false, "jl"},
+    {"logs-80x24-up", "incident", 80, 24, false, false, "jlkk"},
+    {"logs-120x40-filter", "incident", 120, 40, false, false, "jl/LOADING<Enter>"},
+    {"logs-none-80x24", "incident", 80, 24, false, false, "Gl"},
+    {"events-80x24", "incident", 80, 24, false, false, "je"},
+    {"events-120x40-ascii", "incident", 120, 40, true, false, "je"},
+    {"help-40x10", "incident", 40, 10, false, false, "?"},
+    {"help-80x24", "incident", 80, 24, false, false, "?"},
+    {"help-120x40-end", "incident", 120, 40, false, false, "?G"},
+    {"help-80x24-ascii-filter", "incident", 80, 24, true, false, "?/restart<Enter>"},
+    {"healthy-80x24", "healthy", 80, 24, false, true, ""},
+    {"healthy-120x40", "healthy", 120, 40, false, true, ""},
+    {"healthy-120x40-ascii", "healthy", 120, 40, true, false, ""},
+    {"healthy-pod-120x40", "healthy", 120, 40, false, false, "<Enter>"},
+    {"healthy-faults", "healthy", 80, 24, false, false, "!"},
+    {"hostile-40x10", "hostile", 40, 10, false, false, ""},
+    {"hostile-120x40", "hostile", 120, 40, false, true, ""},
+    {"hostile-120x40-ascii", "hostile", 120, 40, true, false, ""},
+    {"hostile-pod-80x24", "hostile", 80, 24, false, false, "<Enter>"},
+    {"hostile-logs-80x24", "hostile", 80, 24, false, true, "l"},
+    {"hostile-logs-80x24-ascii", "hostile", 80, 24, true, false, "l"},
+    {"hostile-events-80x24", "hostile", 80, 24, false, false, "e"},
+};
+enum { SCENE_COUNT = sizeof SCENES / sizeof *SCENES, FILE_MAX = 16 << 20 };
+
+static bool blessing(void)
+{
+    const char *bless = getenv("BLESS");
+    return bless && *bless;
+}
+
+static const char *scene_path(const char *name, const char *ending, char *out, size_t size)
+{
+    const char *srcdir = getenv("srcdir");
+    snprintf(out, size, "%s/tests/screen/%s.%s", srcdir ? srcdir : ".", name, ending);
+    return out;
+}
+
+static void file_write(const char *path, const struct buf *content)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(buf_str(content), 1, content->len, file), content->len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool file_read(const char *path, struct buf *content)
+{
+    char block[65536];
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    for (size_t got; (got = fread(block, 1, sizeof block, file)) > 0;)
+        buf_append(content, block, got);
+    fclose(file);
+    return true;
+}
+
+static void journal_make(const char *name, const char *path)
+{
+    static const struct {
+        const char *name;
+        void (*make)(struct fixture *, bool);
+    } MAKERS[] = {{"incident", fixture_incident}, {"healthy", fixture_healthy}, {"hostile", fixture_hostile}};
+    for (size_t i = 0; i < sizeof MAKERS / sizeof *MAKERS; i++) {
+        struct fixture fixture;
+        if (strcmp(name, MAKERS[i].name) != 0)
+            continue;
+        MAKERS[i].make(&fixture, true);
+        file_write(path, &fixture.journal);
+        fixture_end(&fixture);
+    }
+}
+
+/* Folds a whole journal; *now becomes the first whole second after its last fact. */
+static struct fleet *fleet_read(const char *name, int64_t *now)
+{
+    char path[512];
+    struct stat there;
+    struct journal_reader *reader;
+    struct problem problem = {""};
+    struct fact fact;
+    scene_path(name, "jsonl", path, sizeof path);
+    if (blessing() && stat(path, &there) != 0)
+        journal_make(name, path);
+    if (journal_open(path, &reader, &problem) != STATUS_OK)
+        fail_msg("%s: %s", path, problem.text);
+    struct fleet *fleet = fleet_new(fleet_limits_reader());
+    for (enum status status;
+         (status = journal_next(reader, &fact, &problem)) != STATUS_AGAIN && status != STATUS_END;) {
+        if (status != STATUS_OK)
+            fail_msg("%s: %s", path, problem.text);
+        fleet_apply(fleet, &fact);
+        fact_free(&fact);
+    }
+    journal_reader_free(reader);
+    *now = (fleet->t / SECOND_US + 1) * SECOND_US;
+    return fleet;
+}
+
+/* Takes the next key off `*keys`. */
+static int next_key(const char **keys)
+{
+    static const struct {
+        const char *name;
+        int key;
+    } NAMES[] = {{"<Enter>", KEY_ENTER_},        {"<Esc>", KEY_ESCAPE_}, {"<Down>", KEY_DOWN_}, {"<Tab>", KEY_TAB_},
+                 {"<PageDown>", KEY_PAGE_DOWN_}, {"<End>", KEY_END_},    {"<Home>", KEY_HOME_}, {"<Up>", KEY_UP_}};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        size_t length = strlen(NAMES[i].name);
+        if (strncmp(*keys, NAMES[i].name, length) == 0) {
+            *keys += length;
+            return NAMES[i].key;
+        }
+    }
+    return (unsigned char)*(*keys)++;
+}
+
+static struct app *app_make(bool ascii)
+{
+    struct app_options options = {.ascii = ascii};
+    keymap_default(&options.keymap);
+    return app_new(&options);
+}
+
+static void scene_paint(const struct scene *scene, const struct fleet *fleet, int64_t now, struct canvas *canvas)
+{
+    struct app *app = app_make(scene->ascii);
+    canvas_init(canvas, scene->columns, scene->rows, scene->ascii);
+    app_paint(app, fleet, now, canvas);
+    for (const char *keys = scene->keys; *keys;) {
+        app_key(app, fleet, now, next_key(&keys));
+        app_paint(app, fleet, now, canvas);
+    }
+    app_free(app);
+}
+
+/* Prints the lines that differ. */
+static void difference_print(const char *name, const char *expected, const char *found)
+{
+    fprintf(stderr, "%s: - as it should be, + as it is\n", name);
+    for (int line = 1; *expected || *found; line++) {
+        size_t e = strcspn(expected, "\n"), f = strcspn(found, "\n");
+        if (e != f || memcmp(expected, found, e) != 0)
+            fprintf(stderr, "%3d - %.*s\n    + %.*s\n", line, (int)e, expected, (int)f, found);
+        expected += e + (expected[e] == '\n');
+        found += f + (found[f] == '\n');
+    }
+}
+
+static void screens_are_as_blessed(void **state)
+{
+    int failed = 0;
+    (void)state;
+    for (int i = 0; i < SCENE_COUNT; i++) {
+        const struct scene *scene = &SCENES[i];
+        char path[512];
+        int64_t now;
+        struct canvas canvas;
+        struct buf found, expected;
+        struct fleet *fleet = fleet_read(scene->journal, &now);
+        buf_init(&found, FILE_MAX);
+        buf_init(&expected, FILE_MAX);
+        scene_paint(scene, fleet, now, &canvas);
+        canvas_dump(&canvas, scene->styles, &found);
+        scene_path(scene->name, "screen", path, sizeof path);
+        if (blessing())
+            file_write(path, &found);
+        bool there = file_read(path, &expected);
+        if (!there || strcmp(buf_str(&expected), buf_str(&found)) != 0) {
+            difference_print(scene->name, buf_str(&expected), buf_str(&found));
+            failed++;
+        }
+        canvas_free(&canvas);
+        buf_free(&found);
+        buf_free(&expected);
+        fleet_free(fleet);
+    }
+    assert_int_equal(failed, 0);
+}
+
+static bool canvas_equal(const struct canvas *a, const struct canvas *b)
+{
+    for (int i = 0; i < a->columns * a->rows; i++)
+        if (!canvas_cell_equal(&a->cells[i], &b->cells[i]))
+            return false;
+    return true;
+}
+
+static bool printable(uint32_t codepoint)
+{
+    return codepoint >= 0x20 && (codepoint < 0x7F || codepoint > 0x9F) && codepoint != 0xAD && codepoint != 0xFEFF &&
+           codepoint != 0x3164 && (codepoint < 0x200B || codepoint > 0x200F) &&
+           (codepoint < 0x2028 || codepoint > 0x202E) && (codepoint < 0x2060 || codepoint > 0x206F);
+}
+
+/* Whatever names, bodies and lines hold, cells hold nothing that moves a cursor or turns a line round; and in ASCII nothing but ASCII. */
+static void nothing_hostile_comes_through(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SCENE_COUNT; i++) {
+        int64_t now;
+        struct canvas canvas;
+        struct fleet *fleet = fleet_read(SCENES[i].journal, &now);
+        scene_paint(&SCENES[i], fleet, now, &canvas);
+        for (int c = 0; c < canvas.columns * canvas.rows; c++) {
+            const struct cell *cell = &canvas.cells[c];
+            assert_true(cell->columns == 0 || printable(cell->codepoint[0]));
+            for (int mark = 1; mark < 3; mark++)
+                assert_true(cell->codepoint[mark] == 0 || printable(cell->codepoint[mark]));
+            assert_true(!canvas.ascii || (cell->codepoint[0] < 0x7F && cell->columns == 1));
+            assert_true(cell->columns != 2 || ((c + 1) % canvas.columns != 0 && cell[1].columns == 0));
+        }
+        canvas_free(&canvas);
+        fleet_free(fleet);
+    }
+}
+
+/* Nothing changes by time alone before app_next_change() says so; and looking twice changes nothing. */
+static void time_alone_changes_nothing_early(void **state)
+{
+    static const char *const JOURNALS[] = {"incident", "healthy", "hostile"}, *const KEYS[] = {"", "<Enter>", "l", "?"};
+    (void)state;
+    for (size_t j = 0; j < 3; j++) {
+        int64_t start;
+        struct fleet *fleet = fleet_read(JOURNALS[j], &start);
+        for (size_t k = 0; k < 4; k++) {
+            struct app *app = app_make(false);
+            struct canvas before, after;
+            canvas_init(&before, 120, 40, false);
+            canvas_init(&after, 120, 40, false);
+            app_paint(app, fleet, start, &before);
+            for (const char *keys = KEYS[k]; *keys;)
+                app_key(app, fleet, start, next_key(&keys));
+            int64_t now = start, slowest = 0;
+            for (int step = 0; step < 40; step++) {
+                app_paint(app, fleet, now, &before);
+                int64_t next = app_next_change(app, fleet, now);
+                assert_true(next > now);
+                slowest = next - now > slowest ? next - now : slowest;
+                app_paint(app, fleet, next - 1, &after);
+                assert_true(canvas_equal(&before, &after));
+                now = next;
+            }
+            if (j == 1) /* all is well: a picture in ten seconds */
+                assert_int_equal(slowest, 10 * SECOND_US);
+            canvas_free(&before);
+            canvas_free(&after);
+            app_free(app);
+        }
+        fleet_free(fleet);
+    }
+}
+
+/* No size and no view leads outside the canvas (the sanitizers watch), and what is painted does not depend on what stood there. */
+static void every_size_can_be_painted(void **state)
+{
+    static const int SIDES[] = {1, 2, 3, 5, 7, 9, 10, 11, 12, 13, 19, 20, 21, 39, 40, 60, 79, 120, 300};
+    static const char *const KEYS[] = {"", "<Enter>", "l", "e", "?", "/x", "w"};
+    static const char *const JOURNALS[] = {"incident", "hostile"};
+    (void)state;
+    for (size_t j = 0; j < 2; j++) {
+        int64_t now;
+        struct fleet *fleet = fleet_read(JOURNALS[j], &now);
+        for (size_t k = 0; k < sizeof KEYS / sizeof *KEYS; k++) {
+            struct app *app = app_make(j == 1);
+            struct canvas canvas;
+            canvas_init(&canvas, 80, 24, j == 1);
+            app_paint(app, fleet, now, &canvas);
+            for (const char *keys = KEYS[k]; *keys;)
+                app_key(app, fleet, now, next_key(&keys));
+            for (size_t x = 0; x < sizeof SIDES / sizeof *SIDES; x++)
+                for (size_t y = 0; y + 1 < sizeof SIDES / sizeof *SIDES; y++) {
+                    canvas_resize(&canvas, SIDES[x], SIDES[y]);
+                    app_paint(app, fleet, now, &canvas);
+                }
+            canvas_free(&canvas);
+            app_free(app);
+        }
+        fleet_free(fleet);
+    }
+}
+
+/* Without any pod, and with pods of which nothing is known. */
+static void empty_fleets_can_be_painted(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        struct fleet *fleet = fleet_new(fleet_limits_reader());
+        struct app *app = app_make(false);
+        struct canvas canvas;
+        struct fact fact;
+        canvas_init(&canvas, 80, 24, false);
+        if (kind > 0) {
+            fact_init(&fact, FACT_POD, 1);
+            fact.u.facts.id = 1;
+            fleet_apply(fleet, &fact);
+            fact_free(&fact);
+        }
+        if (kind > 1) {
+            fact_init(&fact, FACT_GONE, 1);
+            fleet_apply(fleet, &fact);
+            fact_free(&fact);
+        }
+        for (const char *keys = "jk!!/a<Enter><Esc>l<Esc>e<Esc><Enter><Tab>GgsS?<Esc>wt"; *keys;) {
+            app_paint(app, fleet, 0, &canvas);
+            app_key(app, fleet, 0, next_key(&keys));
+        }
+        app_paint(app, fleet, 5 * SECOND_US, &canvas);
+        canvas_free(&canvas);
+        app_free(app);
+        fleet_free(fleet);
+    }
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(screens_are_as_blessed),           cmocka_unit_test(nothing_hostile_comes_through),
+        cmocka_unit_test(time_alone_changes_nothing_early), cmocka_unit_test(every_size_can_be_painted),
+        cmocka_unit_test(empty_fleets_can_be_painted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
