@@ -2,7 +2,8 @@
  * event and tunnel facts through the engine, and serves real HTTP on loopback for the probes to find. Kubernetes' side (statuses, events, restarts, back-off) is played by
  * the same pure prober that the dashboard uses, fed with what the simulated servers would answer.
  *
- * All times in a story are t of the engine's clock, so --speed makes the whole story faster, servers' delays included. The same seed gives the same story. */
+ * All times in a story are t of the engine's clock, so --speed makes the whole story faster, servers' delays included. The same seed gives the same story.
+ * At its end the fleet stands still as it is; its servers go on answering until the source is stopped. */
 #ifndef PROBETOP_SIM_H
 #define PROBETOP_SIM_H
 
@@ -14,8 +15,9 @@ struct sim_story {
     const char *sentence;
     int32_t seconds; /* t at which the story ends */
     int32_t default_pods;
-    double default_speed;     /* fit for a stage */
-    const char *right_answer; /* cause label of corpus/README.md, "healthy" or "healthy-slow" */
+    double default_speed; /* fit for a stage */
+    const char *
+        right_answer; /* cause label of corpus/README.md, "healthy" or "healthy-slow"; "" where there is no single one */
 };
 const struct sim_story *sim_stories(size_t *count);
 const struct sim_story *sim_story_find(const char *name); /* NULL when unknown */

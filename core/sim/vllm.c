@@ -178,7 +178,7 @@ void vllm_answer(const struct vllm *vllm, bool behind_sidecar, const char *path,
 
 /* A line of a chapter. `at`: per mille of the chapter's time. who: 'a' the API server, 'e' the engine, 'w' the first worker (the engine where there is one GPU), '-' a bare line.
  * level NULL: the text stands alone after the process. In the text: {model} {len} {port} {tp} {shards} {gib}, {own} the chapter's seconds, {part} 0.7 of them,
- * {download} and {weights} what those took, and {hms} {iso} the time. */
+ * {download} and {weights} what those took, {share} one GPU's part of {gib}, {prompt} {generation} {running} some traffic, {iso} the time. */
 struct log_row {
     enum vllm_chapter chapter;
     int32_t at;
@@ -247,7 +247,7 @@ static const struct log_row ROWS[] = {
     {CHAPTER_WEIGHTS, 200, 'w', NULL, NULL, ""},
     {CHAPTER_WEIGHTS, 250, 'w', "INFO", "default_loader.py:391", "Loading weights took {weights} seconds"},
     {CHAPTER_WEIGHTS, 800, 'w', "INFO", "gpu_model_runner.py:4259",
-     "Model loading took {gib} GiB memory and {weights} seconds"},
+     "Model loading took {share} GiB memory and {weights} seconds"},
 
     {CHAPTER_COMPILE, 60, 'w', "INFO", "backends.py:812",
      "Using cache directory: /root/.cache/vllm/torch_compile_cache/3f0c1a77d2/rank_0_0/backbone for vLLM's "
@@ -261,7 +261,7 @@ static const struct log_row ROWS[] = {
     {CHAPTER_KV_CACHE, 800, 'w', "INFO", "gpu_worker.py:424", "Available KV cache memory: 32.18 GiB"},
     {CHAPTER_KV_CACHE, 860, 'e', "INFO", "kv_cache_utils.py:1305", "GPU KV cache size: 421,760 tokens"},
     {CHAPTER_KV_CACHE, 860, 'e', "INFO", "kv_cache_utils.py:1310",
-     "Maximum concurrency for {len} tokens per request: 12.87x"},
+     "Maximum concurrency for 32,768 tokens per request: 12.87x"},
 
     {CHAPTER_APP, 80, 'w', "INFO", "gpu_model_runner.py:5126", "Graph capturing finished in 27 secs, took 1.86 GiB"},
     {CHAPTER_APP, 200, 'e', "INFO", "core.py:273",
@@ -279,12 +279,12 @@ static const struct log_row ROWS[] = {
     UVICORN(1000, CHAPTER_APP, "Application startup complete."),
 
     {CHAPTER_TRAFFIC, 0, 'a', "INFO", "loggers.py:257",
-     "Engine 000: Avg prompt throughput: 1874.2 tokens/s, Avg generation throughput: 611.3 tokens/s, Running: 14 reqs, "
-     "Waiting: 0 reqs, GPU KV cache usage: 11.8%, Prefix cache hit rate: 43.1%"},
+     "Engine 000: Avg prompt throughput: {prompt} tokens/s, Avg generation throughput: {generation} tokens/s, Running: "
+     "{running} reqs, Waiting: 0 reqs, GPU KV cache usage: 11.8%, Prefix cache hit rate: 43.1%"},
     {CHAPTER_BUSY, 0, 'a', "INFO", "loggers.py:257",
-     "Engine 000: Avg prompt throughput: 24310.7 tokens/s, Avg generation throughput: 2204.9 tokens/s, Running: 256 "
-     "reqs, "
-     "Waiting: 1841 reqs, GPU KV cache usage: 97.4%, Prefix cache hit rate: 8.6%"},
+     "Engine 000: Avg prompt throughput: 2{prompt} tokens/s, Avg generation throughput: 2{generation} tokens/s, "
+     "Running: "
+     "256 reqs, Waiting: 1{running}1 reqs, GPU KV cache usage: 97.4%, Prefix cache hit rate: 8.6%"},
 
     ERROR_W(0, CHAPTER_OOM, "WorkerProc failed to start."),
     ERROR_W(0, CHAPTER_OOM, "Traceback (most recent call last):"),
@@ -397,7 +397,10 @@ size_t vllm_lines(const struct vllm *vllm, enum vllm_chapter chapter)
 double vllm_line_at(const struct vllm *vllm, enum vllm_chapter chapter, size_t index)
 {
     if (chapter == CHAPTER_SHARDS || chapter == CHAPTER_GRAPHS) {
-        return (double)index / (double)(vllm_lines(vllm, chapter) - 1);
+        const double last = (double)(vllm_lines(vllm, chapter) - 1), at = (double)index;
+        struct dice dice = {index}; /* no file is read as fast as another */
+
+        return (index == 0 || at == last ? at : dice_spread(&dice, 1, 0.4) - 1 + at) / last;
     }
     return row_of(chapter, index)->at / 1000.0;
 }
@@ -455,7 +458,7 @@ static void put_counted(const struct vllm *vllm, enum vllm_chapter chapter, size
     put_who(vllm, 'w', out);
     if (chapter == CHAPTER_SHARDS) {
         buf_puts(out, "Loading safetensors checkpoint shards: ");
-        put_count(out, "shards", (int32_t)index, vllm->shards, seconds * (double)index / vllm->shards);
+        put_count(out, "shards", (int32_t)index, vllm->shards, seconds * vllm_line_at(vllm, chapter, index));
         return;
     }
     const bool full = index >= GRAPH_STEPS;
@@ -467,8 +470,10 @@ static void put_counted(const struct vllm *vllm, enum vllm_chapter chapter, size
 }
 
 /* One {word} of a text; unknown ones (braces of Python and JSON) are left alone. Returns the bytes taken, 0 when it is none. */
-static size_t put_word(const struct vllm *vllm, const char *text, double seconds, const char *iso, struct buf *out)
+static size_t put_word(const struct vllm *vllm, const char *text, double seconds, int64_t wall, const char *iso,
+                       struct buf *out)
 {
+    struct dice dice = {(uint64_t)wall}; /* other figures in every line */
     const struct {
         const char *word, *string;
         double number;
@@ -480,6 +485,10 @@ static size_t put_word(const struct vllm *vllm, const char *text, double seconds
         {"{port}", NULL, vllm->port, 0},
         {"{tp}", NULL, vllm->tensor_parallel, 0},
         {"{gib}", NULL, vllm->shards * 4.38, 2},
+        {"{share}", NULL, vllm->shards * 4.38 / vllm->tensor_parallel, 2},
+        {"{prompt}", NULL, dice_spread(&dice, 1900, 0.3), 1},
+        {"{generation}", NULL, dice_spread(&dice, 610, 0.2), 1},
+        {"{running}", NULL, dice_spread(&dice, 17, 0.3), 0},
         {"{own}", NULL, seconds, 2},
         {"{part}", NULL, seconds * 0.7, 2},
         {"{download}", NULL, vllm->download_took, 6},
@@ -519,7 +528,7 @@ void vllm_line(const struct vllm *vllm, enum vllm_chapter chapter, size_t index,
         buf_printf(out, "%s %.5s %.8s [%s] ", row->level, iso + 5, iso + 11, row->source);
     }
     for (const char *c = row->text; *c != '\0';) {
-        const size_t taken = *c == '{' ? put_word(vllm, c, seconds, iso, out) : 0;
+        const size_t taken = *c == '{' ? put_word(vllm, c, seconds, wall, iso, out) : 0;
 
         if (taken == 0) {
             buf_putc(out, *c++);

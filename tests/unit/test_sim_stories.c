@@ -146,7 +146,7 @@ static const struct {
     uint64_t seed;
 } PLAYED[] = {
     {"rollout", 50, 0, 1},    {"cold-start", 50, 0, 1},    {"slow-download", 50, 0, 1}, {"wrong-port", 50, 0, 1},
-    {"gpu-oom", 50, 0, 1},    {"gpu-oom", 40, 0, 1},       {"gpu-oom", 50, 0, 2},       {"engine-dead", 40, 0, 1},
+    {"gpu-oom", 50, 0, 1},    {"gpu-oom", 40, 0, 1},       {"gpu-oom", 50, 0, 2},       {"engine-dead", 33, 0, 1},
     {"hang", 50, 0, 1},       {"probe-timeout", 50, 0, 1}, {"flapping", 40, 0, 1},      {"hostile", 25, 0, 1},
     {"thousand", 40, 100, 1}, {"rollout", 50, 0, 3},
 };
