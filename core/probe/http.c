@@ -20,7 +20,7 @@
 enum {
     URL_MAX = 65536,
     FIELD_MAX = 65536,                 /* bytes of all header lines sent */
-    LINES_MAX = PROBE_HEADERS_MAX + 5, /* Host, User-Agent, Accept, Referer, Connection */
+    LINES_MAX = PROBE_HEADERS_MAX + 6, /* Host, User-Agent, Accept, Referer, Connection */
     RECEIVE_BUFFER = 4096,             /* libcurl's, for each transfer under way */
     SLOT_BITS = 20                     /* of a ticket: which request; the rest tells its uses apart */
 };
@@ -49,7 +49,7 @@ struct request {
     int32_t dial_port, port; /* port: of the first URL as the kubelet would write it */
     struct buf host_line, referer_line, fields;
     size_t field_count;
-    bool host_custom;
+    bool host_custom, no_accept;
     struct curl_slist lines[LINES_MAX]; /* over the bytes of the above, so that a probe needs no list of its own */
     int64_t deadline;                   /* CLOCK_MONOTONIC µs */
 
@@ -154,6 +154,30 @@ static bool words_mean_plain_server(const char *words)
     return false;
 }
 
+static bool is_tls_code(int code)
+{
+    switch (code) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_USE_SSL_FAILED:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_SHUTDOWN_FAILED:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What a code means before anything finer is known. FTP's, mail's and the like cannot come and are HTTP_OTHER. */
 static enum http_error error_of_code(int code)
 {
@@ -184,22 +208,6 @@ static enum http_error error_of_code(int code)
         return HTTP_NOT_HTTP;
     case 100: /* CURLE_TOO_LARGE, newer than the libcurl we build with at the least */
         return HTTP_HEADERS_TOO_BIG;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_ENGINE_NOTFOUND:
-    case CURLE_SSL_ENGINE_SETFAILED:
-    case CURLE_SSL_ENGINE_INITFAILED:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_USE_SSL_FAILED:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_SHUTDOWN_FAILED:
-    case CURLE_SSL_CRL_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_CLIENTCERT:
-        return HTTP_TLS;
     case CURLE_TOO_MANY_REDIRECTS:
         return HTTP_TOO_MANY_REDIRECTS;
     case CURLE_OUT_OF_MEMORY:
@@ -217,7 +225,7 @@ static enum http_error error_of_code(int code)
     case CURLE_ABORTED_BY_CALLBACK:
         return HTTP_CANCELLED;
     default:
-        return HTTP_OTHER;
+        return is_tls_code(code) ? HTTP_TLS : HTTP_OTHER;
     }
 }
 
@@ -407,13 +415,14 @@ static bool fields_build(struct request *request, const struct probe_spec *spec)
     request->field_count = 0;
     if (!agent || agent->value[0])
         field_put(request, "User-Agent", agent ? agent->value : request->http->user_agent);
+    request->no_accept = accept && !accept->value[0];
     if (!accept)
         sorted[count++] = &any;
     for (size_t i = 0; i < spec->header_count && i < PROBE_HEADERS_MAX; i++) {
         const struct probe_header *header = &spec->headers[i];
         if (header->value && (!is_token(header->name) || has_control(header->value)))
             return false;
-        if (!header_is_sent(header) || (accept && !accept->value[0] && strcasecmp(header->name, "Accept") == 0))
+        if (!header_is_sent(header) || (request->no_accept && strcasecmp(header->name, "Accept") == 0))
             continue;
         size_t at = count++;
         for (; at > 0 && strcasecmp(sorted[at - 1]->name, header->name) > 0; at--)
@@ -428,7 +437,7 @@ static bool fields_build(struct request *request, const struct probe_spec *spec)
 /* Links the lines in the order of the wire. The list begins at lines[0], which libcurl has been told once and for all. */
 static void lines_link(struct request *request)
 {
-    static char close[] = "Connection: close";
+    static char close[] = "Connection: close", no_accept[] = "Accept:"; /* libcurl's way of leaving it out */
     size_t count = 0;
     char *field = request->fields.data;
     bool referer = request->referer_line.len > 0;
@@ -445,6 +454,8 @@ static void lines_link(struct request *request)
     if (referer)
         request->lines[count++].data = request->referer_line.data;
     request->lines[count++].data = close;
+    if (request->no_accept)
+        request->lines[count++].data = no_accept;
     for (size_t i = 0; i < count; i++)
         request->lines[i].next = i + 1 < count ? &request->lines[i + 1] : NULL;
 }
