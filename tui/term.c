@@ -54,6 +54,18 @@ static bool has_capability(const char *name)
     return value && value != (char *)-1;
 }
 
+/* Cursor keys as they come from terminals that do not heed the switch to application mode. */
+static void term_define_keys(void)
+{
+    static const struct {
+        const char *bytes;
+        int code;
+    } KEYS[] = {{"\033[A", KEY_UP},   {"\033[B", KEY_DOWN}, {"\033[C", KEY_RIGHT},
+                {"\033[D", KEY_LEFT}, {"\033[H", KEY_HOME}, {"\033[F", KEY_END}};
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
+        define_key(KEYS[i].bytes, KEYS[i].code);
+}
+
 static void term_modes(void)
 {
     raw(); /* ^C, ^Z and ^S are keys like others */
@@ -97,6 +109,7 @@ enum status term_open(enum term_colour colour, struct term **out, struct problem
     struct term *term = mem_new(sizeof *term);
     term->screen = screen;
     term_modes();
+    term_define_keys();
     const char *no_colour = getenv("NO_COLOR");
     bool wanted = colour == TERM_COLOUR_ALWAYS || (colour == TERM_COLOUR_AUTO && !(no_colour && *no_colour));
     term->coloured = wanted && has_colors() && start_color() == OK && COLORS >= 8;
