@@ -69,12 +69,12 @@ static const struct act ALONE[] = {{ACT_STAY, 0, 0}};
 static const struct act SERVES[] = {IN_SERVICE};
 static const struct act FRESH[] = {BEGINS, DOWNLOADS(130), READS(78), PREPARES(48), IN_SERVICE};
 static const struct act FRESH_DECODE[] = {SIDECAR, BEGINS, DOWNLOADS(130), READS(78), PREPARES(48), IN_SERVICE};
-static const struct act FRESH_SLOW[] = {SIDECAR, BEGINS, DOWNLOADS(310), READS(78), PREPARES(48), IN_SERVICE};
+static const struct act FRESH_SLOW[] = {SIDECAR, BEGINS, DOWNLOADS(295), READS(78), PREPARES(48), IN_SERVICE};
 static const struct act FRESH_SMALL[] = {BEGINS, DOWNLOADS(55), READS(9), PREPARES(24), IN_SERVICE};
 static const struct act FRESH_BIG[] = {SIDECAR, BEGINS, DOWNLOADS(110), READS(130), PREPARES(70), IN_SERVICE};
 static const struct act CACHED[] = {BEGINS, FINDS, READS(78), PREPARES(48), IN_SERVICE};
 static const struct act CACHED_SMALL[] = {BEGINS, FINDS, READS(9), PREPARES(16), IN_SERVICE};
-static const struct act TOO_SLOW[] = {BEGINS, DOWNLOADS(300), READS(78), PREPARES(48), IN_SERVICE};
+static const struct act TOO_SLOW[] = {BEGINS, DOWNLOADS(285), READS(78), PREPARES(48), IN_SERVICE};
 static const struct act TOO_BIG[] = {BEGINS, FINDS, {ACT_CHAPTER, 14, CHAPTER_OOM}, {ACT_EXIT, 0, 1}};
 /* The watchdog of the API server looks every 5 s and then ends the process, with exit code 0 (facts/vllm.md 1.2, 3). */
 static const struct act DIES[] = {{ACT_CHAPTER, 30, CHAPTER_TRAFFIC}, {ACT_CHAPTER, 25, CHAPTER_TRAFFIC},
@@ -246,7 +246,7 @@ static const struct part THOUSAND[] = {
     X("rollout", 620, 6, 7, "healthy", ROLLOUT,                                                                        \
       "Six pods come up, decode behind sidecars, prefill and one standalone; one is slow but arrives in time.",        \
       "All pods are Ready: the rollout is done.")                                                                      \
-    X("cold-start", 480, 1, 6, "healthy", COLD_START,                                                                  \
+    X("cold-start", 540, 1, 6, "healthy", COLD_START,                                                                  \
       "One pod with 163 shards climbs the whole ladder: Pending, download, shards, compilation, graphs, Ready.",       \
       "The pod is Ready: a cold start from an empty cache.")                                                           \
     X("slow-download", 610, 2, 7, "startup-budget-exceeded", SLOW_DOWNLOAD,                                            \
