@@ -2,7 +2,7 @@
  * missing are made): read the difference before you commit it. */
 #include "base/clock.h"
 #include "engine/journal.h"
-#include "fleet_fixture.h"
+#include "tests/support/fleet_fixture.h"
 #include "tui/app.h"
 
 #include <stdio.h>

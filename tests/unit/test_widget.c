@@ -1,4 +1,4 @@
-#include "fleet_fixture.h"
+#include "tests/support/fleet_fixture.h"
 #include "tui/widget.h"
 
 #include <stdio.h>
