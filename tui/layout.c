@@ -14,7 +14,7 @@ static const struct claim FLEET_CLAIMS[FLEET_COLUMN_COUNT] = {
     [FLEET_NAME] = {0, 18, 14, 5, ALWAYS},   [FLEET_ROLE] = {1, 8, 8, ALWAYS, 2},
     [FLEET_STAGE] = {1, 18, 8, 8, ALWAYS},   [FLEET_FOR] = {1, 5, 5, ALWAYS, 8},
     [FLEET_RESTARTS] = {1, 2, 2, ALWAYS, 4}, [FLEET_LANES] = {2, 5, 5, ALWAYS, 6},
-    [FLEET_NEXT] = {2, 25, 16, 5, ALWAYS},   [FLEET_P50] = {1, 5, 5, ALWAYS, 1},
+    [FLEET_NEXT] = {2, 25, 17, 5, ALWAYS},   [FLEET_P50] = {1, 5, 5, ALWAYS, 1},
     [FLEET_P99] = {1, 5, 5, ALWAYS, 3},      [FLEET_TIMELINE] = {2, 16, TIMELINE_CELLS_MIN, 5, 7},
 };
 
@@ -122,7 +122,7 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
     struct claim claims[FLEET_COLUMN_COUNT];
     memcpy(claims, FLEET_CLAIMS, sizeof claims);
     claims[FLEET_NAME].least = clamp(name_cells, claims[FLEET_NAME].small, claims[FLEET_NAME].least);
-    const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 16)},
+    const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 15)},
                                   {FLEET_STAGE, 24},
                                   {FLEET_NEXT, 34},
                                   {FLEET_NAME, clamp(name_cells, 14, 32)},

@@ -336,7 +336,7 @@ static int block_lanes(const struct page *page, int row)
 
 static int latency_row(const struct page *page, enum lane_kind kind, int row)
 {
-    enum { WIDTH = 8, FIRST = 12 };
+    enum { WIDTH = 8, FIRST = 12, LIMIT = 3 };
     const struct lane *lane = &page->pod->lanes[kind];
     const struct sample *last = &lane->last;
     int64_t until = widget_floor(page->fleet, page->now, QUIET_STEP_US);
@@ -356,7 +356,12 @@ static int latency_row(const struct page *page, enum lane_kind kind, int row)
         if (column + WIDTH > page->canvas->columns)
             break;
         clock_latency(values[i], words, sizeof words);
-        canvas_right(page->canvas, row, column, WIDTH - 1, values[i] < 0 ? STYLE_MUTED : STYLE_TEXT, words);
+        bool near = i < LIMIT && values[i] * 2 >= values[LIMIT];
+        canvas_right(page->canvas, row, column, WIDTH - 1,
+                     values[i] < 0 ? STYLE_MUTED
+                     : near        ? STYLE_WARN
+                                   : STYLE_TEXT,
+                     words);
     }
     return row + 1;
 }
@@ -439,7 +444,8 @@ static void paint_header(const struct page *page)
     int limit = state->header_columns;
     int column = scroller_head(state, canvas, &pod->facts.name, role_name(pod->facts.role));
     enum style style = widget_stage_style(pod, page->now);
-    int stage_room = (int)text_columns(stage_word(pod->stage), strlen(stage_word(pod->stage))) + 14;
+    int stage_room =
+        (int)text_columns(stage_word(pod->stage), strlen(stage_word(pod->stage))) + 12 + (int)pod->reason.cells;
     const struct text *const facts[] = {&pod->facts.ns, &pod->facts.node, &pod->facts.serving.image,
                                         &pod->facts.address};
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)

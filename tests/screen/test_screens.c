@@ -17,62 +17,71 @@
 #include <cmocka.h>
 
 /* Keys: characters as they are, others as <Enter>, <Esc>, <Down>, <Tab>, <PageDown>, <End>. */
+enum playback { LIVE, FROZEN, BACK, REPLAY, REPLAY_PAUSED, REPLAY_OVER };
 struct scene {
     const char *name, *journal;
     int columns, rows;
     bool ascii, styles;
     const char *keys;
+    enum playback playback;
 };
 
 static const struct scene SCENES[] = {
-    {"incident-40x10", "incident", 40, 10, false, false, ""},
-    {"incident-40x10-ascii", "incident", 40, 10, true, false, ""},
-    {"incident-80x24", "incident", 80, 24, false, true, ""},
-    {"incident-80x24-ascii", "incident", 80, 24, true, false, ""},
-    {"incident-120x40", "incident", 120, 40, false, true, ""},
-    {"incident-120x40-ascii", "incident", 120, 40, true, false, ""},
-    {"incident-250x80", "incident", 250, 80, false, false, ""},
-    {"incident-wide", "incident", 132, 24, false, false, "w"},
-    {"incident-second", "incident", 120, 24, false, false, "j"},
-    {"incident-filter", "incident", 120, 24, false, false, "/pre"},
-    {"incident-filter-not", "incident", 120, 24, false, false, "/!decode<Enter>"},
-    {"incident-filter-none", "incident", 80, 24, false, false, "/nosuch<Enter>"},
-    {"incident-faults", "incident", 120, 24, false, false, "!"},
-    {"incident-sort-name", "incident", 120, 24, false, false, "s"},
-    {"incident-sort-inverted", "incident", 120, 24, false, false, "sI"},
-    {"incident-zoom", "incident", 120, 24, false, false, "---"},
-    {"incident-scrolled", "incident", 80, 14, false, false, "<End>"},
-    {"pod-sick-40x10", "incident", 40, 10, false, false, "<Enter>"},
-    {"pod-sick-80x24", "incident", 80, 24, false, false, "<Enter>"},
-    {"pod-sick-80x24-ascii", "incident", 80, 24, true, false, "<Enter>"},
-    {"pod-sick-120x40", "incident", 120, 40, false, true, "<Enter>"},
-    {"pod-loading-80x24-end", "incident", 80, 24, false, false, "j<Enter>G"},
-    {"pod-loading-120x40", "incident", 120, 40, false, true, "j<Enter>"},
-    {"pod-loading-120x40-ascii", "incident", 120, 40, true, false, "j<Enter>"},
-    {"pod-slow-250x80", "incident", 250, 80, false, false, "<Enter><Tab><Tab>"},
-    {"logs-40x10", "incident", 40, 10, false, false, "jl"},
-    {"logs-80x24", "incident", 80, 24, false, false, "jl"},
-    {"logs-80x24-up", "incident", 80, 24, false, false, "jlkk"},
-    {"logs-120x40-filter", "incident", 120, 40, false, false, "jl/LOADING<Enter>"},
-    {"logs-none-80x24", "incident", 80, 24, false, false, "Gl"},
-    {"events-80x24", "incident", 80, 24, false, false, "je"},
-    {"events-120x40-ascii", "incident", 120, 40, true, false, "je"},
-    {"help-40x10", "incident", 40, 10, false, false, "?"},
-    {"help-80x24", "incident", 80, 24, false, false, "?"},
-    {"help-120x40-end", "incident", 120, 40, false, false, "?G"},
-    {"help-80x24-ascii-filter", "incident", 80, 24, true, false, "?/restart<Enter>"},
-    {"healthy-80x24", "healthy", 80, 24, false, true, ""},
-    {"healthy-120x40", "healthy", 120, 40, false, true, ""},
-    {"healthy-120x40-ascii", "healthy", 120, 40, true, false, ""},
-    {"healthy-pod-120x40", "healthy", 120, 40, false, false, "<Enter>"},
-    {"healthy-faults", "healthy", 80, 24, false, false, "!"},
-    {"hostile-40x10", "hostile", 40, 10, false, false, ""},
-    {"hostile-120x40", "hostile", 120, 40, false, true, ""},
-    {"hostile-120x40-ascii", "hostile", 120, 40, true, false, ""},
-    {"hostile-pod-80x24", "hostile", 80, 24, false, false, "<Enter>"},
-    {"hostile-logs-80x24", "hostile", 80, 24, false, true, "l"},
-    {"hostile-logs-80x24-ascii", "hostile", 80, 24, true, false, "l"},
-    {"hostile-events-80x24", "hostile", 80, 24, false, false, "e"},
+    {"incident-40x10", "incident", 40, 10, false, false, "", LIVE},
+    {"incident-40x10-ascii", "incident", 40, 10, true, false, "", LIVE},
+    {"incident-80x24", "incident", 80, 24, false, true, "", LIVE},
+    {"incident-80x24-ascii", "incident", 80, 24, true, false, "", LIVE},
+    {"incident-120x40", "incident", 120, 40, false, true, "", LIVE},
+    {"incident-120x40-ascii", "incident", 120, 40, true, false, "", LIVE},
+    {"incident-250x80", "incident", 250, 80, false, false, "", LIVE},
+    {"incident-wide", "incident", 132, 24, false, false, "w", LIVE},
+    {"incident-second", "incident", 120, 24, false, false, "j", LIVE},
+    {"incident-filter", "incident", 120, 24, false, false, "/pre", LIVE},
+    {"incident-filter-not", "incident", 120, 24, false, false, "/!decode<Enter>", LIVE},
+    {"incident-filter-none", "incident", 80, 24, false, false, "/nosuch<Enter>", LIVE},
+    {"incident-faults", "incident", 120, 24, false, false, "!", LIVE},
+    {"incident-sort-name", "incident", 120, 24, false, false, "s", LIVE},
+    {"incident-sort-inverted", "incident", 120, 24, false, false, "sI", LIVE},
+    {"incident-zoom", "incident", 120, 24, false, false, "---", LIVE},
+    {"incident-scrolled", "incident", 80, 14, false, false, "<End>", LIVE},
+    {"pod-sick-40x10", "incident", 40, 10, false, false, "<Enter>", LIVE},
+    {"pod-sick-80x24", "incident", 80, 24, false, false, "<Enter>", LIVE},
+    {"pod-sick-80x24-ascii", "incident", 80, 24, true, false, "<Enter>", LIVE},
+    {"pod-sick-120x40", "incident", 120, 40, false, true, "<Enter>", LIVE},
+    {"pod-loading-80x24-end", "incident", 80, 24, false, false, "j<Enter>G", LIVE},
+    {"pod-loading-120x40", "incident", 120, 40, false, true, "j<Enter>", LIVE},
+    {"pod-loading-120x40-ascii", "incident", 120, 40, true, false, "j<Enter>", LIVE},
+    {"pod-slow-250x80", "incident", 250, 80, false, false, "<Enter><Tab><Tab>", LIVE},
+    {"logs-40x10", "incident", 40, 10, false, false, "jl", LIVE},
+    {"logs-80x24", "incident", 80, 24, false, false, "jl", LIVE},
+    {"logs-80x24-up", "incident", 80, 24, false, false, "jlkk", LIVE},
+    {"logs-120x40-filter", "incident", 120, 40, false, false, "jl/LOADING<Enter>", LIVE},
+    {"logs-none-80x24", "incident", 80, 24, false, false, "Gl", LIVE},
+    {"events-80x24", "incident", 80, 24, false, false, "je", LIVE},
+    {"events-120x40-ascii", "incident", 120, 40, true, false, "je", LIVE},
+    {"help-40x10", "incident", 40, 10, false, false, "?", LIVE},
+    {"help-80x24", "incident", 80, 24, false, false, "?", LIVE},
+    {"help-120x40-end", "incident", 120, 40, false, false, "?G", LIVE},
+    {"help-80x24-ascii-filter", "incident", 80, 24, true, false, "?/restart<Enter>", LIVE},
+    {"frozen-120x24", "healthy", 120, 24, false, true, "", FROZEN},
+    {"frozen-40x10", "healthy", 40, 10, false, false, "", FROZEN},
+    {"back-in-time-120x24", "incident", 120, 24, false, true, "", BACK},
+    {"back-in-time-80x24", "incident", 80, 24, false, false, "<Enter>", BACK},
+    {"replay-120x24", "healthy", 120, 24, false, false, "", REPLAY},
+    {"replay-paused-80x24-ascii", "incident", 80, 24, true, false, "", REPLAY_PAUSED},
+    {"replay-over-120x24", "incident", 120, 24, false, false, "", REPLAY_OVER},
+    {"healthy-80x24", "healthy", 80, 24, false, true, "", LIVE},
+    {"healthy-120x40", "healthy", 120, 40, false, true, "", LIVE},
+    {"healthy-120x40-ascii", "healthy", 120, 40, true, false, "", LIVE},
+    {"healthy-pod-120x40", "healthy", 120, 40, false, false, "<Enter>", LIVE},
+    {"healthy-faults", "healthy", 80, 24, false, false, "!", LIVE},
+    {"hostile-40x10", "hostile", 40, 10, false, false, "", LIVE},
+    {"hostile-120x40", "hostile", 120, 40, false, true, "", LIVE},
+    {"hostile-120x40-ascii", "hostile", 120, 40, true, false, "", LIVE},
+    {"hostile-pod-80x24", "hostile", 80, 24, false, false, "<Enter>", LIVE},
+    {"hostile-logs-80x24", "hostile", 80, 24, false, true, "l", LIVE},
+    {"hostile-logs-80x24-ascii", "hostile", 80, 24, true, false, "l", LIVE},
+    {"hostile-events-80x24", "hostile", 80, 24, false, false, "e", LIVE},
 };
 enum { SCENE_COUNT = sizeof SCENES / sizeof *SCENES, FILE_MAX = 16 << 20 };
 
@@ -158,7 +167,8 @@ static int next_key(const char **keys)
         const char *name;
         int key;
     } NAMES[] = {{"<Enter>", KEY_ENTER_},        {"<Esc>", KEY_ESCAPE_}, {"<Down>", KEY_DOWN_}, {"<Tab>", KEY_TAB_},
-                 {"<PageDown>", KEY_PAGE_DOWN_}, {"<End>", KEY_END_},    {"<Home>", KEY_HOME_}, {"<Up>", KEY_UP_}};
+                 {"<PageDown>", KEY_PAGE_DOWN_}, {"<End>", KEY_END_},    {"<Home>", KEY_HOME_}, {"<Up>", KEY_UP_},
+                 {"<Left>", KEY_LEFT_},          {"<Right>", KEY_RIGHT_}};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         size_t length = strlen(NAMES[i].name);
         if (strncmp(*keys, NAMES[i].name, length) == 0) {
@@ -169,16 +179,22 @@ static int next_key(const char **keys)
     return (unsigned char)*(*keys)++;
 }
 
-static struct app *app_make(bool ascii)
+static struct app *app_make(bool ascii, enum playback playback, int64_t now)
 {
-    struct app_options options = {.ascii = ascii};
+    bool replay = playback >= REPLAY;
+    struct app_options options = {.ascii = ascii, .replay = replay};
     keymap_default(&options.keymap);
-    return app_new(&options);
+    struct app *app = app_new(&options);
+    bool paused = playback == FROZEN || playback == BACK || playback == REPLAY_PAUSED;
+    app_set_playback(app, paused, replay ? 8 : 1, playback == REPLAY_OVER, playback == BACK);
+    if (playback == BACK)
+        app_set_live(app, now + 130 * (int64_t)SECOND_US);
+    return app;
 }
 
 static void scene_paint(const struct scene *scene, const struct fleet *fleet, int64_t now, struct canvas *canvas)
 {
-    struct app *app = app_make(scene->ascii);
+    struct app *app = app_make(scene->ascii, scene->playback, now);
     canvas_init(canvas, scene->columns, scene->rows, scene->ascii);
     app_paint(app, fleet, now, canvas);
     for (const char *keys = scene->keys; *keys;) {
@@ -278,7 +294,7 @@ static void time_alone_changes_nothing_early(void **state)
         int64_t start;
         struct fleet *fleet = fleet_read(JOURNALS[j], &start);
         for (size_t k = 0; k < 4; k++) {
-            struct app *app = app_make(false);
+            struct app *app = app_make(false, LIVE, 0);
             struct canvas before, after;
             canvas_init(&before, 120, 40, false);
             canvas_init(&after, 120, 40, false);
@@ -305,6 +321,139 @@ static void time_alone_changes_nothing_early(void **state)
     }
 }
 
+/* The row (from 0) in which the pod stands; -1: not in sight. */
+static int row_of(const struct canvas *canvas, const char *name)
+{
+    struct buf out;
+    buf_init(&out, FILE_MAX);
+    canvas_dump(canvas, false, &out);
+    const char *at = strstr(buf_str(&out), name);
+    int row = at ? 0 : -1;
+    for (const char *p = buf_str(&out); at && p < at; p++)
+        row += *p == '\n';
+    buf_free(&out);
+    return row;
+}
+
+/* A pod that gets worse rises, but not while the user moves in the list, and not while it is scrolled. */
+static void rows_do_not_jump(void **state)
+{
+    static const char SICK[] = "decode-7f9c-x2k4q ", LOADING[] = "decode-7f9c-9hw2p ";
+    struct fixture fixture;
+    struct canvas canvas;
+    (void)state;
+    for (int moved = 0; moved < 2; moved++) {
+        struct app *app = app_make(false, LIVE, 0);
+        canvas_init(&canvas, 120, 24, false);
+        fixture_begin(&fixture, "t", false);
+        fixture_incident_live(&fixture, 0, 489);
+        app_paint(app, fixture.fleet, fixture.t, &canvas);
+        int first = row_of(&canvas, LOADING);
+        assert_int_equal(row_of(&canvas, SICK), first + 1);
+        if (moved)
+            app_key(app, fixture.fleet, fixture.t, 'j');
+        fixture_incident_live(&fixture, 489, 492); /* the engine is found dead at 490 */
+        app_paint(app, fixture.fleet, fixture.t, &canvas);
+        assert_int_equal(row_of(&canvas, SICK), moved ? first + 1 : first);
+        assert_int_equal(row_of(&canvas, "order held") >= 0, moved);
+        fixture_incident_live(&fixture, 492, 495); /* six seconds after the key */
+        app_paint(app, fixture.fleet, fixture.t, &canvas);
+        assert_int_equal(row_of(&canvas, SICK), first);
+        assert_int_equal(row_of(&canvas, "order held"), -1);
+        canvas_resize(&canvas, 120, 10); /* so low that the list scrolls */
+        app_key(app, fixture.fleet, fixture.t, 'G');
+        app_paint(app, fixture.fleet, fixture.t, &canvas);
+        int where = row_of(&canvas, " embed-0 ");
+        fixture_incident_live(&fixture, 495, 502);
+        app_paint(app, fixture.fleet, fixture.t, &canvas);
+        assert_int_equal(row_of(&canvas, " embed-0 "), where);
+        fixture_end(&fixture);
+        canvas_free(&canvas);
+        app_free(app);
+    }
+}
+
+/* The first row is selected until the user chooses another; then that pod stays selected wherever it goes. Escape lets go of it. */
+static void selection_stays_with_its_pod(void **state)
+{
+    struct fixture fixture;
+    struct canvas canvas;
+    (void)state;
+    struct app *app = app_make(false, LIVE, 0);
+    canvas_init(&canvas, 120, 24, false);
+    fixture_begin(&fixture, "t", false);
+    fixture_incident_live(&fixture, 0, 480);
+    app_paint(app, fixture.fleet, fixture.t, &canvas);
+    assert_int_equal(row_of(&canvas, ">◔ decode-7f9c-9hw2p"), 3);
+    fixture_incident_live(&fixture, 480, 492);
+    app_paint(app, fixture.fleet, fixture.t, &canvas);
+    assert_int_equal(row_of(&canvas, ">✗↑decode-7f9c-x2k4q"), 3);
+    app_key(app, fixture.fleet, fixture.t, 'j');
+    app_paint(app, fixture.fleet, fixture.t, &canvas);
+    assert_int_equal(row_of(&canvas, ">◔ decode-7f9c-9hw2p"), 4);
+    app_key(app, fixture.fleet, fixture.t, 's'); /* by name it comes first */
+    app_paint(app, fixture.fleet, fixture.t, &canvas);
+    assert_int_equal(row_of(&canvas, ">◔ decode-7f9c-9hw2p"), 3);
+    app_key(app, fixture.fleet, fixture.t, 'S');
+    app_key(app, fixture.fleet, fixture.t, KEY_ESCAPE_);
+    app_paint(app, fixture.fleet, fixture.t, &canvas);
+    assert_int_equal(row_of(&canvas, ">✗↑decode-7f9c-x2k4q"), 3);
+    fixture_end(&fixture);
+    canvas_free(&canvas);
+    app_free(app);
+}
+
+/* What keys lead to outside of the picture. */
+static void keys_have_their_reactions(void **state)
+{
+    static const struct {
+        const char *keys;
+        int reactions; /* of the last key */
+        enum feed_request request;
+        int64_t seek;
+        const char *control;
+    } ROWS[] = {
+        {"q", REACT_QUIT, FEED_NOTHING, 0, ""},
+        {"Q", REACT_QUIT, FEED_NOTHING, 0, ""},
+        {"<Enter>q", REACT_PAINT, FEED_NOTHING, 0, ""},
+        {"<Enter>Q", REACT_QUIT, FEED_NOTHING, 0, ""},
+        {"/Q", REACT_PAINT, FEED_NOTHING, 0, ""},
+        {" ", REACT_FEED | REACT_PAINT, FEED_TOGGLE_PAUSE, 0, ""},
+        {"}", REACT_FEED | REACT_PAINT, FEED_SEEK, INT64_MAX, ""},
+        {"{", REACT_FEED | REACT_PAINT, FEED_SEEK, 0, ""},
+        {"<Left>", REACT_FEED | REACT_PAINT, FEED_SEEK, (int64_t)402 * SECOND_US, ""},
+        {"--<Right>", REACT_FEED | REACT_PAINT, FEED_SEEK, (int64_t)1102 * SECOND_US, ""},
+        {"-----------<Left>", REACT_FEED | REACT_PAINT, FEED_SEEK, 0, ""},
+        {"l", REACT_CONTROL | REACT_PAINT, FEED_NOTHING, 0, "logs 1"},
+        {"j\x12", REACT_CONTROL, FEED_NOTHING, 0, "probe 2"},
+        {"\x1a", REACT_SUSPEND, FEED_NOTHING, 0, ""},
+        {"\x0c", REACT_REDRAW | REACT_PAINT, FEED_NOTHING, 0, ""},
+        {"]", REACT_NOTHING, FEED_NOTHING, 0, ""},
+        {"t", REACT_NOTHING, FEED_NOTHING, 0, ""}, /* there is no list of themes here */
+    };
+    struct fixture fixture;
+    (void)state;
+    fixture_incident(&fixture, false);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct app *app = app_make(false, LIVE, 0);
+        struct canvas canvas;
+        int reactions = 0;
+        int64_t seek;
+        canvas_init(&canvas, 80, 24, false);
+        app_paint(app, fixture.fleet, fixture.t, &canvas);
+        for (const char *keys = ROWS[i].keys; *keys;)
+            reactions = app_key(app, fixture.fleet, fixture.t, next_key(&keys));
+        assert_int_equal(reactions, ROWS[i].reactions);
+        assert_int_equal(app_feed_request(app, &seek), ROWS[i].request);
+        if (ROWS[i].request == FEED_SEEK)
+            assert_int_equal(seek, ROWS[i].seek);
+        assert_string_equal(app_control_line(app), ROWS[i].control);
+        canvas_free(&canvas);
+        app_free(app);
+    }
+    fixture_end(&fixture);
+}
+
 /* No size and no view leads outside the canvas (the sanitizers watch), and what is painted does not depend on what stood there. */
 static void every_size_can_be_painted(void **state)
 {
@@ -316,7 +465,7 @@ static void every_size_can_be_painted(void **state)
         int64_t now;
         struct fleet *fleet = fleet_read(JOURNALS[j], &now);
         for (size_t k = 0; k < sizeof KEYS / sizeof *KEYS; k++) {
-            struct app *app = app_make(j == 1);
+            struct app *app = app_make(j == 1, LIVE, 0);
             struct canvas canvas;
             canvas_init(&canvas, 80, 24, j == 1);
             app_paint(app, fleet, now, &canvas);
@@ -340,7 +489,7 @@ static void empty_fleets_can_be_painted(void **state)
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
         struct fleet *fleet = fleet_new(fleet_limits_reader());
-        struct app *app = app_make(false);
+        struct app *app = app_make(false, LIVE, 0);
         struct canvas canvas;
         struct fact fact;
         canvas_init(&canvas, 80, 24, false);
@@ -372,7 +521,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(screens_are_as_blessed),           cmocka_unit_test(nothing_hostile_comes_through),
         cmocka_unit_test(time_alone_changes_nothing_early), cmocka_unit_test(every_size_can_be_painted),
-        cmocka_unit_test(empty_fleets_can_be_painted),
+        cmocka_unit_test(empty_fleets_can_be_painted),      cmocka_unit_test(rows_do_not_jump),
+        cmocka_unit_test(selection_stays_with_its_pod),     cmocka_unit_test(keys_have_their_reactions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -252,11 +252,16 @@ static const struct actor INCIDENT[] = {
     {"prefill-5d4-fghij", ROLE_PREFILL, false, false, false, -7880, -7862, -7470, FIXTURE_NEVER, 1, 30, 300, 810, 0},
     {"embed-0", ROLE_NONE, false, true, false, -273600, -273599, -273500, FIXTURE_NEVER, 0, 4, FIXTURE_NEVER, 0, 0}};
 
+void fixture_incident_live(struct fixture *fixture, int32_t from, int32_t to)
+{
+    fixture_live(fixture, INCIDENT, sizeof INCIDENT / sizeof *INCIDENT, from, to);
+    fixture->t = seconds(to);
+}
+
 void fixture_incident(struct fixture *fixture, bool write)
 {
     fixture_begin(fixture, "prod-west/llm-d", write);
-    fixture_live(fixture, INCIDENT, sizeof INCIDENT / sizeof *INCIDENT, 0, 502);
-    fixture->t = seconds(502);
+    fixture_incident_live(fixture, 0, 502);
 }
 
 void fixture_healthy(struct fixture *fixture, bool write)

@@ -42,6 +42,7 @@ void fixture_live(struct fixture *fixture, const struct actor *actors, uint32_t 
 
 /* The incident of the sketches: one engine just died, one pod loads, four are well. Ends at 14:03:22. */
 void fixture_incident(struct fixture *fixture, bool write);
+void fixture_incident_live(struct fixture *fixture, int32_t from, int32_t to); /* the same, in parts */
 void fixture_healthy(struct fixture *fixture, bool write);
 void fixture_hostile(struct fixture *fixture, bool write); /* names, reasons and lines that try to break the screen */
 
