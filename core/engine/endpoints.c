@@ -7,7 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BACKLOG_MAX = 2 * FOLLOW_BACKLOG_MAX, GRACE_SECONDS = 30 };
+enum {
+    BACKLOG_MAX = 2 * FOLLOW_BACKLOG_MAX,
+    GRACE_SECONDS = 30,
+    LINES_A_SECOND_MAX = 500 /* of one log: a server gone mad must not push everything else out of the journal */
+};
 
 struct source;
 
@@ -22,6 +26,8 @@ struct target {
     struct progress seen;  /* of the log's present process: to tell where another one begins */
     struct buf backlog;    /* lines that were there at the start, each with its newline, from the newest process on */
     bool caught_up;
+    int64_t second_began; /* real µs; for counting lines */
+    int32_t lines_in_second, lines_dropped;
 };
 
 struct source {
@@ -125,6 +131,26 @@ static void target_begin_run(struct target *target)
 
 /* ---- log files ---- */
 
+/* Whether another line may be told of in this second. What was left out is told with its number when lines are taken again. */
+static bool target_has_room(struct target *target)
+{
+    int64_t now = clock_mono_us();
+    if (now - target->second_began >= SECOND_US) {
+        if (target->lines_dropped > 0) {
+            engine_note(target->source->engine, "%s: %d log lines left out: more than %d came in a second",
+                        target->endpoint->name, (int)target->lines_dropped, LINES_A_SECOND_MAX);
+        }
+        target->second_began = now;
+        target->lines_in_second = target->lines_dropped = 0;
+    }
+    if (target->lines_in_second >= LINES_A_SECOND_MAX) {
+        target->lines_dropped++;
+        return false;
+    }
+    target->lines_in_second++;
+    return true;
+}
+
 static void target_line(struct target *target, const char *line, size_t length)
 {
     struct engine *engine = target->source->engine;
@@ -135,6 +161,9 @@ static void target_line(struct target *target, const char *line, size_t length)
         target_begin_run(target);
     }
     progress_line(&target->seen, line, length, clock_now(engine_clock(engine)));
+    if (target->caught_up && !target_has_room(target)) {
+        return;
+    }
     struct fact fact;
     fact_init(&fact, FACT_LOG, target->id);
     text_set(&fact.u.log.line, line, length, TEXT_LINE);

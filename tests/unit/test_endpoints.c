@@ -2,6 +2,7 @@
 #include "engine/endpoints.h"
 #include "sim/server.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -337,6 +338,7 @@ struct rig {
     struct answer answer;
     char request[1024];
     struct tunnel *direct;
+    struct journal *journal;
     char runs[RUNS_MAX][32]; /* container ids as told */
     bool began_known[RUNS_MAX];
     size_t run_count, line_count, probe_count, note_count;
@@ -403,7 +405,12 @@ static void rig_start(struct rig *rig, double speed, const struct conf_row *rows
     endpoints_check(&endpoints, "x", &problems);
     assert_int_equal(problems.count, 0);
     rig->direct = direct_new();
-    struct engine_options options = {.loop = &rig->loop,
+    size_t secret_count = 0;
+    char **secrets = endpoints_secrets(&endpoints, &secret_count);
+    struct engine_options options = {.journal = rig->journal,
+                                     .secrets = secrets,
+                                     .secret_count = secret_count,
+                                     .loop = &rig->loop,
                                      .title = "endpoints",
                                      .source_ops = &endpoints_ops,
                                      .source = endpoints_source_new(&endpoints, rig->direct),
@@ -412,6 +419,10 @@ static void rig_start(struct rig *rig, double speed, const struct conf_row *rows
     assert_int_equal(endpoints.count, 0); /* taken over */
     clock_start(&options.clock, speed);
     rig->engine = engine_new(&options);
+    for (size_t i = 0; i < secret_count; i++) {
+        mem_free(secrets[i]); /* the engine has its own */
+    }
+    mem_free(secrets);
     engine_observe(rig->engine, on_fact, rig);
     assert_int_equal(engine_start(rig->engine, &problem), STATUS_OK);
 }
@@ -583,6 +594,145 @@ static void a_log_that_is_not_there_is_told_of_once_and_found_later(void **state
     rig_free(rig);
 }
 
+static void a_log_gone_mad_is_held_back(void **state)
+{
+    (void)state;
+    enum { FLOOD = 3000 };
+    struct rig *rig = rig_new();
+    log_write(rig->log, "first\n");
+    const struct conf_row row = {"log", rig->log, NULL};
+    rig_start(rig, 1, &row, 1);
+    assert_true(run_until(rig, &rig->line_count, 1, NULL));
+    char *flood = mem_array(FLOOD, 8);
+    for (int i = 0; i < FLOOD; i++) {
+        snprintf(flood + strlen(flood), 8, "mad %d\n", i % 10);
+    }
+    log_write(rig->log, flood);
+    mem_free(flood);
+    /* one line a look until the next second lets it through, and tells what was left out */
+    int64_t deadline = clock_mono_us() + DEADLINE_US;
+    while (rig->note_count == 0 && clock_mono_us() < deadline) {
+        log_write(rig->log, "sane\n");
+        uv_run(&rig->loop, UV_RUN_ONCE);
+    }
+    assert_non_null(strstr(rig->note, "log lines left out"));
+    rig_free(rig);
+}
+
+/* ---- where they are asked ---- */
+
+static void addresses_follow_url_vllm_and_unix(void **state)
+{
+    (void)state;
+    static const struct conf_row sidecar[] = {{"vllm", "http://127.0.0.2:8200", NULL},
+                                              {"readinessProbe.port", "9000", NULL}};
+    static const struct conf_row local[] = {{"unix", "/run/vllm.sock", NULL}};
+    struct rig *rig = rig_new();
+    struct http_address address;
+    rig_start(rig, 1, sidecar, 2);
+    uint32_t id = the_pod(rig)->facts.id;
+    assert_int_equal(direct_ops.address(rig->direct, id, server_port(rig->server), &address), STATUS_OK);
+    assert_string_equal(address.host, "127.0.0.1");
+    assert_int_equal(direct_ops.address(rig->direct, id, 8200, &address), STATUS_OK);
+    assert_string_equal(address.host, "127.0.0.2");
+    assert_int_equal(address.port, 8200);
+    assert_int_equal(direct_ops.address(rig->direct, id, 9000, &address), STATUS_OK);
+    assert_string_equal(address.host, "127.0.0.1");
+    assert_true(the_pod(rig)->facts.sidecar.exists);
+    assert_int_equal(the_pod(rig)->facts.vllm_port, 8200);
+    rig_free(rig);
+
+    rig = rig_new();
+    rig_start(rig, 1, local, 1);
+    id = the_pod(rig)->facts.id;
+    assert_int_equal(direct_ops.address(rig->direct, id, server_port(rig->server), &address), STATUS_OK);
+    assert_null(address.host);
+    assert_string_equal(address.unix_path, "/run/vllm.sock");
+    assert_string_equal(text_str(&the_pod(rig)->facts.address), "unix:/run/vllm.sock");
+    rig_free(rig);
+}
+
+/* ---- no secret is ever written ---- */
+
+static const char SECRET[] = "sk-never-written-0123456789";
+
+/* All bytes of all files of the directory. */
+static void read_all(const char *dir, struct buf *out)
+{
+    DIR *files = opendir(dir);
+    struct dirent *entry;
+    assert_non_null(files);
+    while ((entry = readdir(files)) != NULL) {
+        char path[512], bytes[65536];
+        snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        int fd = open(path, O_RDONLY);
+        ssize_t got;
+        while (entry->d_name[0] != '.' && (got = read(fd, bytes, sizeof bytes)) > 0) {
+            buf_append(out, bytes, (size_t)got);
+        }
+        close(fd);
+    }
+    closedir(files);
+}
+
+static void journal_holds_no_secret(const char *dir)
+{
+    struct buf all;
+    buf_init(&all, 1 << 24);
+    read_all(dir, &all);
+    assert_non_null(strstr(buf_str(&all), "[redacted]"));
+    assert_null(strstr(buf_str(&all), "sk-never"));
+    buf_free(&all);
+}
+
+/* The server says the key wherever a server can say something, and the log does too. */
+static void what_was_sent_never_reaches_the_journal(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t status;
+        const char *headers, *body;
+    } answers[] = {
+        {500, "", "you sent Authorization: Bearer sk-never-written-0123456789"},
+        {500, "", "and cut: sk-never-written"},
+        {200, "content-type: application/json\r\n",
+         "{\"object\":\"list\",\"data\":[{\"id\":\"sk-never-written-0123456789\"},{\"id\":\"m/"
+         "sk-never-written-0123456789/x\"}]}"},
+        {302, "Location: http://elsewhere.example/?k=sk-never-written-0123456789\r\n", ""},
+        {404, "Server: sk-never-written-0123456789\r\n", "{\"detail\":\"sk-never-written-0123456789\"}"},
+    };
+    setenv("TEST_SECRET", SECRET, 1);
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct rig *rig = rig_new();
+        char dir[] = "/tmp/probetop-secret-XXXXXX";
+        struct problem problem = {{0}};
+        assert_non_null(mkdtemp(dir));
+        assert_int_equal(journal_create(dir, 1 << 20, 2, &rig->journal, &problem), STATUS_OK);
+        log_write(rig->log, "INFO api_key='sk-never-written-0123456789'\n");
+        const struct conf_row rows[] = {{"header", "Authorization: Bearer ${TEST_SECRET}", NULL},
+                                        {"model", SECRET, NULL},
+                                        {"readinessProbe.path", "/v1/models?key=sk-never-written-0123456789", NULL},
+                                        {"startupProbe", "off", NULL},
+                                        {"log", rig->log, NULL}};
+        rig->answer = (struct answer){.manner = MANNER_ANSWER,
+                                      .status = answers[i].status,
+                                      .headers = answers[i].headers,
+                                      .body = answers[i].body,
+                                      .body_length = strlen(answers[i].body)};
+        assert_int_equal(server_listen(rig->server), STATUS_OK);
+        rig_start(rig, 1, rows, 5);
+        assert_true(run_until(rig, &rig->probe_count, 3, NULL));
+        assert_true(run_until(rig, &rig->line_count, 1, NULL));
+        uv_run(&rig->loop, UV_RUN_NOWAIT);
+        assert_non_null(strstr(rig->request, SECRET)); /* it was really sent */
+        struct journal *journal = rig->journal;
+        rig_free(rig);
+        journal_holds_no_secret(dir);
+        journal_close(journal, false);
+        rmdir(dir);
+    }
+}
+
 static void no_endpoint_at_all_is_an_error(void **state)
 {
     (void)state;
@@ -611,6 +761,9 @@ int main(void)
         cmocka_unit_test(liveness_failures_begin_another_run_and_readiness_failures_do_not),
         cmocka_unit_test(only_the_newest_process_in_a_log_is_told_of),
         cmocka_unit_test(a_log_that_is_not_there_is_told_of_once_and_found_later),
+        cmocka_unit_test(a_log_gone_mad_is_held_back),
+        cmocka_unit_test(addresses_follow_url_vllm_and_unix),
+        cmocka_unit_test(what_was_sent_never_reaches_the_journal),
         cmocka_unit_test(no_endpoint_at_all_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
