@@ -396,17 +396,20 @@ static int paint_paragraph(struct canvas *canvas, int row, int end, int rows, co
     return row + canvas_wrap(canvas, row, column, width - column, rows < end - row ? rows : end - row, style, text);
 }
 
-static void paint_headline(const struct pod *pod, const struct advice *advice, struct canvas *canvas, int row)
+/* With the pod's name before it where both fit in one row. Returns the row after. */
+static int paint_headline(const struct pod *pod, const struct advice *advice, int rows, struct canvas *canvas, int row)
 {
-    int end = canvas->columns - 1, column = 1;
-    int confidence = (int)strlen(advice->confidence);
-    if (canvas->columns >= 60) {
-        column = canvas_name(canvas, row, 1, canvas->columns >= 100 ? 40 : 24, STYLE_ACCENT, &pod->facts.name);
+    int confidence = (int)strlen(advice->confidence), column = 1;
+    int end = canvas->columns - 1, words_end = end - (confidence ? confidence + 2 : 0);
+    int name = (int)pod->facts.name.cells;
+    if (column + name + 3 + (int)advice->headline.cells <= words_end) {
+        column = canvas_name(canvas, row, column, name, STYLE_ACCENT, &pod->facts.name);
         column = canvas_puts(canvas, row, column, 3, STYLE_MUTED, " ─ ");
     }
-    canvas_text(canvas, row, column, end - column - (confidence ? confidence + 2 : 0),
-                advice->nothing_wrong ? STYLE_TEXT : STYLE_STRONG, &advice->headline);
+    int width = words_end - column;
     canvas_right(canvas, row, end - confidence, confidence, STYLE_MUTED, advice->confidence);
+    return row + canvas_wrap(canvas, row, column, width > 1 ? width : 1, rows,
+                             advice->nothing_wrong ? STYLE_TEXT : STYLE_STRONG, &advice->headline);
 }
 
 static void paint_advice(const struct fleet *fleet, const struct pod *pod, int64_t now, const struct pane *pane,
@@ -417,7 +420,7 @@ static void paint_advice(const struct fleet *fleet, const struct pod *pod, int64
     if (!pod || pane->rows == 0)
         return;
     pod_advice(pod, widget_floor(fleet, now, widget_restless(pod, now) ? SECOND_US : QUIET_STEP_US), &advice);
-    paint_headline(pod, &advice, canvas, row++);
+    row = paint_headline(pod, &advice, pane->rows >= 6 ? 2 : 1, canvas, row);
     bool command = !text_empty(&advice.command);
     int below = (text_empty(&advice.next) ? 0 : 1) + (command ? 1 : 0); /* rows the last two paragraphs need */
     bool tight = pane->rows <= 2;                                       /* then only what to do, or what comes */

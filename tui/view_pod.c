@@ -115,6 +115,8 @@ static void stage_note(const struct page *page, enum stage stage, int row, int c
         if (span->stage == stage && span->run == pod->run)
             spent += (span->ended < 0 ? page->now : span->ended) - span->began;
     }
+    if (spent == 0 && stage != pod->stage) /* it was in an earlier run */
+        return;
     if (stage == pod->stage)
         widget_age(page->fleet, pod, page->now - spent, page->now, words, sizeof words);
     else

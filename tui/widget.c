@@ -325,6 +325,15 @@ void widget_next(const struct fleet *fleet, const struct pod *pod, int64_t now, 
         out->style = STYLE_WARN;
         next_add(out, "%s %s of %ds", lane_name(lane), words, pod->facts.probes[lane].timeout);
         next_add(out, "%s of %ds", words, pod->facts.probes[lane].timeout);
+        return;
+    }
+    for (lane = LANE_LIVENESS; pod->stage == STAGE_READY && lane <= LANE_READINESS; lane++) {
+        if (!pod->lanes[lane].present || !failed_recently(pod, lane, now))
+            continue;
+        out->style = STYLE_TEXT; /* why it still stands so high in the list */
+        next_add(out, "%s failed a moment ago", lane_name(lane));
+        next_add(out, "%s failed", lane_name(lane));
+        return;
     }
 }
 
