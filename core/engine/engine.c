@@ -14,7 +14,8 @@ enum {
     ATTEMPTS_MAX = 3,   /* facts/kube.md 1.2.10 */
     BEHIND_US =
         250 * MILLISECOND_US, /* real time by which our own loop may be late before its latencies are not the pod's */
-    HOST_MAX = 300
+    HOST_MAX = 300,
+    NOTES_A_FLUSH = 4
 };
 
 /* A probe under way, through all its attempts. */
@@ -584,13 +585,12 @@ static void engine_flush(struct engine *engine)
     if (!engine->dirty) {
         return;
     }
-    engine->dirty = false;
     struct problem trouble = {{0}};
-    if (journal_flush(engine->options.journal, &trouble)) {
+    /* a full disk stops both files at once; each has its own note */
+    for (int told = 0; journal_flush(engine->options.journal, &trouble) && told < NOTES_A_FLUSH; told++) {
         engine_note(engine, "%s", trouble.text);
-        journal_flush(engine->options.journal, &trouble);
-        engine->dirty = false;
     }
+    engine->dirty = false;
     if (engine->flushed != NULL) {
         engine->flushed(engine->flushed_user);
     }

@@ -57,10 +57,17 @@ static const char *consequence_word(enum consequence consequence)
 
 /* ---- whether anything is unwell ---- */
 
-/* Where no kubelet vouches for a running container, a refused port alone is no sign that anything is loading behind it. */
+/* Where no kubelet vouches for a running container, a refused port alone is no sign that anything is loading behind it, and neither is an answer by who knows whom. */
 static bool loading_is_seen(const struct pod *pod)
 {
-    return pod->facts.kubelet || pod->stage >= STAGE_API_UP || pod->progress.furthest != SUBSTAGE_NONE;
+    if (pod->facts.kubelet || pod->progress.furthest != SUBSTAGE_NONE)
+        return true;
+    for (int i = 0; i < 2; i++) {
+        enum answerer answerer = pod->answered_by[i];
+        if (answerer != ANSWERER_NOBODY && answerer != ANSWERER_OTHER && answerer != ANSWERER_API_SERVER)
+            return true;
+    }
+    return false;
 }
 
 static bool pod_is_unwell(const struct pod *pod, int64_t now)
@@ -373,7 +380,7 @@ static void put_silence(const struct pod *pod, bool ascii, struct buf *out)
 {
     buf_putc(out, '\n');
     report_plain(text_str(&pod->facts.name), ascii, out);
-    buf_puts(out, ": nothing answers at ");
+    buf_puts(out, ": no server of models answers at ");
     report_plain(text_str(&pod->facts.address), ascii, out);
     buf_puts(out, ", and nothing says that anything is loading there\n");
 }
