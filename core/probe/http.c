@@ -26,7 +26,7 @@ enum {
 };
 
 /* Why one of our callbacks ended a transfer. */
-enum stop { STOP_NOT, STOP_BODY_FULL, STOP_HEADERS_TOO_BIG, STOP_NOT_HTTP, STOP_REDIRECT };
+enum stop { STOP_NOT, STOP_BODY_FULL, STOP_HEADERS_TOO_BIG, STOP_NOT_HTTP, STOP_BAD_HEADER, STOP_REDIRECT };
 
 /* One probe, or an idle easy handle that waits for the next one. */
 struct request {
@@ -55,6 +55,7 @@ struct request {
 
     /* what came */
     enum stop stop;
+    bool connected; /* seen by the socket; libcurl 7.88 tells it of https only when the handshake is over too */
     bool status_seen, headers_done;
     size_t header_bytes;
     int32_t status;
@@ -74,6 +75,7 @@ struct watch {
     uv_poll_t poll;
     struct http *http;
     curl_socket_t fd;
+    int events;         /* what libcurl waits for */
     struct watch *next; /* while idle */
 };
 
@@ -583,6 +585,17 @@ static bool is_redirect(const struct request *request)
            request->location.len > 0;
 }
 
+/* Go's client refuses an answer with control bytes in a header. */
+static bool header_is_clean(const char *line, size_t length)
+{
+    for (; length > 0 && (line[length - 1] == '\r' || line[length - 1] == '\n'); length--)
+        ;
+    for (size_t i = 0; i < length; i++)
+        if (is_control(line[i]) && line[i] != '\t')
+            return false;
+    return true;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *user)
 {
     struct request *request = user;
@@ -594,6 +607,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     }
     if (request->headers_done) /* trailers */
         return length;
+    if (!header_is_clean(line, length)) {
+        request->stop = STOP_BAD_HEADER;
+        return 0;
+    }
     if (length >= 5 && strncmp(line, "HTTP/", 5) == 0) {
         headers_begin(request, line, length);
     } else if (line[0] != '\r' && line[0] != '\n') {
@@ -828,7 +845,7 @@ static void request_ended(struct request *request, CURLcode code)
     long os_errno = 0;
     curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_errno);
     struct http_reached reached = {.https = request->https,
-                                   .connected = moment(request, CURLINFO_CONNECT_TIME_T) > 0,
+                                   .connected = request->connected || moment(request, CURLINFO_CONNECT_TIME_T) > 0,
                                    .tls_done = moment(request, CURLINFO_APPCONNECT_TIME_T) > 0,
                                    .headers_done = request->headers_done,
                                    .os_errno = request->socket_errno ? request->socket_errno : (int)os_errno,
@@ -852,6 +869,10 @@ static void request_ended(struct request *request, CURLcode code)
         error = HTTP_NOT_HTTP;
         words = "the answer has no status line";
         break;
+    case STOP_BAD_HEADER:
+        error = HTTP_NOT_HTTP;
+        words = "control bytes in a header of the answer";
+        break;
     case STOP_NOT:
         /* libcurl is content with headers that break off; Go is not. */
         if (error == HTTP_OK && !request->headers_done && !request->tcp_only) {
@@ -865,16 +886,21 @@ static void request_ended(struct request *request, CURLcode code)
 
 /* ---- between libcurl and the loop ---- */
 
+static struct request *request_of(CURL *easy)
+{
+    char *request = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request);
+    return (struct request *)(void *)request;
+}
+
 static void messages_read(struct http *http)
 {
     int left;
     for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left));) {
-        char *request = NULL;
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result; /* the message dies with the handle's removal */
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-        request_ended((struct request *)(void *)request, code);
+        request_ended(request_of(message->easy_handle), code);
     }
 }
 
@@ -882,11 +908,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
     struct http *http = watch->http;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0, running;
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
+    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0), running;
+    if (status < 0) {
+        /* libuv has stopped watching because of POLLERR. libcurl finds the error itself, in its own words and after what had still come before it, when it reads and writes. */
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+        uv_poll_start(poll, watch->events, on_ready);
+    }
     curl_multi_socket_action(http->multi, watch->fd, flags, &running);
     messages_read(http);
 }
@@ -960,7 +987,6 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, 
 {
     struct http *http = user;
     struct watch *watch = socket_user;
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watch)
             uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
@@ -971,9 +997,11 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, 
         if (!watch)
             return -1;
         curl_multi_assign(http->multi, fd, watch);
+    } else if ((watch->events & UV_WRITABLE) && (what & CURL_POLL_IN)) {
+        request_of(easy)->connected = true; /* a socket that is being connected is waited for to be writable only */
     }
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&watch->poll, events, on_ready) == 0 ? 0 : -1;
+    watch->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&watch->poll, watch->events, on_ready) == 0 ? 0 : -1;
 }
 
 /* ---- requests ---- */
@@ -1053,7 +1081,7 @@ static bool request_send(struct request *request)
     CURL *easy = request->easy;
     int64_t left = request->deadline - clock_mono_us();
     request->stop = STOP_NOT;
-    request->status_seen = request->headers_done = false;
+    request->connected = request->status_seen = request->headers_done = false;
     request->header_bytes = 0;
     request->status = 0;
     request->socket_errno = 0;
