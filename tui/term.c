@@ -443,6 +443,6 @@ bool term_is_ascii(void)
     for (size_t i = 0; type && i < sizeof PLAIN / sizeof *PLAIN; i++)
         if (strcmp(type, PLAIN[i]) == 0)
             return true;
-    const char *charset = locale ? strchr(locale, '.') : NULL;
-    return !charset || (strncasecmp(charset + 1, "UTF-8", 5) != 0 && strncasecmp(charset + 1, "utf8", 4) != 0);
+    const char *charset = locale && strchr(locale, '.') ? strchr(locale, '.') + 1 : locale; /* or "UTF-8" alone */
+    return !charset || (strncasecmp(charset, "UTF-8", 5) != 0 && strncasecmp(charset, "utf8", 4) != 0);
 }

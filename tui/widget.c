@@ -178,6 +178,15 @@ const struct lane *widget_traffic_lane(const struct pod *pod)
     return NULL;
 }
 
+/* Whether any answer took half of its timeout: without one no percentile can be so high, and this is cheaper to find out. */
+static bool ever_near_limit(const struct history *history)
+{
+    for (uint32_t back = 0; back < history->count; back++)
+        if (history_get(history, back)->timeout_share >= 500)
+            return true;
+    return false;
+}
+
 bool widget_near_limit(const struct fleet *fleet, const struct pod *pod, int64_t now, enum lane_kind *lane,
                        int64_t *p99)
 {
@@ -187,7 +196,8 @@ bool widget_near_limit(const struct fleet *fleet, const struct pod *pod, int64_t
     for (int kind = LANE_LIVENESS; kind <= LANE_READINESS; kind++) {
         const struct lane *candidate = &pod->lanes[kind];
         int64_t timeout = pod->facts.probes[kind].timeout;
-        if (!candidate->present || timeout <= 0 || candidate->history.count < ENOUGH)
+        if (!candidate->present || timeout <= 0 || candidate->history.count < ENOUGH ||
+            !ever_near_limit(&candidate->history))
             continue;
         int64_t total = widget_percentile(&candidate->history, 99, until);
         int64_t share = total / (timeout * MILLISECOND_US); /* in 1/1000 */
