@@ -11,7 +11,7 @@ enum { JSON_DEPTH_MAX = 64, JSON_WRITE_DEPTH_MAX = 32 };
 /* ---- reading: what cJSON lets pass and we do not ---- */
 
 struct json_check {
-    const unsigned char *bytes;
+    const unsigned char *input;
     size_t length, at;
     const char *expected; /* what should have stood at `at` */
 };
@@ -19,7 +19,7 @@ struct json_check {
 /* The bytes of the UTF-8 sequence at `at`, which is not ASCII; 0 when it is not valid (RFC 3629: no overlong forms, no surrogates). */
 static size_t json_utf8_length(const struct json_check *check)
 {
-    const unsigned char *byte = check->bytes + check->at;
+    const unsigned char *byte = check->input + check->at;
     size_t left = check->length - check->at;
     size_t length = byte[0] >= 0xf0 ? 4 : byte[0] >= 0xe0 ? 3 : 2;
     if (byte[0] < 0xc2 || byte[0] > 0xf4 || left < length) {
@@ -40,7 +40,7 @@ static bool json_check_string(struct json_check *check)
 {
     check->at++;
     while (check->at < check->length) {
-        unsigned char byte = check->bytes[check->at];
+        unsigned char byte = check->input[check->at];
         if (byte == '"') {
             check->at++;
             return true;
@@ -66,7 +66,7 @@ static bool json_check_bytes(struct json_check *check)
 {
     int depth = 0;
     while (check->at < check->length) {
-        unsigned char byte = check->bytes[check->at];
+        unsigned char byte = check->input[check->at];
         if (byte == '"') {
             if (!json_check_string(check)) {
                 return false;
@@ -106,7 +106,7 @@ enum status json_parse(const char *bytes, size_t length, size_t max_length, stru
     if (length > max_length) {
         return problem_set(problem, STATUS_BAD_INPUT, "%zu bytes of JSON; expected at most %zu", length, max_length);
     }
-    struct json_check check = {.bytes = (const unsigned char *)bytes, .length = length};
+    struct json_check check = {.input = (const unsigned char *)bytes, .length = length};
     if (!json_check_bytes(&check)) {
         return problem_set(problem, STATUS_BAD_INPUT, "byte %zu: expected %s", check.at + 1, check.expected);
     }
@@ -249,7 +249,7 @@ static size_t json_plain_run(const char *bytes, size_t length)
 static size_t json_write_codepoint(struct buf *out, const char *bytes, size_t length)
 {
     const unsigned char *byte = (const unsigned char *)bytes;
-    struct json_check check = {.bytes = byte, .length = length};
+    struct json_check check = {.input = byte, .length = length};
     size_t taken = byte[0] < 0x80 ? 1 : json_utf8_length(&check);
     uint32_t codepoint = 0xfffd;
     if (taken == 1) {

@@ -511,7 +511,7 @@ struct journal_reader {
     unsigned segment; /* its number */
     int next_fd;      /* the segment after it, once there is one: then the present one does not grow any more */
     unsigned next_segment;
-    char *bytes;
+    char *held;
     size_t cap, start, end; /* bytes[start..end) is read and not yet told */
     size_t scanned;         /* bytes[start..scanned) has no newline */
     bool too_long;          /* the beginning of the present line was thrown away */
@@ -571,18 +571,18 @@ static enum status reader_complain(const struct journal_reader *reader, int64_t 
 static enum status reader_fill(struct journal_reader *reader)
 {
     if (reader->start > 0) {
-        memmove(reader->bytes, reader->bytes + reader->start, reader->end - reader->start);
+        memmove(reader->held, reader->held + reader->start, reader->end - reader->start);
         reader->scanned -= reader->start;
         reader->end -= reader->start;
         reader->start = 0;
     }
     if (reader->cap - reader->end < READ_SIZE) {
         reader->cap = reader->end + READ_SIZE;
-        reader->bytes = mem_resize(reader->bytes, reader->cap, 1);
+        reader->held = mem_resize(reader->held, reader->cap, 1);
     }
     ssize_t count;
     do {
-        count = read(reader->fd, reader->bytes + reader->end, reader->cap - reader->end);
+        count = read(reader->fd, reader->held + reader->end, reader->cap - reader->end);
     } while (count < 0 && errno == EINTR);
     if (count < 0) {
         return STATUS_IO;
@@ -596,9 +596,9 @@ static enum status reader_peek(struct journal_reader *reader, const char **line,
 {
     for (;;) {
         size_t unscanned = reader->end - reader->scanned;
-        const char *newline = unscanned == 0 ? NULL : memchr(reader->bytes + reader->scanned, '\n', unscanned);
+        const char *newline = unscanned == 0 ? NULL : memchr(reader->held + reader->scanned, '\n', unscanned);
         if (newline != NULL) {
-            *line = reader->bytes + reader->start;
+            *line = reader->held + reader->start;
             *length = (size_t)(newline - *line) + 1;
             reader->scanned = reader->start; /* found again by who peeks again */
             return STATUS_OK;
@@ -891,7 +891,7 @@ void journal_reader_free(struct journal_reader *reader)
     if (reader->dir_fd >= 0) {
         close(reader->dir_fd);
     }
-    mem_free(reader->bytes);
+    mem_free(reader->held);
     mem_free(reader->path);
     mem_free(reader);
 }
