@@ -331,7 +331,7 @@ static void status_words(const struct app *app, const struct fleet *fleet, int64
         clock_format(fleet_wall(fleet, now), state->restless ? CLOCK_HMS : CLOCK_HM, clock, sizeof clock);
     if (state->back_in_time) {
         char span[16];
-        if (app->live_now >= now)
+        if (app->live_now >= 0 && app->live_now >= now)
             snprintf(ago, sizeof ago, ", %s ago", clock_age(app->live_now - now, span, sizeof span));
         snprintf(out, size, "at %s%s", clock, ago);
         return;

@@ -340,7 +340,7 @@ static void paint_latency(const struct fleet *fleet, const struct pod *pod, int6
 static bool pod_rose(const struct pod *pod, int64_t now)
 {
     uint32_t count = pod->spans.count;
-    return count > 1 && now - pod->stage_since < ROSE_US &&
+    return count > 1 && stage_is_broken(pod->stage) && now - pod->stage_since < ROSE_US &&
            stage_rank(pod->stage) > stage_rank(pod->spans.list[count - 2].stage);
 }
 

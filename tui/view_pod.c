@@ -265,18 +265,15 @@ static void lane_last(const struct page *page, const struct lane *lane, const st
                        : last->outcome == OUTCOME_UNKNOWN ? STYLE_UNKNOWN
                        : last->outcome == OUTCOME_OK      ? STYLE_TEXT
                                                           : STYLE_WARN;
-    if (last->status > 0) {
-        column = canvas_printf(page->canvas, row, column, end - column, style, "%" PRId32 " ", last->status);
-        if (last->total >= 0 && last->cause == PROBE_CAUSE_NONE)
-            column = canvas_printf(page->canvas, row, column, end - column, STYLE_TEXT, "in %s",
-                                   clock_latency(last->total, words, sizeof words));
-    }
     char cause[32];
-    const char *sentence = probe_cause_sentence(last->cause);
-    if (last->cause == PROBE_CAUSE_STATUS && last->status > 0)
-        sentence = "";
-    else if (text_columns(sentence, strlen(sentence)) > (size_t)(end > column ? end - column : 0))
+    const char *sentence = last->cause == PROBE_CAUSE_STATUS ? "" : probe_cause_sentence(last->cause);
+    if ((int)text_columns(sentence, strlen(sentence)) + 4 > end - column)
         sentence = cause_words(last->cause, last->status, cause, sizeof cause);
+    if (last->status > 0 && !(sentence[0] >= '0' && sentence[0] <= '9')) /* some sentences begin with it */
+        column = canvas_printf(page->canvas, row, column, end - column, style, "%" PRId32 " ", last->status);
+    if (last->status > 0 && last->total >= 0 && last->cause == PROBE_CAUSE_NONE)
+        column = canvas_printf(page->canvas, row, column, end - column, STYLE_TEXT, "in %s",
+                               clock_latency(last->total, words, sizeof words));
     if (last->cause != PROBE_CAUSE_NONE)
         canvas_puts(page->canvas, row, column, end - column, style, sentence);
     else if (!text_empty(&last->detail) && end - column > 6)
