@@ -483,6 +483,36 @@ static void every_size_can_be_painted(void **state)
     }
 }
 
+/* Any keys in any order at any size: nothing is left in a state that cannot be painted. */
+static void any_keys_can_be_pressed(void **state)
+{
+    static const char *const JOURNALS[] = {"incident", "hostile"};
+    enum { STEPS = 4000 };
+    uint64_t chance = 20261124;
+    (void)state;
+    for (size_t j = 0; j < 2; j++) {
+        int64_t now;
+        struct fleet *fleet = fleet_read(JOURNALS[j], &now);
+        struct app *app = app_make(j == 1, j == 1 ? REPLAY : LIVE, now);
+        struct canvas canvas;
+        canvas_init(&canvas, 80, 24, j == 1);
+        for (int step = 0; step < STEPS; step++) {
+            chance = chance * 6364136223846793005U + 1442695040888963407U;
+            int roll = (int)(chance >> 33) & 0xFFFF;
+            int key = roll % 3 == 0 ? KEY_UP_ + roll / 3 % (KEY_F1_ - KEY_UP_ + 1) : roll / 3 % 128;
+            app_key(app, fleet, now, key);
+            now += roll % 7 == 0 ? SECOND_US : 0;
+            if (roll % 11 == 0)
+                canvas_resize(&canvas, 1 + roll / 11 % 200, 1 + roll / 13 % 60);
+            if (roll % 2)
+                app_paint(app, fleet, now, &canvas);
+        }
+        canvas_free(&canvas);
+        app_free(app);
+        fleet_free(fleet);
+    }
+}
+
 /* Without any pod, and with pods of which nothing is known. */
 static void empty_fleets_can_be_painted(void **state)
 {
@@ -522,7 +552,8 @@ int main(void)
         cmocka_unit_test(screens_are_as_blessed),           cmocka_unit_test(nothing_hostile_comes_through),
         cmocka_unit_test(time_alone_changes_nothing_early), cmocka_unit_test(every_size_can_be_painted),
         cmocka_unit_test(empty_fleets_can_be_painted),      cmocka_unit_test(rows_do_not_jump),
-        cmocka_unit_test(selection_stays_with_its_pod),     cmocka_unit_test(keys_have_their_reactions),
+        cmocka_unit_test(any_keys_can_be_pressed),          cmocka_unit_test(selection_stays_with_its_pod),
+        cmocka_unit_test(keys_have_their_reactions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
