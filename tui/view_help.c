@@ -8,7 +8,7 @@
 /* One row of the help: a heading, or a sign or key with its meaning. */
 struct help_line {
     enum style style;
-    char lead[24];
+    char lead[64];
     const char *words;
     const struct text *text; /* instead of words */
 };
