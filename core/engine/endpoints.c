@@ -154,7 +154,7 @@ static bool target_has_room(struct target *target)
 static void target_line(struct target *target, const char *line, size_t length)
 {
     struct engine *engine = target->source->engine;
-    if (target->caught_up && progress_begins_anew(&target->seen, line, length)) {
+    if (progress_begins_anew(&target->seen, line, length)) {
         /* another process writes this log: whoever restarted it, it is another run */
         progress_free(&target->seen);
         target->seen = (struct progress){0};

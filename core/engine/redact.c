@@ -180,7 +180,7 @@ void redact_text(const struct redact *redact, struct text *text, bool tail)
     redact_bytes(redact, text_str(text), length, tail || text->cut, &clean);
     buf_append(&clean, text_str(text) + length, mark);
     text_set(text, buf_str(&clean), clean.len, limit);
-    text->escaped = escaped || text->escaped;
+    text->escaped = escaped;
     text->cut = cut || text->cut;
     buf_free(&clean);
 }

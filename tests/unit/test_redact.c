@@ -1,3 +1,4 @@
+#include "base/mem.h"
 #include "engine/redact.h"
 
 #include <setjmp.h>
@@ -110,6 +111,35 @@ static void a_secret_with_odd_bytes_is_known_as_it_is_shown(void **state)
     redact_free(redact);
 }
 
+static void of_two_that_begin_alike_the_longer_one_goes(void **state)
+{
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        char *const alike[] = {order == 0 ? SECRETS[1] : (char[]){"sk-1234"},
+                               order == 0 ? (char[]){"sk-1234"} : SECRETS[1]};
+        struct redact *redact = redact_new(alike, 2);
+        static const struct row rows[] = {{"sk-1234567890abcdef", "[redacted]", false},
+                                          {"sk-12345", "[redacted]5", false}};
+        check_rows(redact, rows, 2);
+        redact_free(redact);
+    }
+}
+
+static void bodies_lose_a_beginning_at_their_end_and_other_texts_do_not(void **state)
+{
+    (void)state;
+    struct redact *redact = redact_new(SECRETS, SECRET_COUNT);
+    struct fact fact;
+    fact_init(&fact, FACT_PROBE, 1);
+    text_set_str(&fact.u.sample.body, "key: sk-12345", TEXT_BODY);
+    text_set_str(&fact.u.sample.detail, "port: sk-12345", TEXT_LINE);
+    redact_fact(redact, &fact);
+    assert_string_equal(text_str(&fact.u.sample.body), "key: [redacted]");
+    assert_string_equal(text_str(&fact.u.sample.detail), "port: sk-12345");
+    fact_free(&fact);
+    redact_free(redact);
+}
+
 /* Every text of every kind of fact is set to a secret; afterwards not one of them may hold it. */
 enum { TEXTS_MAX = 40 };
 
@@ -211,8 +241,13 @@ static void specs_lose_secrets_but_keep_header_values(void **state)
     struct probe_spec *spec = &fact.u.facts.probes[LANE_READINESS];
     probe_spec_http(spec, "/v1/models?key=sk-1234567890abcdef", 8000);
     assert_int_equal(probe_spec_set(spec, "header", "Authorization: Bearer sk-1234567890abcdef", NULL), STATUS_OK);
+    redact_add(redact, "no\xc2\xa0"
+                       "break"); /* shown otherwise than it is: strings hold it as it is */
+    spec->host = mem_dup("h-no\xc2\xa0"
+                         "break");
     redact_fact(redact, &fact);
     assert_string_equal(spec->path, "/v1/models?key=[redacted]");
+    assert_string_equal(spec->host, "h-[redacted]");
     assert_string_equal(spec->headers[0].value, "Bearer sk-1234567890abcdef");
     fact_free(&fact);
     redact_free(redact);
@@ -226,6 +261,8 @@ int main(void)
         cmocka_unit_test(a_text_cut_within_a_secret_keeps_nothing_of_it),
         cmocka_unit_test(marks_of_the_text_stay),
         cmocka_unit_test(a_secret_with_odd_bytes_is_known_as_it_is_shown),
+        cmocka_unit_test(of_two_that_begin_alike_the_longer_one_goes),
+        cmocka_unit_test(bodies_lose_a_beginning_at_their_end_and_other_texts_do_not),
         cmocka_unit_test(no_text_of_any_fact_is_forgotten),
         cmocka_unit_test(specs_lose_secrets_but_keep_header_values),
     };
