@@ -401,6 +401,15 @@ static enum status theme_unknown(const char *name, const char *themes_dir, struc
     return status;
 }
 
+static bool theme_exists(const char *name)
+{
+    struct theme theme;
+    struct conf_problems later = {NULL, 0}; /* what is wrong inside of it is told when it is chosen */
+    enum status status = theme_load(name, options_themes_dir(), &theme, &later);
+    conf_problems_free(&later);
+    return status != STATUS_NOT_FOUND;
+}
+
 /* A theme that was asked for on the command line must exist; one from the environment or the file that does not is a problem among others. */
 static enum status theme_choose(const struct found *found, struct options *out, struct problem *problem)
 {
@@ -593,6 +602,8 @@ static void setting_record(struct options *out, const char *dir)
 static enum status setting_line(struct options *out, const char *key, const char *value, struct problem *problem)
 {
     if (strcmp(key, "theme") == 0) {
+        if (!theme_exists(value))
+            return theme_unknown(value, options_themes_dir(), problem);
         replace_string(&out->theme, value);
         return STATUS_OK;
     }

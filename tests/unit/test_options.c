@@ -270,8 +270,10 @@ static void test_broken_configuration(void **state)
     struct place *place = *state;
     struct options options;
     static const char *const SAYS[][2] = {
-        {":1: ", "before any section"}, {":3: ", "colour"},     {":4: ", "yes or no"},   {":5: ", "always or never"},
-        {":6: ", "absolute path"},      {":9: ", "frobnicate"}, {":12: ", "[nonsense]"},
+        {":1: ", "before any section"}, {":3: ", "colour"},
+        {":4: ", "yes or no"},          {":5: ", "always or never"},
+        {":6: ", "absolute path"},      {":9: ", "frobnicate"},
+        {":12: ", "[nonsense]"},        {":16: ", "unknown theme \"nosuch\""},
     };
     write_file(place->file, "theme = mono\n"
                             "[probetop]\n"
@@ -286,7 +288,9 @@ static void test_broken_configuration(void **state)
                             "[nonsense]\n"
                             "a = b\n"
                             "[endpoint here]\n"
-                            "url = http://127.0.0.1:8200\n");
+                            "url = http://127.0.0.1:8200\n"
+                            "[probetop]\n"
+                            "theme = nosuch\n");
     parse_well("", &options);
     assert_int_equal(options.problems.count, sizeof SAYS / sizeof SAYS[0]);
     for (size_t i = 0; i < options.problems.count; i++) {
