@@ -70,7 +70,6 @@ struct engine {
     size_t observer_count;
     void (*flushed)(void *user);
     void *flushed_user;
-    int64_t t;  /* of the newest fact */
     bool dirty; /* the journal holds something that is not flushed */
     bool ended; /* FACT_END is recorded: nothing more may come */
     uv_timer_t timer;
@@ -513,8 +512,7 @@ void engine_emit(struct engine *engine, struct fact *fact)
         return;
     }
     int64_t now = clock_now(&engine->options.clock);
-    engine->t = now > engine->t ? now : engine->t;
-    fact->t = engine->t;
+    fact->t = now;
     if (fact->kind == FACT_POD) {
         pod_take_specs(engine, fact);
     }
