@@ -10,7 +10,9 @@
 enum {
     BACKLOG_MAX = 2 * FOLLOW_BACKLOG_MAX,
     GRACE_SECONDS = 30,
-    LINES_A_SECOND_MAX = 500 /* of one log: a server gone mad must not push everything else out of the journal */
+    MANY = 50,                /* endpoints; of more than these each is asked for its health less often: see below */
+    MANY_HEALTH_SECONDS = 10, /* as often as the recommended livenessProbe, which then covers it */
+    LINES_A_SECOND_MAX = 500  /* of one log: a server gone mad must not push everything else out of the journal */
 };
 
 struct source;
@@ -88,6 +90,9 @@ static void target_specs(const struct target *target, struct pod_facts *facts)
         if (facts->probes[lane].action != PROBE_NONE) {
             spec_add_headers(&facts->probes[lane], endpoint);
         }
+    }
+    if (target->source->endpoints.count > MANY) {
+        facts->probes[LANE_HEALTH].period = MANY_HEALTH_SECONDS;
     }
 }
 

@@ -10,7 +10,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WITNESS_SECONDS = 5, QUOTE_MAX = 80 };
+enum {
+    MODELS_SECONDS = 5,
+    /* A dead engine answers 503 for about 2 s before the process is gone (facts/vllm.md 2.1): only who asks every second sees why. */
+    HEALTH_SECONDS = 1,
+    WITNESS_TIMEOUT_SECONDS = 5,
+    QUOTE_MAX = 80
+};
 
 /* ---- URLs ---- */
 
@@ -489,7 +495,8 @@ void endpoint_spec(const struct endpoint *endpoint, enum lane_kind lane, struct 
         probe_spec_recommended(out, lane, target.port);
     } else {
         probe_spec_http(out, lane == LANE_HEALTH ? "/health" : "/v1/models", target.port);
-        out->period = out->timeout = WITNESS_SECONDS;
+        out->period = lane == LANE_HEALTH ? HEALTH_SECONDS : MODELS_SECONDS;
+        out->timeout = WITNESS_TIMEOUT_SECONDS;
     }
     out->https = target.https;
 }

@@ -42,11 +42,9 @@ struct container_view pod_view(const struct pod *pod)
 /* Whether a kubelet's lane asks the same often enough, so that the witness need not. */
 static bool witness_is_covered(const struct pod *pod, enum lane_kind witness, int64_t now)
 {
-    enum { OFTEN_ENOUGH_SECONDS = 10 };
     for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
-        const struct probe_spec *spec = &pod->facts.probes[i];
-        if (pod->lanes[i].present && spec->period <= OFTEN_ENOUGH_SECONDS &&
-            probe_spec_same_target(spec, &pod->facts.probes[witness]) &&
+        const struct probe_spec *spec = &pod->facts.probes[i], *own = &pod->facts.probes[witness];
+        if (pod->lanes[i].present && spec->period <= own->period && probe_spec_same_target(spec, own) &&
             pod_gate(pod, (enum lane_kind)i, now) == GATE_SEND) {
             return true;
         }

@@ -15,7 +15,6 @@ enum {
     CALM_LATENCY_US = 2500,
     RESERVED_FDS = 300,     /* what the rest of the program and probes under way need */
     FDS_PER_POD = 3,        /* two ports, and a connection now and then */
-    WITNESS_PERIOD = 5,     /* seconds */
     WANTS_GPUS_SECONDS = 5, /* a Pending longer than this is told as Unschedulable */
     SCRIPT_OVER = -1
 };
@@ -487,12 +486,8 @@ static void probes_fill(const struct part *part, struct pod_facts *facts)
             spec->timeout_unset = row->timeout == 1;
         }
     }
-    probe_spec_http(&facts->probes[LANE_HEALTH], "/health", facts->vllm_port);
-    probe_spec_http(&facts->probes[LANE_MODELS], "/v1/models", facts->serving_port);
-    for (enum lane_kind lane = LANE_HEALTH; lane <= LANE_MODELS; lane++) {
-        facts->probes[lane].period = WITNESS_PERIOD;
-        facts->probes[lane].timeout = WITNESS_PERIOD;
-    }
+    probe_spec_recommended(&facts->probes[LANE_HEALTH], LANE_HEALTH, facts->vllm_port);
+    probe_spec_recommended(&facts->probes[LANE_MODELS], LANE_MODELS, facts->serving_port);
 }
 
 static void facts_fill(struct sim_pod *pod, struct pod_facts *facts)

@@ -152,7 +152,7 @@ static void an_endpoint_without_more_has_the_recommended_probes_on_its_port(void
     } rows[] = {{LANE_STARTUP, "/v1/models", 30, 5, 60},
                 {LANE_LIVENESS, "/health", 10, 5, 3},
                 {LANE_READINESS, "/v1/models", 5, 2, 3},
-                {LANE_HEALTH, "/health", 5, 5, 3},
+                {LANE_HEALTH, "/health", 1, 5, 3},
                 {LANE_MODELS, "/v1/models", 5, 5, 3}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct probe_spec spec = {0};
