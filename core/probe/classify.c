@@ -46,8 +46,13 @@ static size_t whole_elements(const char *body, size_t length)
     return whole;
 }
 
-/* Copies the body in a form that can be parsed. A long list of models (20 adapters do it) is cut at 10 KiB like every body: what is whole of it is kept. And "\u0000", at which the JSON
- * library would end a string as if nothing came after, is made visible instead. */
+/* A long list of models (20 adapters do it) is cut at 10 KiB like every body: what is whole of it is kept. And "\u0000", at which the JSON library would end a string as if nothing came
+ * after, is made visible instead. */
+static bool body_needs_mending(const struct http_result *result)
+{
+    return result->body_cut || memmem(result->body, result->body_length, "\\u0000", 6);
+}
+
 static void body_mend(const struct http_result *result, struct buf *out)
 {
     size_t length = result->body_cut ? whole_elements(result->body, result->body_length) : result->body_length;
@@ -75,11 +80,15 @@ static void view_open(struct answer_view *view, const struct classify_question *
     *view = (struct answer_view){.question = question, .result = result, .whole = !result->body_cut};
     if (result->status == 0 || result->body_length == 0 || !memchr(result->body, '{', result->body_length))
         return;
-    struct buf mended;
-    buf_init(&mended, HTTP_BODY_MAX * 2 + 2);
-    body_mend(result, &mended);
-    json_parse(buf_str(&mended), mended.len, mended.max, &view->document, NULL);
-    buf_free(&mended);
+    if (body_needs_mending(result)) {
+        struct buf mended;
+        buf_init(&mended, HTTP_BODY_MAX * 2 + 2);
+        body_mend(result, &mended);
+        json_parse(buf_str(&mended), mended.len, mended.max, &view->document, NULL);
+        buf_free(&mended);
+    } else {
+        json_parse(result->body, result->body_length, HTTP_BODY_MAX, &view->document, NULL);
+    }
     const struct json *data = json_get(view->document, "data");
     if (path_is(question->path, "/v1/models") && result->status == 200 && json_is_array(data))
         view->models = data;

@@ -333,6 +333,23 @@ static void test_answer(void **state)
     assert_int_equal(http_in_flight(stage->http), 0);
 }
 
+/* What was not reached has no time. */
+static void test_times_of_failures(void **state)
+{
+    struct stage *stage = *state;
+    stage->answer.manner = MANNER_CLOSE;
+    ask(stage, "/", NULL);
+    assert_int_equal(stage->told.error, HTTP_EMPTY_REPLY);
+    assert_true(stage->told.connect > 0 && stage->told.total >= stage->told.connect);
+    assert_int_equal(stage->told.first_byte, -1);
+    server_mute(stage->server, true);
+    ask(stage, "/", NULL);
+    assert_int_equal(stage->told.error, HTTP_REFUSED);
+    assert_int_equal(stage->told.connect, -1);
+    assert_int_equal(stage->told.first_byte, -1);
+    assert_true(stage->told.total > 0);
+}
+
 static void test_statuses(void **state)
 {
     static const int32_t statuses[] = {200, 204, 299, 304, 399, 400, 401, 404, 500, 503, 599};
@@ -825,6 +842,7 @@ int main(void)
         ON_STAGE(test_paths),
         ON_STAGE(test_unusable_addresses),
         ON_STAGE(test_answer),
+        ON_STAGE(test_times_of_failures),
         ON_STAGE(test_statuses),
         ON_STAGE(test_body_limit),
         ON_STAGE(test_redirects),
