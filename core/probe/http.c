@@ -1,5 +1,6 @@
 /* What differs from the kubelet on purpose, because one thread serves all pods here:
- *   - no SO_LINGER of 1 s: the peer cannot see the difference, but close() would wait for its answer and hold up every other probe;
+ *   - no SO_LINGER of 1 s: the peer cannot see the difference, but close(), even of a non-blocking socket, would wait that long for a peer that does not answer (measured: 1.01 s) and
+ *     hold up every other probe;
  *   - the headers of an answer may be 64 KiB, not 10 MiB. */
 #include "probe/http.h"
 
@@ -161,7 +162,7 @@ static enum http_error error_of_connect(int os_errno)
 static enum http_error error_of_timeout(const struct http_reached *reached)
 {
     if (!reached->connected)
-        return HTTP_TIMEOUT_CONNECT;
+        return reached->unresolved ? HTTP_RESOLVE : HTTP_TIMEOUT_CONNECT;
     if (reached->https && !reached->tls_done)
         return HTTP_TIMEOUT_TLS;
     return reached->headers_done ? HTTP_TIMEOUT_BODY : HTTP_TIMEOUT_HEADERS;
@@ -871,7 +872,9 @@ static void request_ended(struct request *request, CURLcode code)
 {
     long os_errno = 0;
     curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_errno);
+    bool unresolved = request->unix_path.len == 0 && moment(request, CURLINFO_NAMELOOKUP_TIME_T) < 0;
     struct http_reached reached = {.https = request->https,
+                                   .unresolved = unresolved,
                                    .connected = request->connected || moment(request, CURLINFO_CONNECT_TIME_T) > 0,
                                    .tls_done = moment(request, CURLINFO_APPCONNECT_TIME_T) > 0,
                                    .headers_done = request->headers_done,

@@ -74,6 +74,7 @@ struct http_result {
 /* How far a transfer came, for telling apart what libcurl reports under one code. */
 struct http_reached {
     bool https;
+    bool unresolved;   /* the host name had not been resolved yet */
     bool connected;    /* the TCP (or unix) connection stood */
     bool tls_done;     /* the TLS handshake was over */
     bool headers_done; /* a final status line and all headers had come */
