@@ -194,7 +194,7 @@ static void why_failing(struct speech *speech)
 {
     static const enum lane_kind order[] = {LANE_LIVENESS, LANE_READINESS, LANE_STARTUP, LANE_HEALTH, LANE_MODELS};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        if (speech->pod->lanes[order[i]].streak_failing) {
+        if (pod_lane_fails(speech->pod, order[i], speech->now)) {
             why_lane(speech, order[i]);
         }
     }
@@ -250,7 +250,7 @@ static void why_line(struct speech *speech, const struct log_line *line)
     if (!line) {
         return;
     }
-    progress_strip(text_str(&line->line), line->line.len, &start, &rest);
+    line_sentence(text_str(&line->line), line->line.len, &start, &rest);
     struct text quote = {0};
     text_set(&quote, start, rest, QUOTE_CELLS);
     speech_why(speech, "log, %s ago: %s", age_of(speech, line->t, age), text_str(&quote));
@@ -314,12 +314,19 @@ static void next_of_budget(struct speech *speech, const struct budget *budget)
     if (budget->left <= 0) {
         speech_next(speech, "start-up budget used up: %s%s the container at any moment", subject(speech->pod),
                     speech->pod->facts.kubelet ? " kills" : " kill");
-    } else if (in_time == TRI_UNKNOWN || done_at < 0) {
-        speech_next(speech, "start-up budget: %s%s left", guess, clock_age(budget->left, left, sizeof left));
+        return;
+    }
+    clock_age(budget->left, left, sizeof left);
+    clock_age(done_at > speech->now ? done_at - speech->now : 0, done, sizeof done);
+    enum substage counted = pod_in_time_of(speech->pod);
+    if (done_at < speech->now + SECOND_US) { /* not known, or nothing is left to do */
+        speech_next(speech, "start-up budget: %s%s left", guess, left);
+    } else if (in_time == TRI_UNKNOWN) {
+        speech_next(speech, "start-up budget: %s%s left; %s done in about %s at this rate, then more is to come", guess,
+                    left, substage_word(counted), done);
     } else {
-        speech_next(speech, "start-up budget: %s%s left, loading done in about %s at this rate%s", guess,
-                    clock_age(budget->left, left, sizeof left),
-                    clock_age(done_at > speech->now ? done_at - speech->now : 0, done, sizeof done),
+        speech_next(speech, "start-up budget: %s%s left, %s done in about %s at this rate%s", guess, left,
+                    counted == SUBSTAGE_NONE ? "loading" : substage_word(counted), done,
                     in_time == TRI_TRUE ? "" : ": too late");
     }
 }
@@ -424,8 +431,52 @@ static bool advise_pending(struct speech *speech)
     return true;
 }
 
+/* How long the start-up budget is: facts/kube.md 1.4. */
+static int64_t budget_length(const struct pod *pod)
+{
+    const struct probe_spec *spec = &pod->facts.probes[LANE_STARTUP];
+    return ((int64_t)spec->initial_delay + (int64_t)spec->failure_threshold * spec->period) * SECOND_US;
+}
+
+/* Whether the run that was killed had its server up, so that not the time was too short but the probe asked wrongly. */
+static bool killed_while_up(const struct pod *pod)
+{
+    bool previous = pod->killed_run != pod->run && pod->facts.kubelet;
+    const struct progress *progress = previous ? pod->previous : &pod->progress;
+    return progress && progress->furthest == SUBSTAGE_LISTENING &&
+           progress->entered[SUBSTAGE_LISTENING] < pod->killed_at;
+}
+
+/* A probe killed the container: which, and what was behind it. */
+static bool say_killed(struct speech *speech, bool engine_died)
+{
+    const struct pod *pod = speech->pod;
+    const struct probe_spec *spec = &pod->facts.probes[pod->killed_by];
+    char budget[AGE_SIZE], words[WORDS_SIZE];
+    if (engine_died) {
+        return speech_say(speech, CERTAIN, "the engine died; the %s probe then restarted the container",
+                          lane_name(pod->killed_by));
+    }
+    if (pod->killed_by == LANE_STARTUP && killed_while_up(pod)) {
+        return speech_say(speech, LIKELY, "killed by its start-up probe although vLLM was up: it asks port %d in vain",
+                          (int)spec->port);
+    }
+    if (pod->killed_by == LANE_STARTUP) {
+        return speech_say(
+            speech, CERTAIN,
+            "killed by its start-up probe after %d failures: the budget of %s was too short for this load",
+            (int)spec->failure_threshold, clock_age(budget_length(pod), budget, sizeof budget));
+    }
+    if (pod->killed_cause == PROBE_CAUSE_NONE) {
+        return speech_say(speech, CERTAIN, "the %s probe killed the container", lane_name(pod->killed_by));
+    }
+    return speech_say(speech, CERTAIN, "the %s probe killed the container after %d failures (%s)",
+                      lane_name(pod->killed_by), (int)spec->failure_threshold,
+                      cause_words(pod->killed_cause, pod->killed_status, words, sizeof words));
+}
+
 /* How a run ended, from its exit code and the verdict before it; `end` is known. */
-static bool say_ended(struct speech *speech, const struct termination *end, bool killed)
+static bool say_ended(struct speech *speech, const struct termination *end, bool killed, bool engine_died)
 {
     const struct pod *pod = speech->pod;
     if (text_is(&end->reason, "OOMKilled")) {
@@ -433,7 +484,11 @@ static bool say_ended(struct speech *speech, const struct termination *end, bool
                           "out of host memory: the container went beyond its memory limit and was killed");
     }
     if (killed) {
-        return speech_say(speech, CERTAIN, "the %s probe killed the container", lane_name(pod->killed_by));
+        return say_killed(speech, engine_died);
+    }
+    if (engine_died) {
+        return speech_say(speech, CERTAIN, "the engine died, and its API server then ended (exit code %d)",
+                          (int)end->exit_code);
     }
     switch (end->exit_code) {
     case 0:
@@ -473,10 +528,11 @@ static void tell_ended(struct speech *speech, uint32_t run, bool killed)
 {
     const struct pod *pod = speech->pod;
     const struct termination *end = &pod->facts.serving.last;
-    const struct log_line *line = killed ? NULL : cause_line(pod, run);
+    bool engine_died = run == pod->run ? pod->engine_dead : pod->engine_died_before;
+    const struct log_line *line = killed && !engine_died ? NULL : cause_line(pod, run);
     char age[AGE_SIZE], lived[AGE_SIZE], when[AGE_SIZE * 3] = "";
-    say_ended(speech, end, killed);
-    if (!text_is(&end->reason, "OOMKilled")) {
+    say_ended(speech, end, killed, engine_died);
+    if (!text_is(&end->reason, "OOMKilled") && !killed) {
         say_of_line(speech, line);
     }
     why_line(speech, line);
@@ -493,6 +549,21 @@ static void tell_ended(struct speech *speech, uint32_t run, bool killed)
     }
 }
 
+static void next_start(struct speech *speech)
+{
+    const struct pod *pod = speech->pod;
+    char age[AGE_SIZE];
+    int64_t at = pod_starts_again_at(pod);
+    if (at > speech->now) {
+        speech_next(speech, "the kubelet starts the container again in about %s, after its back-off",
+                    clock_age(at - speech->now, age, sizeof age));
+    } else if (at >= 0) {
+        speech_next(speech, "the kubelet starts the container again at any moment");
+    } else if (pod->stage == STAGE_BACKOFF || (pod->stage == STAGE_COMPLETED && pod->facts.phase == PHASE_RUNNING)) {
+        speech_next(speech, "the kubelet starts the container again after its back-off (10 s, doubling to 5 minutes)");
+    }
+}
+
 static bool advise_ended(struct speech *speech)
 {
     static const char *const images[] = {"Failed", "BackOff", "ErrImagePull", "InspectFailed", NULL};
@@ -504,10 +575,7 @@ static bool advise_ended(struct speech *speech)
     bool crash_loop = serving->state == CONTAINER_TERMINATED || text_is(&serving->reason, "CrashLoopBackOff");
     if (serving->last.known && (crash_loop || pod->stage != STAGE_BACKOFF)) {
         tell_ended(speech, pod->run, pod->killed_run == pod->run && pod->killed_run != 0);
-        if (pod->stage == STAGE_BACKOFF || (pod->stage == STAGE_COMPLETED && pod->facts.phase == PHASE_RUNNING)) {
-            speech_next(speech,
-                        "the kubelet starts the container again after its back-off (10 s, doubling to 5 minutes)");
-        }
+        next_start(speech);
         command(speech, serving->state == CONTAINER_WAITING, LANE_STARTUP);
         return true;
     }
@@ -734,10 +802,20 @@ static bool advise_killed_before(struct speech *speech)
         return false;
     }
     const struct progress *before = pod->facts.kubelet ? pod->previous : &pod->progress;
-    speech_say(speech, CERTAIN,
-               "the start-up budget is too short: the startup probe killed the last run while it was loading");
+    say_killed(speech, false);
     speech_why(speech, "killed %s ago, after %s", age_of(speech, pod->killed_at, age),
                clock_age(pod->killed_after, took, sizeof took));
+    if (killed_while_up(pod)) {
+        struct text target = {0};
+        probe_spec_describe(&pod->facts.probes[LANE_STARTUP], &target);
+        speech_why(speech, "its application start-up had been complete for %s; the probe asks %s",
+                   clock_age(pod->killed_at - before->entered[SUBSTAGE_LISTENING], took, sizeof took),
+                   text_str(&target));
+        text_free(&target);
+        next_of_pod(speech);
+        command(speech, true, LANE_STARTUP);
+        return true;
+    }
     int64_t load = pod->killed_after * 2;
     if (before && before->furthest != SUBSTAGE_NONE) {
         speech_why(speech, "it had come to: %s", substage_word(before->furthest));
@@ -800,6 +878,23 @@ static bool advise_budget(struct speech *speech)
     return true;
 }
 
+/* An endpoint of which nothing but silence, a refusal or a stranger's answer has been seen. */
+static bool advise_silent(struct speech *speech)
+{
+    const struct pod *pod = speech->pod;
+    bool stranger = pod->answered_by[0] != ANSWERER_NOBODY || pod->answered_by[1] != ANSWERER_NOBODY;
+    char age[AGE_SIZE];
+    speech_say(speech, POSSIBLE, "%s answers at %s, and nothing shows that anything is loading there",
+               stranger ? "no server of models" : "nothing", text_str(&pod->facts.address));
+    why_failing(speech);
+    if (pod->progress.last_line == 0) {
+        speech_why(speech, "loading for %s, or not there: its log would tell", age_of(speech, pod->run_began, age));
+    }
+    next_of_pod(speech);
+    command(speech, false, LANE_MODELS);
+    return true;
+}
+
 static bool advise_loading(struct speech *speech)
 {
     const struct pod *pod = speech->pod;
@@ -808,17 +903,15 @@ static bool advise_loading(struct speech *speech)
     if (pod->stage < STAGE_RUNNING || pod->stage > STAGE_LOADED) {
         return false;
     }
+    if (!pod_loading_is_seen(pod)) {
+        return advise_silent(speech);
+    }
     if (pod->stage == STAGE_LOADED) {
         speech_say(speech, "", "nothing wrong: the model is loaded, for %s; Ready follows when the probes say so",
                    age_of(speech, pod->loaded_at, age));
         why_failing(speech);
     } else if (pod->is_simulator) {
         speech_say(speech, "", "nothing wrong: a simulator answers, it has no model to load");
-    } else if (!pod->facts.kubelet && pod->progress.furthest == SUBSTAGE_NONE) {
-        speech_say(speech, "", "nothing answers on the port for %s: loading, or not there; the log would tell",
-                   age_of(speech, pod->run_began, age));
-        why_failing(speech);
-        command(speech, false, LANE_MODELS);
     } else {
         speech_say(speech, "", "nothing wrong: loading%s, for %s: %s", budget.applies ? " within its budget" : "",
                    age_of(speech, pod->run_began, age), progress_words(speech, words, sizeof words));
@@ -842,7 +935,7 @@ static bool advise_ready(struct speech *speech)
     bool threatened = coming.consequence == CONSEQUENCE_RESTART || coming.consequence == CONSEQUENCE_NOT_READY;
     bool witness = false;
     for (int i = LANE_HEALTH; i < LANE_COUNT; i++) {
-        witness = witness || (pod->lanes[i].present && pod->lanes[i].streak_failing && pod->lanes[i].streak >= 2);
+        witness = witness || (pod_lane_fails(pod, (enum lane_kind)i, speech->now) && pod->lanes[i].streak >= 2);
     }
     if (threatened || witness) {
         speech_say(speech, POSSIBLE, "still Ready, but %s",

@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 
+#include <string.h>
+
 const char *happening_name(enum happening_kind kind)
 {
     static const char *const names[HAPPENED_KIND_COUNT] = {
@@ -116,6 +118,72 @@ struct budget pod_budget(const struct pod *pod, int64_t now)
                      startup->last_counted_sent, now);
 }
 
+bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now)
+{
+    const struct lane *l = &pod->lanes[lane];
+    if (!l->present || l->streak == 0 || !l->streak_failing) {
+        return false;
+    }
+    enum gate gate = pod_gate(pod, lane, now);
+    return gate == GATE_SEND || (gate == GATE_ON_HOLD && l->prober.stored == VERDICT_FAILURE);
+}
+
+bool pod_loading_is_seen(const struct pod *pod)
+{
+    if (pod->facts.kubelet || pod->progress.furthest != SUBSTAGE_NONE || pod->loaded_at >= 0) {
+        return true;
+    }
+    for (int i = 0; i < 2; i++) {
+        enum answerer answerer = pod->answered_by[i];
+        if (answerer != ANSWERER_NOBODY && answerer != ANSWERER_OTHER && answerer != ANSWERER_API_SERVER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pod_is_unwell(const struct pod *pod, int64_t now)
+{
+    if (pod->stage == STAGE_READY || (pod->stage == STAGE_LOADED && !pod->facts.kubelet)) {
+        return false;
+    }
+    if (!stage_is_loading(pod->stage) || !pod_loading_is_seen(pod)) {
+        return true;
+    }
+    struct budget budget = pod_budget(pod, now);
+    return budget.applies && budget.left < 0;
+}
+
+/* "1m20s", as the kubelet prints its back-off, in µs; -1 when it is nothing like that. */
+static int64_t read_duration(const char *words)
+{
+    enum { HOURS = 3600, MINUTES = 60, MOST = 100000 };
+    int64_t seconds = 0;
+    const char *p = words;
+    for (; *p >= '0' && *p <= '9';) {
+        int64_t number = 0;
+        for (; *p >= '0' && *p <= '9'; p++) {
+            number = number < MOST ? number * 10 + (*p - '0') : MOST;
+        }
+        seconds += *p == 'h' ? number * HOURS : *p == 'm' ? number * MINUTES : *p == 's' ? number : MOST;
+        p += *p != '\0';
+    }
+    return p > words && seconds < MOST ? seconds * SECOND_US : -1;
+}
+
+int64_t pod_starts_again_at(const struct pod *pod)
+{
+    static const char begins[] = "back-off ";
+    const struct container_facts *serving = &pod->facts.serving;
+    const char *words = text_str(&serving->message);
+    if (pod->stage != STAGE_BACKOFF || serving->state != CONTAINER_WAITING || !serving->last.known ||
+        serving->last.finished_at == 0 || strncmp(words, begins, sizeof begins - 1) != 0) {
+        return -1;
+    }
+    int64_t back_off = read_duration(words + sizeof begins - 1);
+    return back_off < 0 ? -1 : serving->last.finished_at + back_off;
+}
+
 /* How long the run before took from its `from` on until it listened; -1 when it never got there. */
 static int64_t previous_rest(const struct pod *pod, enum substage from)
 {
@@ -131,7 +199,15 @@ static int64_t previous_rest(const struct pod *pod, enum substage from)
     return 0;
 }
 
-/* The moment loading is expected to be done, -1 unknown. */
+enum substage pod_in_time_of(const struct pod *pod)
+{
+    enum substage furthest = pod->progress.furthest;
+    bool counted = furthest == SUBSTAGE_SHARDS || furthest == SUBSTAGE_GRAPHS;
+    return pod->loaded_at < 0 && counted && previous_rest(pod, (enum substage)(furthest + 1)) < 0 ? furthest
+                                                                                                  : SUBSTAGE_NONE;
+}
+
+/* The moment loading, or the sub-stage that pod_in_time_of() names, is expected to be done, -1 unknown. */
 static int64_t expected_done(const struct pod *pod, int64_t now)
 {
     const struct progress *progress = &pod->progress;
@@ -164,7 +240,10 @@ enum tri pod_in_time(const struct pod *pod, int64_t now, int64_t *done_at)
     if (done < 0 || !budget.applies) {
         return TRI_UNKNOWN;
     }
-    return done <= budget.may_be_killed_from ? TRI_TRUE : TRI_FALSE;
+    if (done > budget.may_be_killed_from) {
+        return TRI_FALSE;
+    }
+    return pod_in_time_of(pod) == SUBSTAGE_NONE ? TRI_TRUE : TRI_UNKNOWN;
 }
 
 static int32_t most(int32_t a, int32_t b)
@@ -194,8 +273,7 @@ int32_t pod_severity(const struct pod *pod, int64_t now)
         severity = late ? most(severity, SHORT_OF_TIME) : little ? most(severity, MAYBE_SHORT) : severity;
     }
     for (int i = LANE_HEALTH; i < LANE_COUNT && pod->stage == STAGE_READY; i++) {
-        const struct lane *witness = &pod->lanes[i];
-        if (witness->present && witness->streak_failing && witness->streak >= 2) {
+        if (pod_lane_fails(pod, (enum lane_kind)i, now) && pod->lanes[i].streak >= 2) {
             severity = most(severity, WITNESS_FAILS);
         }
     }

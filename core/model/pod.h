@@ -91,6 +91,7 @@ struct pod {
     int64_t last_load_took;                 /* µs from run_began to loaded in the newest run that got there; -1 */
     bool api_and_loaded_together;           /* a direct vLLM port: both stages are one moment */
     bool engine_dead;                       /* /health of vLLM's own port says 503 with an empty body, in this run */
+    bool engine_died_before;                /* the run before ended so */
     bool wrong_model, unauthorized, is_simulator;
     struct text models[SAMPLE_MODELS_MAX]; /* the newest list */
     int32_t model_count;                   /* -1: none seen in this run */
@@ -110,6 +111,8 @@ struct pod {
     enum lane_kind killed_by;
     uint32_t killed_run;
     int64_t killed_at, killed_after;
+    enum probe_cause killed_cause; /* of the failure that decided; NONE when only an event tells of the kill */
+    int32_t killed_status;
     enum answerer answered_by[2]; /* newest answerer on [0] the serving port, [1] vLLM's own port */
 
     enum tunnel_word tunnel;
@@ -134,6 +137,9 @@ const struct log_line *pod_log(const struct pod *pod, uint32_t back);
 bool line_is_error(const char *line);
 /* Lines that only pass a failure on and are never its cause (corpus/README.md). */
 bool line_is_wrapper(const char *line);
+/* What a log line says: without the prefixes of collectors and processes, and without vLLM's own "INFO 11-24 06:20:00 [core.py:123] ". Blanks that indent what is left stay.
+ * *start points into the line. */
+void line_sentence(const char *line, size_t length, const char **start, size_t *rest);
 /* "refused", "timeout", "status 500": a cause in a word or two. `size` at least 32. Returns out. */
 const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_t size);
 bool cause_is_timeout(enum probe_cause cause);
@@ -146,8 +152,20 @@ struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t
 /* The forecast that matters most now: a restart before NotReady before Ready; CONSEQUENCE_NONE when nothing is running up. */
 struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lane);
 struct budget pod_budget(const struct pod *pod, int64_t now);
-/* Whether loading will be done in time at the present rate: TRI_UNKNOWN without an ETA; *done_at (may be NULL) is the expected moment or -1. An estimate. */
+/* The lane is asked, or was until it decided, and its newest results are failures. A witness that a probe has made superfluous, or the startup probe of a container that has started, says nothing any more. */
+bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now);
+/* Whether anything shows that something is loading there: a kubelet vouches for the container, the log tells, or a server of models answers. A refused port alone does not, and neither does an answer
+ * by who knows whom. */
+bool pod_loading_is_seen(const struct pod *pod);
+/* Neither Ready nor, as far as can be seen, on its way there: what makes a check fail. */
+bool pod_is_unwell(const struct pod *pod, int64_t now);
+/* When the kubelet starts the container again, by its own words on the back-off; -1 when that is not known. */
+int64_t pod_starts_again_at(const struct pod *pod);
+/* Whether loading will be done in time at the present rate: TRI_UNKNOWN without an ETA. *done_at (may be NULL) is the expected moment or -1. Where nothing tells how long what follows the present sub-stage
+ * takes, it is the moment at which that sub-stage ends, and so never TRI_TRUE. An estimate. */
 enum tri pod_in_time(const struct pod *pod, int64_t now, int64_t *done_at);
+/* The sub-stage that ends at pod_in_time()'s moment, SUBSTAGE_NONE when loading does. */
+enum substage pod_in_time_of(const struct pod *pod);
 /* Same-named rank for "worst first": stage rank, raised when a streak runs or the budget is short, with 2 decimals as an integer (higher is worse). */
 int32_t pod_severity(const struct pod *pod, int64_t now);
 

@@ -206,6 +206,7 @@ static void run_begin(struct fold *fold)
     pod->expected_told = false;
     pod->seen_loading = false;
     pod->api_up_at = pod->loaded_at = pod->ready_at = -1;
+    pod->engine_died_before = pod->engine_dead;
     pod->api_and_loaded_together = pod->engine_dead = pod->wrong_model = pod->unauthorized = false;
     pod->is_simulator = false;
     pod->refused_now = pod->refused_now && pod->fallen;
@@ -419,6 +420,8 @@ static void kill_remember(struct fold *fold, enum lane_kind lane, int64_t t)
     pod->killed_run = pod->run;
     pod->killed_at = t;
     pod->killed_after = t > pod->run_began ? t - pod->run_began : 0;
+    pod->killed_cause = PROBE_CAUSE_NONE;
+    pod->killed_status = 0;
 }
 
 void pod_take_event(struct fold *fold, const struct fact *fact)
@@ -454,19 +457,62 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
 
 /* ---- log lines ---- */
 
+/* The length of the level's name that the line begins with; 0: it begins with none. */
+static size_t level_length(const char *at, size_t left, size_t from)
+{
+    static const char *const levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+    for (size_t i = from; i < sizeof levels / sizeof levels[0]; i++) {
+        size_t length = strlen(levels[i]);
+        if (left > length && memcmp(at, levels[i], length) == 0 && !isalnum((unsigned char)at[length])) {
+            return length;
+        }
+    }
+    return 0;
+}
+
 bool line_is_error(const char *line)
 {
-    static const char *const levels[] = {"ERROR", "CRITICAL"};
+    enum { FIRST_BAD = 3 };
     const char *start;
     size_t rest;
     progress_strip(line, strlen(line), &start, &rest);
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        size_t length = strlen(levels[i]);
-        if (rest > length && memcmp(start, levels[i], length) == 0 && !isalnum((unsigned char)start[length])) {
-            return true;
-        }
+    return level_length(start, rest, FIRST_BAD) > 0;
+}
+
+/* Skips what has this shape, '0' standing for any digit; `at` when it has another. */
+static const char *skip_shape(const char *at, const char *end, const char *shape)
+{
+    const char *p = at;
+    for (; *shape && p < end && (*shape == '0' ? isdigit((unsigned char)*p) != 0 : *shape == *p); p++) {
+        shape++;
     }
-    return false;
+    return *shape ? at : p;
+}
+
+static const char *skip_spaces(const char *at, const char *end)
+{
+    while (at < end && *at == ' ') {
+        at++;
+    }
+    return at;
+}
+
+void line_sentence(const char *line, size_t length, const char **start, size_t *rest)
+{
+    progress_strip(line, length, start, rest);
+    const char *end = *start + *rest, *at = *start + level_length(*start, *rest, 0);
+    if (at == *start) {
+        return;
+    }
+    at = skip_spaces(skip_shape(at, end, ":"), end); /* uvicorn: "INFO:     words" */
+    at = skip_shape(at, end, "00-00 00:00:00 ");     /* vLLM: "INFO 11-24 06:20:00 [core.py:123] words" */
+    const char *close = at < end && *at == '[' ? memchr(at, ']', (size_t)(end - at)) : NULL;
+    at = close ? close + 1 : at;
+    at += close && at < end && *at == ' ';
+    if (at < end) {
+        *start = at;
+        *rest = (size_t)(end - at);
+    }
 }
 
 bool line_is_wrapper(const char *line)
@@ -556,9 +602,10 @@ void pod_take_log(struct fold *fold, const struct fact *fact)
         return;
     }
     bool moved = log_progress(fold, fact, t);
-    progress_strip(line, fact->u.log.line.len, &start, &rest);
+    line_sentence(line, fact->u.log.line.len, &start, &rest);
     if (line_is_error(line)) {
-        if (pod->errors_told < ERRORS_TOLD_MAX && !line_is_wrapper(line)) {
+        bool indented = start[0] == ' ' || start[0] == '\t'; /* the code that a traceback shows */
+        if (pod->errors_told < ERRORS_TOLD_MAX && !indented && !line_is_wrapper(line)) {
             pod->errors_told++;
             pod_happened(fold, t, HAPPENED_LOG, 'x', "%s%.*s", fact->u.log.previous ? "previous run: " : "", (int)rest,
                          start);

@@ -250,6 +250,8 @@ static void verdict_happened(struct fold *fold, const struct lane *lane, enum pr
         pod->killed_run = pod->run;
         pod->killed_at = fold->t;
         pod->killed_after = fold->t > pod->run_began ? fold->t - pod->run_began : 0;
+        pod->killed_cause = lane->streak_cause;
+        pod->killed_status = lane->streak_status;
         pod_happened(fold, fold->t, HAPPENED_KUBELET, 'x', "%s failed %d time%s: %s the container", name,
                      (int)prober->failure_threshold, prober->failure_threshold == 1 ? "" : "s",
                      kubelet ? "the kubelet kills" : "a kubelet would now kill and restart");

@@ -111,7 +111,11 @@ static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reas
         termination_reason(serving, reason, size);
     } else if (serving->state == CONTAINER_WAITING && waiting_is_backoff(&serving->reason)) {
         *stage = STAGE_BACKOFF;
-        snprintf(reason, size, "%s", text_str(&serving->reason));
+        if (serving->last.known && text_is(&serving->reason, "CrashLoopBackOff")) {
+            termination_reason(serving, reason, size); /* why it waits; that it waits the stage says */
+        } else {
+            snprintf(reason, size, "%s", text_str(&serving->reason));
+        }
     } else if (!facts->kubelet) {
         *stage = STAGE_UNKNOWN;
     } else if (facts->scheduled.status == TRI_TRUE || serving->state == CONTAINER_WAITING) {
@@ -213,6 +217,26 @@ static void loading_reason(const struct pod *pod, char *reason, size_t size)
     }
 }
 
+/* What keeps a loaded model from being Ready, where a probe sent since then tells. */
+static void loaded_reason(const struct pod *pod, char *reason, size_t size)
+{
+    char words[AGE_SIZE];
+    if (pod->wrong_model || pod->unauthorized) {
+        snprintf(reason, size, "%s", pod->wrong_model ? "wrong model" : "key needed");
+        return;
+    }
+    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+        const struct lane *lane = &pod->lanes[i];
+        if (i != LANE_LIVENESS && lane->present && lane->streak > 0 && lane->streak_failing &&
+            lane->last_counted_sent > pod->loaded_at) {
+            snprintf(reason, size, "%s: %s", lane_name((enum lane_kind)i),
+                     cause_words(lane->streak_cause, lane->streak_status, words, sizeof words));
+            return;
+        }
+    }
+    snprintf(reason, size, "not Ready yet");
+}
+
 /* An answer, or a refusal, has been seen from the pod itself. */
 static bool pod_has_spoken(const struct pod *pod)
 {
@@ -238,10 +262,7 @@ static enum stage stage_by_probes(const struct pod *pod, char *reason, size_t si
         return STAGE_READY;
     }
     if (pod->loaded_at >= 0) {
-        snprintf(reason, size, "%s",
-                 pod->wrong_model    ? "wrong model"
-                 : pod->unauthorized ? "key needed"
-                                     : "not Ready yet");
+        loaded_reason(pod, reason, size);
         return STAGE_LOADED;
     }
     loading_reason(pod, reason, size);
@@ -288,6 +309,25 @@ static void stage_happened(struct fold *fold, enum stage before, bool first, int
     pod_happened(fold, fold->t, HAPPENED_STAGE, mood, "became %s%s%s%s", stage_word(pod->stage), took, colon, reason);
 }
 
+/* When the stage in which the pod is first seen began: where the kubelet tells, that may be long before us. */
+static int64_t first_since(const struct fold *fold, enum stage stage)
+{
+    const struct pod_facts *facts = &fold->pod->facts;
+    int64_t since = 0;
+    if (stage == STAGE_READY && facts->ready.status == TRI_TRUE) {
+        since = facts->ready.since;
+    } else if (stage == STAGE_RUNNING && facts->serving.started_at_known) {
+        since = facts->serving.started_at;
+    } else if (stage == STAGE_CREATING && facts->scheduled.status == TRI_TRUE) {
+        since = facts->scheduled.since;
+    } else if (stage == STAGE_PENDING) {
+        since = facts->created_at;
+    } else if (stage_is_broken(stage) && facts->serving.last.known) {
+        since = facts->serving.last.finished_at;
+    }
+    return since != 0 && since < fold->t ? since : fold->t;
+}
+
 void pod_restage(struct fold *fold, bool restart)
 {
     struct pod *pod = fold->pod;
@@ -311,12 +351,12 @@ void pod_restage(struct fold *fold, bool restart)
         }
         return;
     }
-    int64_t in_stage = first ? -1 : fold->t - pod->stage_since;
+    int64_t in_stage = first ? -1 : fold->t - pod->stage_since, since = first ? first_since(fold, now) : fold->t;
     pod->stage = now;
     if (first || now != before) {
-        pod->stage_since = fold->t;
+        pod->stage_since = since;
     }
-    spans_enter(&pod->spans, now, fold->t, pod->run, restart, reason);
+    spans_enter(&pod->spans, now, since, pod->run, restart, reason);
     if (first || now != before) {
         if (!first) {
             fleet->by_stage[before]--;

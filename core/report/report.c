@@ -57,29 +57,6 @@ static const char *consequence_word(enum consequence consequence)
 
 /* ---- whether anything is unwell ---- */
 
-/* Where no kubelet vouches for a running container, a refused port alone is no sign that anything is loading behind it, and neither is an answer by who knows whom. */
-static bool loading_is_seen(const struct pod *pod)
-{
-    if (pod->facts.kubelet || pod->progress.furthest != SUBSTAGE_NONE)
-        return true;
-    for (int i = 0; i < 2; i++) {
-        enum answerer answerer = pod->answered_by[i];
-        if (answerer != ANSWERER_NOBODY && answerer != ANSWERER_OTHER && answerer != ANSWERER_API_SERVER)
-            return true;
-    }
-    return false;
-}
-
-static bool pod_is_unwell(const struct pod *pod, int64_t now)
-{
-    if (pod->stage == STAGE_READY || (pod->stage == STAGE_LOADED && !pod->facts.kubelet))
-        return false;
-    if (!stage_is_loading(pod->stage) || !loading_is_seen(pod))
-        return true;
-    struct budget budget = pod_budget(pod, now);
-    return budget.applies && budget.left < 0;
-}
-
 bool report_unhealthy(const struct fleet *fleet, int64_t now)
 {
     uint32_t present = 0;
@@ -375,23 +352,11 @@ static void put_advice_line(const char *label, const struct text *words, bool as
     buf_putc(out, '\n');
 }
 
-/* What the endpoint's silence leaves to say where the advice can only call it loading. */
-static void put_silence(const struct pod *pod, bool ascii, struct buf *out)
-{
-    buf_putc(out, '\n');
-    report_plain(text_str(&pod->facts.name), ascii, out);
-    buf_puts(out, ": no server of models answers at ");
-    report_plain(text_str(&pod->facts.address), ascii, out);
-    buf_puts(out, ", and nothing says that anything is loading there\n");
-}
-
 static void put_advice(const struct pod *pod, int64_t now, bool ascii, struct buf *out)
 {
     struct advice advice;
     pod_advice(pod, now, &advice);
-    if (advice.nothing_wrong && pod_is_unwell(pod, now)) {
-        put_silence(pod, ascii, out);
-    } else if (!advice.nothing_wrong && !text_empty(&advice.headline)) {
+    if (!advice.nothing_wrong || pod_is_unwell(pod, now)) {
         buf_putc(out, '\n');
         report_plain(text_str(&pod->facts.name), ascii, out);
         buf_puts(out, ": ");

@@ -91,7 +91,7 @@ static void loading(void **state)
     story_log(&s, "Loading safetensors checkpoint shards:   0% Completed | 0/163 [00:00]");
     s.t = SECONDS(211);
     story_log(&s, "Loading safetensors checkpoint shards:  25% Completed | 41/163 [00:10]");
-    told(&s, "", "shards 41/163", NULL, "loading done in about", NULL);
+    told(&s, "", "shards 41/163", NULL, "shards done in about 26s at this rate, then more is to come", NULL);
     s.t = SECONDS(240);
     story_models(&s, LANE_STARTUP, ANSWERER_VLLM);
     told(&s, "", "the model is loaded", NULL, NULL, NULL);
@@ -122,9 +122,114 @@ static void budget_too_short(void **state)
     s.facts.serving.last.finished_at = s.t;
     story_run(&s, 1);
     s.t += SECONDS(1);
-    told(&s, "certain", "the startup probe killed the last run while it was loading", "it had come to: shards", NULL,
-         "kubectl -n llm-d logs decode-0 -c vllm --previous | tail -50");
-    told(&s, "certain", "start-up budget is too short", "failureThreshold ", NULL, NULL);
+    told(&s, "certain", "killed by its start-up probe after 6 failures: the budget of 1:15 was too short for this load",
+         "it had come to: shards", NULL, "kubectl -n llm-d logs decode-0 -c vllm --previous | tail -50");
+    told(&s, "certain", "killed by its start-up probe", "failureThreshold ", NULL, NULL);
+    story_end(&s);
+}
+
+/* vLLM was up and the probe asked in vain: more time would not have helped. */
+static void killed_while_up(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    s.facts.probes[LANE_STARTUP].period = 10;
+    s.facts.probes[LANE_STARTUP].failure_threshold = 6;
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    story_log(&s, "INFO:     Application startup complete.");
+    for (int i = 0; i < 7; i++) {
+        s.t += SECONDS(10);
+        story_refused(&s, LANE_STARTUP);
+    }
+    s.facts.serving.last.known = true;
+    s.facts.serving.last.exit_code = 143;
+    s.facts.serving.last.finished_at = s.t;
+    story_run(&s, 1);
+    s.t += SECONDS(1);
+    told(&s, "likely", "killed by its start-up probe although vLLM was up: it asks port 8000 in vain",
+         "had been complete for 1:00; the probe asks GET :8000/v1/models", "left", NULL);
+    story_end(&s);
+}
+
+/* What the run before was like is told of the next one while it loads. */
+static void restarted_by_liveness(void **state)
+{
+    (void)state;
+    static const struct {
+        enum probe_cause cause;
+        int32_t status;
+        const char *headline;
+    } rows[] = {
+        {PROBE_CAUSE_ENGINE_DEAD, 503, "the engine died; the liveness probe then restarted the container"},
+        {PROBE_CAUSE_TIMEOUT_HEADERS, 0, "the liveness probe killed the container after 3 failures (timeout)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        ready(&s, true, 8000, 8000);
+        for (int k = 0; k < 3; k++) {
+            s.t += SECONDS(10);
+            story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, rows[i].cause, rows[i].status,
+                        rows[i].status ? ANSWERER_VLLM : ANSWERER_NOBODY);
+        }
+        s.facts.serving.last.known = true;
+        s.facts.serving.last.exit_code = 137;
+        s.facts.serving.last.finished_at = s.t;
+        s.facts.serving.ready = s.facts.serving.started = TRI_FALSE;
+        story_run(&s, 1);
+        s.t += SECONDS(5);
+        told(&s, "certain", rows[i].headline, "now it loads again", NULL, NULL);
+        story_end(&s);
+    }
+}
+
+/* An endpoint that refuses and whose log is silent may be loading, or may not be there at all. */
+static void silent_endpoint(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, false, 8000, 8000);
+    s.t = SECONDS(30);
+    story_refused(&s, LANE_STARTUP);
+    told(&s, "possible", "nothing answers at 127.0.0.1:8000, and nothing shows that anything is loading there",
+         "loading for 30s, or not there", NULL, "curl -sv --max-time 2 http://127.0.0.1:8000/v1/models");
+    assert_true(pod_is_unwell(story_pod(&s), s.t));
+    story_log(&s, "INFO [x.py:1] Starting to load model m...");
+    told(&s, "", "nothing wrong: loading within its budget", NULL, NULL, NULL);
+    assert_false(pod_is_unwell(story_pod(&s), s.t));
+    story_end(&s);
+
+    story_begin(&s, false, 8000, 8000);
+    s.t = SECONDS(30);
+    story_probe(&s, LANE_MODELS, OUTCOME_FAIL, PROBE_CAUSE_STATUS, 404, ANSWERER_OTHER);
+    told(&s, "possible", "no server of models answers at 127.0.0.1:8000", NULL, NULL, NULL);
+    assert_true(pod_is_unwell(story_pod(&s), s.t));
+    story_end(&s);
+}
+
+/* A witness that a probe has made superfluous, and the startup probe once the container has started, fail no more. */
+static void old_failures_are_not_told(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    for (int i = 0; i < 4; i++) {
+        s.t += SECONDS(10);
+        story_refused(&s, LANE_STARTUP);
+        story_refused(&s, LANE_HEALTH);
+    }
+    assert_true(pod_lane_fails(story_pod(&s), LANE_HEALTH, s.t));
+    s.t += SECONDS(10);
+    story_word(&s, true, true); /* before our own startup probe found out */
+    story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+    story_models(&s, LANE_READINESS, ANSWERER_VLLM);
+    s.t += SECONDS(70);
+    assert_false(pod_lane_fails(story_pod(&s), LANE_HEALTH, s.t));
+    assert_false(pod_lane_fails(story_pod(&s), LANE_STARTUP, s.t));
+    told(&s, "", "nothing wrong: Ready", NULL, NULL, NULL);
     story_end(&s);
 }
 
@@ -355,6 +460,10 @@ int main(void)
         cmocka_unit_test(healthy),
         cmocka_unit_test(loading),
         cmocka_unit_test(budget_too_short),
+        cmocka_unit_test(killed_while_up),
+        cmocka_unit_test(restarted_by_liveness),
+        cmocka_unit_test(silent_endpoint),
+        cmocka_unit_test(old_failures_are_not_told),
         cmocka_unit_test(engine_dead),
         cmocka_unit_test(gone_and_hanging_endpoints),
         cmocka_unit_test(wrong_port),

@@ -384,9 +384,18 @@ static void came_late(void **state)
     late.facts.serving.started_at_known = true;
     late.facts.serving.restart_count = 4;
     text_set_str(&late.facts.serving.container_id, "containerd://x", TEXT_NAME);
+    late.facts.ready.since = -SECONDS(6000);
+    late.facts.ready.status = TRI_TRUE;
     story_word(&late, true, true);
     STAGE_IS(late, STAGE_READY);
     const struct pod *pod = story_pod(&late);
+    assert_int_equal(pod->stage_since, -SECONDS(6000)); /* the kubelet's word, not our own coming */
+    assert_int_equal(pod->spans.list[0].began, -SECONDS(6000));
+    late.t = SECONDS(9);
+    story_word(&late, true, false);
+    assert_int_equal(pod->spans.list[0].ended, SECONDS(9));
+    assert_int_equal(story_happened(&late, "became Degraded after 1h40 of Ready"), 1);
+    story_word(&late, true, true);
     assert_int_equal(pod->run, 1);
     assert_int_equal(pod->lanes[LANE_READINESS].prober.stored, VERDICT_SUCCESS);
     story_models(&late, LANE_READINESS, ANSWERER_VLLM);
@@ -413,7 +422,8 @@ static void budget_and_in_time(void **state)
     assert_true(budget.applies);
     assert_false(budget.guess);
     assert_int_equal(budget.deadline, SECONDS(1815));
-    assert_int_equal(pod_in_time(story_pod(&s), s.t, &done), TRI_TRUE);
+    assert_int_equal(pod_in_time(story_pod(&s), s.t, &done), TRI_UNKNOWN); /* what comes after the shards? */
+    assert_int_equal(pod_in_time_of(story_pod(&s)), SUBSTAGE_SHARDS);
     assert_int_equal(done, SECONDS(1030));
     int32_t calm = pod_severity(story_pod(&s), s.t);
     s.facts.probes[LANE_STARTUP].failure_threshold = 10;
@@ -440,6 +450,7 @@ static void rest_as_in_the_run_before(void **state)
     int64_t done;
     assert_int_equal(pod_in_time(story_pod(&s), s.t, &done), TRI_TRUE);
     assert_int_equal(done, SECONDS(660));
+    assert_int_equal(pod_in_time_of(story_pod(&s)), SUBSTAGE_NONE);
     assert_int_equal(pod_in_time(story_pod(&s), SECONDS(700), &done), TRI_UNKNOWN); /* slower than last time */
     story_end(&s);
 }
@@ -554,6 +565,103 @@ static void witnesses_are_covered(void **state)
     story_end(&s);
 }
 
+/* What a pod's first stage began with, and what the log's lines say. */
+static void first_seen_long_after(void **state)
+{
+    (void)state;
+    static const struct {
+        bool running;
+        int32_t exit_code;
+        const char *stage;
+        int64_t since;
+    } rows[] = {{true, -1, "Running", -SECONDS(100)},
+                {false, 1, "Backoff", -SECONDS(20)},
+                {false, -1, "Creating", -SECONDS(300)}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        story_begin(&s, true, 8000, 8000);
+        fleet_free(s.fleet);
+        s.fleet = fleet_new(fleet_limits_reader());
+        s.t = SECONDS(1);
+        s.facts.scheduled.since = -SECONDS(300);
+        struct container_facts *serving = &s.facts.serving;
+        serving->state = rows[i].running          ? CONTAINER_RUNNING
+                         : rows[i].exit_code >= 0 ? CONTAINER_TERMINATED
+                                                  : CONTAINER_WAITING;
+        serving->started_at = -SECONDS(100);
+        serving->started_at_known = rows[i].running;
+        serving->last.known = rows[i].exit_code >= 0;
+        serving->last.exit_code = rows[i].exit_code;
+        serving->last.finished_at = -SECONDS(20);
+        story_tell(&s);
+        assert_string_equal(stage_word(story_pod(&s)->stage), rows[i].stage);
+        assert_int_equal(story_pod(&s)->stage_since, rows[i].since);
+        story_end(&s);
+    }
+}
+
+static void lines_say(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"INFO 11-24 06:20:00 [core.py:123] Loading weights took 82.63 seconds", "Loading weights took 82.63 seconds"},
+        {"(EngineCore pid=9) ERROR 11-24 06:20:00 [core.py:1] RuntimeError: x", "RuntimeError: x"},
+        {"(EngineCore pid=9) ERROR 11-24 06:20:00 [core.py:1]     data = y(", "    data = y("},
+        {"INFO:     Application startup complete.", "Application startup complete."},
+        {"INFO:     127.0.0.1:1 - \"GET /health HTTP/1.1\" 200", "127.0.0.1:1 - \"GET /health HTTP/1.1\" 200"},
+        {"ERROR [x.py:1] 12 errors", "12 errors"},
+        {"INFORMATION desk", "INFORMATION desk"},
+        {"INFO 11-24 06:20:00 [core.py:123]", "INFO 11-24 06:20:00 [core.py:123]"},
+        {"no level [here] at all", "no level [here] at all"},
+        {"", ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *start;
+        size_t rest;
+        line_sentence(rows[i][0], strlen(rows[i][0]), &start, &rest);
+        assert_int_equal(rest, strlen(rows[i][1]));
+        assert_memory_equal(start, rows[i][1], rest);
+    }
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    story_log(&s, "(EngineCore pid=9) ERROR 11-24 06:20:00 [core.py:1]     data = y(");
+    story_log(&s, "(EngineCore pid=9) ERROR 11-24 06:20:00 [core.py:1] RuntimeError: x");
+    assert_int_equal(story_happened(&s, "data = y("), 0);
+    assert_int_equal(story_happened(&s, "RuntimeError: x"), 1);
+    assert_int_equal(story_happened(&s, "core.py"), 0);
+    story_end(&s);
+}
+
+/* The kubelet's own words on its back-off: facts/kube.md. */
+static void back_off_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        int64_t after;
+    } rows[] = {{"back-off 10s restarting failed container=vllm pod=a_b(c)", SECONDS(10)},
+                {"back-off 1m20s restarting failed container=vllm pod=a_b(c)", SECONDS(80)},
+                {"back-off 5m0s restarting failed container=vllm", SECONDS(300)},
+                {"back-off 9x restarting", -1},
+                {"back-off 99999999999999999999s", -1},
+                {"back-off ", -1},
+                {"", -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        story_begin(&s, true, 8000, 8000);
+        s.t = SECONDS(5);
+        text_set_str(&s.facts.serving.reason, "CrashLoopBackOff", TEXT_NAME);
+        text_set_str(&s.facts.serving.message, rows[i].message, TEXT_LINE);
+        s.facts.serving.last.known = true;
+        s.facts.serving.last.exit_code = 1;
+        s.facts.serving.last.finished_at = SECONDS(4);
+        story_tell(&s);
+        STAGE_IS(s, STAGE_BACKOFF);
+        REASON_IS(s, "exit code 1");
+        assert_int_equal(pod_starts_again_at(story_pod(&s)), rows[i].after < 0 ? -1 : SECONDS(4) + rows[i].after);
+        story_end(&s);
+    }
+}
+
 static void severity_orders(void **state)
 {
     (void)state;
@@ -601,6 +709,9 @@ int main(void)
         cmocka_unit_test(timeline_is_bounded_and_sorted),
         cmocka_unit_test(failing_answers_are_kept),
         cmocka_unit_test(witnesses_are_covered),
+        cmocka_unit_test(first_seen_long_after),
+        cmocka_unit_test(lines_say),
+        cmocka_unit_test(back_off_is_read),
         cmocka_unit_test(severity_orders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
