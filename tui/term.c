@@ -3,13 +3,17 @@
 #include "base/mem.h"
 
 #include <curses.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -22,6 +26,10 @@ extern int del_curterm(void *terminal);
 
 struct term {
     SCREEN *screen;
+    FILE *out; /* curses' own copy of standard output */
+    int frame; /* a file in memory that takes a frame's bytes, so that they leave in one piece; -1: they leave as they come */
+    char *bytes; /* of a frame */
+    size_t bytes_size;
     bool coloured, default_colours;
     int columns, rows;
     bool all;            /* the next show paints everything */
@@ -93,6 +101,16 @@ enum status term_usable(struct problem *problem)
     return STATUS_OK;
 }
 
+/* Curses writes at every movement of the cursor (ncurses 6.4 does), and over a network each of these writes would be a packet of its own. */
+static int frame_open(void)
+{
+#ifdef MFD_CLOEXEC
+    return memfd_create("frame", MFD_CLOEXEC);
+#else
+    return -1;
+#endif
+}
+
 enum status term_open(enum term_colour colour, struct term **out, struct problem *problem)
 {
     *out = NULL;
@@ -101,13 +119,22 @@ enum status term_open(enum term_colour colour, struct term **out, struct problem
     if (status != STATUS_OK)
         return status;
     const char *name = getenv("TERM");
-    SCREEN *screen = newterm(NULL, stdout, stdin); /* initscr() would end the program where this returns NULL */
-    if (!screen)
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    FILE *own = fd < 0 ? NULL : fdopen(fd, "w");
+    SCREEN *screen =
+        own ? newterm(NULL, own, stdin) : NULL; /* initscr() would end the program where this returns NULL */
+    if (!screen) {
+        if (own)
+            fclose(own);
         return problem_set(problem, STATUS_UNSUPPORTED, "terminal type '%s' cannot be used", name);
+    }
     set_term(screen);
     set_escdelay(ESCAPE_DELAY_MS);
     struct term *term = mem_new(sizeof *term);
     term->screen = screen;
+    term->out = own;
+    term->frame = frame_open();
+    typeahead(-1); /* no look at the keyboard in the middle of a frame */
     term_modes();
     term_define_keys();
     const char *no_colour = getenv("NO_COLOR");
@@ -128,7 +155,11 @@ void term_close(struct term *term)
         return;
     endwin();
     delscreen(term->screen);
+    fclose(term->out);
+    if (term->frame >= 0)
+        close(term->frame);
     canvas_free(&term->shown);
+    mem_free(term->bytes);
     mem_free(term);
 }
 
@@ -328,6 +359,42 @@ static bool row_differs(const struct term *term, const struct canvas *canvas, in
     return true;
 }
 
+static void write_all(int fd, const char *bytes, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        ssize_t wrote = write(fd, bytes + at, length - at);
+        struct pollfd room = {fd, POLLOUT, 0};
+        if (wrote > 0)
+            at += (size_t)wrote;
+        else if (wrote == 0 || (errno != EINTR && (errno != EAGAIN || poll(&room, 1, -1) < 0)))
+            return; /* the terminal has gone: reading will tell */
+    }
+}
+
+/* Lets curses write what differs, and hands it to the terminal in one piece. */
+static void frame_write(struct term *term)
+{
+    int fd = fileno(term->out);
+    int terminal = term->frame < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (terminal < 0 || dup2(term->frame, fd) < 0) {
+        refresh();
+        if (terminal >= 0)
+            close(terminal);
+        return;
+    }
+    refresh();
+    dup2(terminal, fd);
+    close(terminal);
+    off_t size = lseek(term->frame, 0, SEEK_CUR);
+    if (size > 0 && (size_t)size > term->bytes_size) {
+        term->bytes_size = (size_t)size * 2;
+        term->bytes = mem_resize(term->bytes, term->bytes_size, 1);
+    }
+    ssize_t got = size > 0 ? pread(term->frame, term->bytes, (size_t)size, 0) : 0;
+    write_all(fd, term->bytes, got > 0 ? (size_t)got : 0);
+    lseek(term->frame, 0, SEEK_SET);
+}
+
 void term_show(struct term *term, const struct canvas *canvas)
 {
     int columns = canvas->columns < term->columns ? canvas->columns : term->columns;
@@ -348,7 +415,7 @@ void term_show(struct term *term, const struct canvas *canvas)
     }
     if (!changed)
         return;
-    refresh();
+    frame_write(term);
     if (!term->shown_valid)
         canvas_init(&term->shown, canvas->columns, canvas->rows, canvas->ascii);
     else if (term->all)
