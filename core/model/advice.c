@@ -478,7 +478,6 @@ static bool say_killed(struct speech *speech, bool engine_died)
 /* How a run ended, from its exit code and the verdict before it; `end` is known. */
 static bool say_ended(struct speech *speech, const struct termination *end, bool killed, bool engine_died)
 {
-    const struct pod *pod = speech->pod;
     if (text_is(&end->reason, "OOMKilled")) {
         return speech_say(speech, CERTAIN,
                           "out of host memory: the container went beyond its memory limit and was killed");
