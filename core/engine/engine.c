@@ -415,7 +415,7 @@ static void lane_tick(struct engine *engine, const struct ticker *ticker, int64_
         return;
     }
     /* a tick that waited for the lane's own last probe is not our lateness */
-    int64_t due = ticker->due > lane->free_at ? ticker->due : lane->free_at;
+    int64_t due = ticker->fire > lane->free_at ? ticker->fire : lane->free_at;
     flight_begin(engine, pod, run, ticker->lane, due, &address);
 }
 

@@ -198,7 +198,8 @@ bool schedule_take(struct schedule *schedule, int64_t now, struct ticker *out)
     struct entry *entry = schedule->count > 0 ? schedule->heap[1] : NULL;
     if (!entry || entry->fire > now)
         return false;
-    *out = (struct ticker){.pod = entry->key.pod, .lane = (enum lane_kind)entry->key.lane, .due = entry->due};
+    *out = (struct ticker){
+        .pod = entry->key.pod, .lane = (enum lane_kind)entry->key.lane, .due = entry->due, .fire = entry->fire};
     /* Ticks that passed unseen are dropped but for the one taken here; the phase stays. */
     entry->due += entry->period * (now > entry->due ? (now - entry->due) / entry->period + 1 : 1);
     entry->fire = on_grid(schedule, entry->due);

@@ -16,7 +16,8 @@ struct schedule;
 struct ticker {
     uint32_t pod;
     enum lane_kind lane;
-    int64_t due; /* the moment it was meant for, before the grid */
+    int64_t due;  /* the tick's own moment, before the grid */
+    int64_t fire; /* when it was to be sent: on the grid, or at once after schedule_now() and missed ticks */
 };
 
 struct schedule *schedule_new(int64_t grid_us);

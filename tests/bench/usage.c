@@ -15,7 +15,7 @@ int main(int argc, char **argv)
         int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
         dup2(null, STDOUT_FILENO);
         close(3);
-        execv(argv[1], argv + 1);
+        execvp(argv[1], argv + 1);
         _exit(127);
     }
     int status;

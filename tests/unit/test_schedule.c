@@ -43,6 +43,7 @@ static void test_grid(void **state)
     assert_int_equal(ticker.pod, 7);
     assert_int_equal(ticker.lane, LANE_LIVENESS);
     assert_int_equal(ticker.due, 130000);
+    assert_int_equal(ticker.fire, 200000); /* lateness counts from here */
     assert_false(take(schedule, 200000, &ticker));
     assert_int_equal(schedule_next(schedule), 2200000);
     assert_true(take(schedule, 2200000, &ticker));
