@@ -338,6 +338,8 @@ static void status_words(const struct app *app, const struct fleet *fleet, int64
     }
     if (state->replay)
         snprintf(speed, sizeof speed, "▶ %gx  ", state->speed);
+    else if (fleet->clock.speed > 0 && fleet->clock.speed != 1) /* else the clock's jumps are not understood */
+        snprintf(speed, sizeof speed, state->columns >= 100 ? "%g times as fast  " : "%gx  ", fleet->clock.speed);
     const char *word = state->paused                   ? (state->replay ? "paused  " : "FROZEN  ")
                        : state->at_end || fleet->ended ? "over  "
                                                        : speed;

@@ -11,7 +11,7 @@ struct claim {
 };
 
 static const struct claim FLEET_CLAIMS[FLEET_COLUMN_COUNT] = {
-    [FLEET_NAME] = {0, 18, 14, 5, ALWAYS},   [FLEET_ROLE] = {1, 8, 8, ALWAYS, 2},
+    [FLEET_NAME] = {0, 17, 14, 5, ALWAYS},   [FLEET_ROLE] = {1, 7, 7, ALWAYS, 2},
     [FLEET_STAGE] = {1, 18, 8, 8, ALWAYS},   [FLEET_FOR] = {1, 5, 5, ALWAYS, 8},
     [FLEET_RESTARTS] = {1, 2, 2, ALWAYS, 4}, [FLEET_LANES] = {2, 5, 5, ALWAYS, 6},
     [FLEET_NEXT] = {2, 25, 17, 5, ALWAYS},   [FLEET_P50] = {1, 5, 5, ALWAYS, 1},
@@ -20,9 +20,9 @@ static const struct claim FLEET_CLAIMS[FLEET_COLUMN_COUNT] = {
 
 static const struct claim LANE_CLAIMS[LANE_COLUMN_COUNT] = {
     [LANE_COLUMN_NAME] = {0, 9, 9, ALWAYS, ALWAYS}, [LANE_COLUMN_SPEC] = {1, 22, 22, ALWAYS, 2},
-    [LANE_COLUMN_THRESHOLD] = {1, 9, 9, ALWAYS, 4}, [LANE_COLUMN_STREAK] = {2, 22, 14, 5, ALWAYS},
+    [LANE_COLUMN_THRESHOLD] = {1, 9, 9, ALWAYS, 4}, [LANE_COLUMN_STREAK] = {2, 20, 14, 5, ALWAYS},
     [LANE_COLUMN_LAST] = {2, 18, 12, 3, 5},         [LANE_COLUMN_WHO] = {1, 7, 7, ALWAYS, 1},
-    [LANE_COLUMN_BEATS] = {2, 16, 12, 2, 6},
+    [LANE_COLUMN_BEATS] = {2, 15, 12, 2, 6},
 };
 
 /* Who gets how much of what is left over, one after the other. */
@@ -90,6 +90,8 @@ struct page_layout layout_page(int columns, int rows)
     return layout;
 }
 
+enum { LATELY_LEAST = 4 }; /* a title and three lines: fewer are not worth a pane */
+
 /* The list takes what the pods need, the advice stands below it; where room is short the list gives first, down to half of it. */
 static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
 {
@@ -106,8 +108,15 @@ static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
     if (wanted == 0 || pods == 0)
         return;
     layout->advice.row = top + layout->list.rows + blank;
-    /* one blank row above the bottom line where there is room for it */
     int left = rows - 1 - layout->advice.row;
+    /* Its place is fixed: what happened does not move when the advice gets longer. */
+    if (rows >= 20 && left >= wanted + LATELY_LEAST) {
+        layout->advice.rows = left >= wanted + 2 * LATELY_LEAST ? wanted + 1 : wanted;
+        layout->lately.row = layout->advice.row + layout->advice.rows;
+        layout->lately.rows = rows - 1 - layout->lately.row;
+        return;
+    }
+    /* one blank row above the bottom line where there is room for it */
     layout->advice.rows = clamp(left > wanted ? left - 1 : left, 0, 12);
 }
 
@@ -123,7 +132,9 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
     memcpy(claims, FLEET_CLAIMS, sizeof claims);
     claims[FLEET_NAME].least = clamp(name_cells, claims[FLEET_NAME].small, claims[FLEET_NAME].least);
     const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 15)},
-                                  {FLEET_STAGE, 24},
+                                  {FLEET_STAGE, 22},
+                                  {FLEET_NEXT, 26},
+                                  {FLEET_STAGE, 27},
                                   {FLEET_NEXT, 34},
                                   {FLEET_NAME, clamp(name_cells, 14, 32)},
                                   {FLEET_TIMELINE, 36},
@@ -142,8 +153,9 @@ struct lane_layout layout_lanes(int columns)
 {
     struct lane_layout layout;
     memset(&layout, 0, sizeof layout);
-    const struct wish wishes[] = {{LANE_COLUMN_LAST, 24},   {LANE_COLUMN_SPEC, 26}, {LANE_COLUMN_LAST, 50},
-                                  {LANE_COLUMN_STREAK, 34}, {LANE_COLUMN_LAST, 70}, {LANE_COLUMN_BEATS, 100}};
+    const struct wish wishes[] = {{LANE_COLUMN_LAST, 28},  {LANE_COLUMN_SPEC, 26},   {LANE_COLUMN_LAST, 50},
+                                  {LANE_COLUMN_WHO, 13},   {LANE_COLUMN_STREAK, 34}, {LANE_COLUMN_LAST, 70},
+                                  {LANE_COLUMN_BEATS, 100}};
     columns_place(LANE_CLAIMS, LANE_COLUMN_COUNT, 0, columns > 1 ? 1 : 0, columns, wishes,
                   (int)(sizeof wishes / sizeof *wishes), layout.place);
     return layout;

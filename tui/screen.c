@@ -96,6 +96,8 @@ static void screen_paint(struct screen *screen)
     int64_t now = feed_now(screen->feed);
     app_set_playback(screen->app, feed_paused(screen->feed), feed_speed_now(screen->feed), feed_at_end(screen->feed),
                      screen->back_in_time);
+    struct clock live = {fleet->clock.mono_zero, fleet->clock.wall_zero, fleet->clock.speed, 0};
+    app_set_live(screen->app, screen->back_in_time ? clock_now(&live) : -1);
     app_paint(screen->app, fleet, now, &screen->canvas);
     term_show(screen->term, &screen->canvas);
     screen->repaint_at = app_next_change(screen->app, fleet, now);

@@ -310,7 +310,7 @@ static void paint_stage(const struct pod *pod, int64_t now, const struct place *
     const char *word = pod->gone ? "gone" : stage_word(pod->stage);
     int end = place->column + place->width;
     int column = canvas_puts(canvas, row, place->column, place->width, style, word);
-    column += place->width >= 18 ? 2 : 1;
+    column += place->width >= 18 && column + 2 + (int)pod->reason.cells <= end ? 2 : 1;
     if (column + 4 <= end && !pod->gone)
         canvas_text(canvas, row, column, end - column, style, &pod->reason);
 }
@@ -433,6 +433,29 @@ static void paint_advice(const struct fleet *fleet, const struct pod *pod, int64
     advice_free(&advice);
 }
 
+/* ---- what happened lately ---- */
+
+static void paint_lately(const struct view_state *state, const struct fleet *fleet, int64_t now,
+                         const struct pane *pane, struct canvas *canvas)
+{
+    enum { LINES_MAX = 64 };
+    struct recent recent[LINES_MAX];
+    int lines = pane->rows - 1;
+    if (pane->rows == 0)
+        return;
+    const struct pod **pods = mem_array(state->order_count + 1, sizeof *pods);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < state->order_count; i++)
+        if ((pods[count] = fleet_pod(fleet, state->order[i])))
+            count++;
+    count = (uint32_t)widget_recent(pods, count, now, recent, lines < LINES_MAX ? lines : LINES_MAX);
+    mem_free(pods);
+    canvas_puts(canvas, pane->row, 1, canvas->columns - 2, STYLE_MUTED, count > 0 ? "LATELY" : "LATELY  nothing yet");
+    for (uint32_t i = 0; i < count; i++)
+        widget_recent_paint(canvas, pane->row + 1 + (int)i, fleet, &recent[i],
+                            recent[i].pod->facts.id == state->selected);
+}
+
 /* ---- the view ---- */
 
 static int longest_name(const struct view_state *state, const struct fleet *fleet)
@@ -496,6 +519,7 @@ static void paint(struct view_state *state, const struct fleet *fleet, int64_t n
             paint_row(state, fleet, pod, now, &layout, canvas, layout.list.row + i);
     }
     paint_advice(fleet, fleet_pod(fleet, state->selected), now, &layout.advice, canvas);
+    paint_lately(state, fleet, now, &layout.lately, canvas);
 }
 
 static int select_by(struct view_state *state, int64_t now, int by)

@@ -72,6 +72,8 @@ static struct axis stages_axis(const struct page *page, const struct budget *bud
         axis.cell = (budget->deadline - from) / (axis.cells > 4 ? axis.cells - 3 : 1) + 1;
         return axis;
     }
+    int note = cells >= 100 ? 24 : cells >= 60 ? 16 : 0; /* room for the words after the last cell */
+    axis.cells -= note;
     axis.from = widget_floor(page->fleet, page->now, axis.cell) - (axis.cells - 1) * axis.cell;
     int64_t first = pod->spans.count > 0 ? widget_floor(page->fleet, pod->spans.list[0].began, axis.cell) : axis.from;
     if (first > axis.from)
@@ -115,7 +117,7 @@ static void stage_note(const struct page *page, enum stage stage, int row, int c
         if (span->stage == stage && span->run == pod->run)
             spent += (span->ended < 0 ? page->now : span->ended) - span->began;
     }
-    if (spent == 0 && stage != pod->stage) /* it was in an earlier run */
+    if (spent < SECOND_US && stage != pod->stage) /* a moment, or it was in an earlier run */
         return;
     if (stage == pod->stage)
         widget_age(page->fleet, pod, page->now - spent, page->now, words, sizeof words);
@@ -137,7 +139,9 @@ static int stage_row(const struct page *page, const struct axis *axis, const str
                 present ? widget_stage_style(page->pod, page->now) : STYLE_MUTED, stage_word(stage));
     int after = widget_gantt(canvas, row, column, axis, page->pod, stage, page->now);
     int64_t done_at = -1;
-    if (present && after >= 0 && pod_in_time(page->pod, page->now, &done_at) != TRI_UNKNOWN && done_at > page->now) {
+    if (present && after >= 0)
+        pod_in_time(page->pod, page->now, &done_at);
+    if (done_at > page->now) {
         int end = column + widget_axis_cell(axis, done_at) + 1;
         end = end > column + axis->cells ? column + axis->cells : end;
         if (end > after) {
@@ -161,41 +165,58 @@ static bool stage_was_seen(const struct pod *pod, enum stage stage, const struct
     return false;
 }
 
-/* Sub-stages of start-up as the log told them, with how long each took: "download 2:40 · shards 41/163 25 %". */
-static int substages(const struct page *page, int row)
+/* The sub-stage the log is in now: "shards 41/163 25 % · silent for 0:40". */
+static void substage_now(const struct page *page, enum substage now, struct buf *out)
 {
     const struct progress *progress = &page->pod->progress;
+    char span[16];
+    buf_puts(out, substage_word(now));
+    if (progress->total > 0)
+        buf_printf(out, " %" PRId32 "/%" PRId32, progress->done, progress->total);
+    int32_t percent = progress_percent(progress);
+    if (percent >= 0)
+        buf_printf(out, " %" PRId32 " %%", percent);
+    int64_t silence = progress_silence(progress, page->now);
+    if (stage_is_loading(page->pod->stage) && silence >= 15 * (int64_t)SECOND_US)
+        buf_printf(out, " · silent for %s", clock_age(silence, span, sizeof span));
+}
+
+/* Sub-stages of start-up as the log told them, with how long each took: "download 2:40 · shards 41/163 25 %". Where they do not fit the first ones leave. */
+static int substages(const struct page *page, int row)
+{
+    enum { WORDS_MAX = 1024 };
+    const struct progress *progress = &page->pod->progress;
     struct canvas *canvas = page->canvas;
-    int column = LABEL_COLUMN + LABEL_WIDTH, end = canvas->columns - 1;
+    int column = LABEL_COLUMN + LABEL_WIDTH, room = canvas->columns - 1 - column;
     int64_t entered = 0;
     enum substage before = SUBSTAGE_NONE;
-    char span[16];
+    struct buf words, now;
     if (progress->furthest == SUBSTAGE_NONE)
         return row;
-    canvas_puts(canvas, row, LABEL_COLUMN, LABEL_WIDTH - 1, STYLE_MUTED, "log");
+    buf_init(&words, WORDS_MAX);
+    buf_init(&now, WORDS_MAX);
     for (int i = SUBSTAGE_PYTHON; i < SUBSTAGE_COUNT; i++) {
+        char span[16];
         if (progress->entered[i] == 0)
             continue;
-        int64_t took = progress->entered[i] - entered;
-        if (before != SUBSTAGE_NONE && took >= SECOND_US) {
-            column = canvas_printf(canvas, row, column, end - column, STYLE_MUTED, "%s %s", substage_word(before),
-                                   clock_age(took, span, sizeof span));
-            column = canvas_puts(canvas, row, column, end - column, STYLE_MUTED, " · ");
-        }
+        if (before != SUBSTAGE_NONE && progress->entered[i] - entered >= SECOND_US)
+            buf_printf(&words, "%s %s · ", substage_word(before),
+                       clock_age(progress->entered[i] - entered, span, sizeof span));
         before = (enum substage)i;
         entered = progress->entered[i];
     }
-    column = canvas_puts(canvas, row, column, end - column, STYLE_TEXT, substage_word(before));
-    if (progress->total > 0)
-        column = canvas_printf(canvas, row, column, end - column, STYLE_TEXT, " %" PRId32 "/%" PRId32, progress->done,
-                               progress->total);
-    int32_t percent = progress_percent(progress);
-    if (percent >= 0)
-        column = canvas_printf(canvas, row, column, end - column, STYLE_TEXT, " %" PRId32 " %%", percent);
-    int64_t silence = progress_silence(progress, page->now);
-    if (stage_is_loading(page->pod->stage) && silence >= 15 * (int64_t)SECOND_US)
-        canvas_printf(canvas, row, column, end - column, STYLE_WARN, " · silent for %s",
-                      clock_age(silence, span, sizeof span));
+    substage_now(page, before, &now);
+    room -= (int)text_columns(buf_str(&now), now.len);
+    const char *shown = buf_str(&words);
+    for (const char *next = shown; next && (int)text_columns(shown, strlen(shown)) > room;) {
+        next = strstr(shown, " · ");
+        shown = next ? next + strlen(" · ") : "";
+    }
+    canvas_puts(canvas, row, LABEL_COLUMN, LABEL_WIDTH - 1, STYLE_MUTED, "log");
+    column = canvas_puts(canvas, row, column, canvas->columns - 1 - column, STYLE_MUTED, shown);
+    canvas_puts(canvas, row, column, canvas->columns - 1 - column, STYLE_TEXT, buf_str(&now));
+    buf_free(&words);
+    buf_free(&now);
     return row + 1;
 }
 
@@ -313,13 +334,10 @@ static void lane_row(const struct page *page, enum lane_kind kind, const struct 
 
 static int block_lanes(const struct page *page, int row)
 {
-    static const char *const HEADS[LANE_COLUMN_COUNT] = {[LANE_COLUMN_NAME] = "LANES",
-                                                         [LANE_COLUMN_SPEC] = "asks",
-                                                         [LANE_COLUMN_THRESHOLD] = "fails at",
-                                                         [LANE_COLUMN_STREAK] = "streak",
-                                                         [LANE_COLUMN_LAST] = "last",
-                                                         [LANE_COLUMN_WHO] = "by",
-                                                         [LANE_COLUMN_BEATS] = "share of timeout"};
+    static const char *const HEADS[LANE_COLUMN_COUNT] = {
+        [LANE_COLUMN_NAME] = "LANES",      [LANE_COLUMN_SPEC] = "asks", [LANE_COLUMN_THRESHOLD] = "fails at",
+        [LANE_COLUMN_STREAK] = "streak",   [LANE_COLUMN_LAST] = "last", [LANE_COLUMN_WHO] = "by",
+        [LANE_COLUMN_BEATS] = "time/limit"};
     struct lane_layout layout = layout_lanes(page->canvas->columns);
     for (int i = 0; i < LANE_COLUMN_COUNT; i++)
         canvas_puts(page->canvas, row, layout.place[i].column, layout.place[i].width,

@@ -64,8 +64,11 @@ int widget_rank(const struct pod *pod, int64_t now)
     bool restart;
     if (pod->gone)
         return -1;
-    int rank = stage_rank(pod->stage) * STEP;
-    if (spans_cell(&pod->spans, now - RECENT_US, now + SECOND_US, &worst, &restart) && stage_rank(worst) * STEP > rank)
+    /* pods on their way up stay where they are: one more rung is no reason to look */
+    bool loading = stage_is_loading(pod->stage);
+    int rank = stage_rank(loading ? STAGE_RUNNING : pod->stage) * STEP;
+    if (!loading && spans_cell(&pod->spans, now - RECENT_US, now + SECOND_US, &worst, &restart) &&
+        stage_rank(worst) * STEP > rank)
         rank = stage_rank(worst) * STEP - 1; /* just below those that are so now */
     int at_least = 0;
     if (pod_in_time(pod, now, NULL) == TRI_FALSE)
@@ -238,7 +241,8 @@ static void next_budget(const struct pod *pod, const struct budget *budget, int6
     int64_t done_at = -1;
     enum tri in_time = pod_in_time(pod, now, &done_at);
     const char *about = budget->guess ? "~" : "";
-    out->style = in_time == TRI_FALSE || budget->left < 0 ? STYLE_BAD : STYLE_TEXT;
+    bool little = in_time == TRI_UNKNOWN && budget->left < (budget->used + budget->left) / 5;
+    out->style = in_time == TRI_FALSE || budget->left < 0 ? STYLE_BAD : little ? STYLE_WARN : STYLE_TEXT;
     if (budget->left < 0) {
         const char *verb = pod->facts.kubelet ? "restart" : "would restart";
         next_add(out, "start-up %d/%d → %s now", budget->count, budget->threshold, verb);
@@ -247,24 +251,22 @@ static void next_budget(const struct pod *pod, const struct budget *budget, int6
         return;
     }
     clock_age(budget->left, left, sizeof left);
-    bool expected = done_at >= now;
+    bool expected = done_at >= now + SECOND_US;
     clock_age(expected ? done_at - now : 0, done, sizeof done);
+    const char *what = pod_in_time_of(pod) == SUBSTAGE_NONE ? "done" : substage_word(pod_in_time_of(pod));
     if (in_time == TRI_FALSE) {
-        next_add(out, "start-up %s%s left, too slow: done in %s", about, left, done);
+        next_add(out, "start-up %s%s left, too slow: %s in %s", about, left, what, done);
         next_add(out, "start-up %s%s left, too slow", about, left);
         next_add(out, "%s%s left, too slow", about, left);
     } else if (expected) {
-        next_add(out, "start-up %d/%d, %s%s left, done in %s", budget->count, budget->threshold, about, left, done);
-        next_add(out, "start-up %s%s left, done in %s", about, left, done);
-        next_add(out, "%s%s left, done in %s", about, left, done);
+        next_add(out, "start-up %s%s left, %s in %s", about, left, what, done);
+        next_add(out, "%s%s left, %s in %s", about, left, what, done);
     } else {
         next_add(out, "start-up %d/%d, %s%s left", budget->count, budget->threshold, about, left);
     }
     if (in_time != TRI_FALSE)
         next_add(out, "start-up %s%s left", about, left);
-    if (pod->progress.total > 0)
-        next_add(out, "%d/%d %s", pod->progress.done, pod->progress.total, left);
-    next_add(out, "%s left", left);
+    next_add(out, "%s%s left", about, left);
 }
 
 static const char *consequence_words(const struct pod *pod, enum consequence consequence)
@@ -328,9 +330,15 @@ void widget_next(const struct fleet *fleet, const struct pod *pod, int64_t now, 
         next_forecast(pod, &forecast, lane, now, out);
         return;
     }
-    int64_t p99;
+    int64_t p99, again = pod_starts_again_at(pod);
+    char words[16];
+    if (again >= 0) {
+        until_words(again - now, words, sizeof words);
+        next_add(out, "starts again %s%s", again > now + SECOND_US ? "in " : "", words);
+        next_add(out, "again %s%s", again > now + SECOND_US ? "in " : "", words);
+        return;
+    }
     if (widget_near_limit(fleet, pod, now, &lane, &p99)) {
-        char words[16];
         clock_latency(p99, words, sizeof words);
         out->style = STYLE_WARN;
         next_add(out, "%s %s of %ds", lane_name(lane), words, pod->facts.probes[lane].timeout);
@@ -473,6 +481,58 @@ int widget_happening(struct canvas *canvas, int row, const struct fleet *fleet, 
     }
     int width = canvas->columns - column - 1;
     return canvas_wrap(canvas, row, column, width > 1 ? width : 1, rows, style, &happening->words);
+}
+
+/* Start-up lines of logs, events of the ordinary course, and how a pod was when it was first seen are no news to somebody who looks at all pods. */
+static bool happening_is_news(const struct pod *pod, const struct happening *happening)
+{
+    bool routine = happening->kind == HAPPENED_LOG || happening->kind == HAPPENED_EVENT;
+    bool first = happening->kind == HAPPENED_STAGE && happening->t <= pod->first_seen;
+    return happening->mood == 'x' || (routine ? happening->mood != ' ' : !first);
+}
+
+int widget_recent(const struct pod *const *pods, uint32_t count, int64_t now, struct recent *out, int most)
+{
+    enum { LOOK_BACK = 64 };
+    int found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t back = 0; back < LOOK_BACK; back++) {
+            const struct happening *happening = pod_happening(pods[i], back);
+            if (!happening || (found == most && happening->t <= out[found - 1].happening->t))
+                break; /* nor is anything older of this pod */
+            if (happening->t > now || !happening_is_news(pods[i], happening))
+                continue;
+            int at = found < most ? found++ : found - 1;
+            for (; at > 0 && out[at - 1].happening->t < happening->t; at--)
+                out[at] = out[at - 1];
+            out[at] = (struct recent){pods[i], happening};
+        }
+    }
+    return found;
+}
+
+static struct sign mood_sign(char mood)
+{
+    return mood == 'x'   ? (struct sign){"✗", STYLE_BAD}
+           : mood == '!' ? (struct sign){"!", STYLE_WARN}
+           : mood == '+' ? (struct sign){"✓", STYLE_TEXT}
+                         : (struct sign){" ", STYLE_TEXT};
+}
+
+void widget_recent_paint(struct canvas *canvas, int row, const struct fleet *fleet, const struct recent *recent,
+                         bool selected)
+{
+    enum { NAME = 20, NAME_NARROW = 15 };
+    char time[32];
+    int name = canvas->columns >= 100 ? NAME : NAME_NARROW;
+    struct sign sign = mood_sign(recent->happening->mood);
+    clock_format(fleet_wall(fleet, recent->happening->t), CLOCK_HMS, time, sizeof time);
+    int column = canvas_puts(canvas, row, 1, canvas->columns - 2, STYLE_MUTED, time);
+    canvas_puts(canvas, row, column + 1, 1, sign.style, sign.glyph);
+    column += 3;
+    canvas_name(canvas, row, column, name, selected ? STYLE_ACCENT : STYLE_TEXT, &recent->pod->facts.name);
+    column += name + 2;
+    canvas_text(canvas, row, column, canvas->columns - 1 - column, sign.style, &recent->happening->words);
 }
 
 bool widget_contains(const struct text *text, const struct text *needle)

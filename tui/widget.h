@@ -77,6 +77,17 @@ int widget_gantt(struct canvas *canvas, int row, int column, const struct axis *
 int widget_happening(struct canvas *canvas, int row, const struct fleet *fleet, const struct happening *happening,
                      int rows);
 
+/* The newest happenings of these pods, merged, newest first: at most `most` into `out`; returns how many. Start-up lines of logs are left to the pod's own page. The work is bounded by
+ * the number of pods, not by how much happened to them. */
+struct recent {
+    const struct pod *pod;
+    const struct happening *happening;
+};
+int widget_recent(const struct pod *const *pods, uint32_t count, int64_t now, struct recent *out, int most);
+/* One of them in one row: when, how bad, to whom, what. */
+void widget_recent_paint(struct canvas *canvas, int row, const struct fleet *fleet, const struct recent *recent,
+                         bool selected);
+
 /* Whether `text` contains `needle`, whatever the case of ASCII letters. */
 bool widget_contains(const struct text *text, const struct text *needle);
 

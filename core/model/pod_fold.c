@@ -443,7 +443,9 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
     text_copy(&event->container, &fact->u.event.container);
     events_sort_last(pod);
     if (is_new) {
-        pod_happened(fold, fact->u.event.last, HAPPENED_EVENT, fact->u.event.warning ? '!' : ' ', "%s: %s",
+        /* A failing startup probe is how a kubelet says that a container is not done loading. */
+        bool expected = text_is(&fact->u.event.reason, "Unhealthy") && strncmp(message, "Startup probe", 13) == 0;
+        pod_happened(fold, fact->u.event.last, HAPPENED_EVENT, fact->u.event.warning && !expected ? '!' : ' ', "%s: %s",
                      text_str(&fact->u.event.reason), message);
     }
     /* The kubelet's own word that a probe ended the run (facts/vllm.md 3), when it is about the run now shown. */

@@ -217,9 +217,9 @@ static void streak_happened(struct fold *fold, const struct sample *sample, int3
     bool expected = pod->loaded_at < 0 && !pod->fallen && pod->ready_at < 0 && cause_is_expected(sample->cause);
     if (expected) {
         if (!pod->expected_told) {
-            bool refused = sample->cause == PROBE_CAUSE_REFUSED;
-            pod_happened(fold, fold->t, HAPPENED_PROBE, ' ', "%s: first probe %s (loading is expected here)", name,
-                         refused ? "refused" : probe_cause_name(sample->cause));
+            char words[AGE_SIZE];
+            pod_happened(fold, fold->t, HAPPENED_PROBE, ' ', "%s: %s (loading is expected here)", name,
+                         cause_words(sample->cause, sample->status, words, sizeof words));
         }
         pod->expected_told = true;
         return;

@@ -181,7 +181,7 @@ static void degraded_reason(const struct pod *pod, char *reason, size_t size)
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         const struct lane *lane = &pod->lanes[order[i]];
         if (lane->present && lane->streak_failing) {
-            snprintf(reason, size, "%s fails: %s", lane_name(order[i]),
+            snprintf(reason, size, "%s: %s", lane_name(order[i]),
                      cause_words(lane->streak_cause, lane->streak_status, words, sizeof words));
             return;
         }

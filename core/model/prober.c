@@ -65,19 +65,19 @@ const char *gate_sentence(enum gate gate)
     case GATE_NO_CONTAINER:
         return "waits for a container";
     case GATE_NOT_RUNNING:
-        return "waits: the container does not run";
+        return "waits: not running";
     case GATE_ON_HOLD:
-        return "has decided and waits for a new container";
+        return "decided";
     case GATE_STOPPED:
-        return "is over for this pod";
+        return "over for this pod";
     case GATE_INITIAL_DELAY:
-        return "waits out initialDelaySeconds";
+        return "waits: initial delay";
     case GATE_WAITS_FOR_STARTUP:
         return "waits for startup";
     case GATE_STARTED:
-        return "done: the container has started";
+        return "done";
     case GATE_COVERED:
-        return "a probe asks the same";
+        return "a probe asks that";
     default:
         return "";
     }

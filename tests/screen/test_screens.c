@@ -335,6 +335,34 @@ static int row_of(const struct canvas *canvas, const char *name)
     return row;
 }
 
+/* A demo that runs faster than life says so beside its clock; a replay tells its own speed. */
+static void speed_is_told(void **state)
+{
+    static const struct {
+        int columns;
+        double speed;
+        enum playback playback;
+        const char *words;
+    } ROWS[] = {{120, 7, LIVE, "7 times as fast  13:58"},
+                {80, 7, LIVE, "7x  13:58"},
+                {120, 1, LIVE, "probes/s  13:58"},
+                {120, 7, REPLAY, "8x  13:58"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        int64_t now;
+        struct canvas canvas;
+        struct fleet *fleet = fleet_read("healthy", &now);
+        struct app *app = app_make(false, ROWS[i].playback, now);
+        fleet->clock.speed = ROWS[i].speed;
+        canvas_init(&canvas, ROWS[i].columns, 24, false);
+        app_paint(app, fleet, now, &canvas);
+        assert_int_equal(row_of(&canvas, ROWS[i].words), 0);
+        canvas_free(&canvas);
+        app_free(app);
+        fleet_free(fleet);
+    }
+}
+
 /* A pod that gets worse rises, but not while the user moves in the list, and not while it is scrolled. */
 static void rows_do_not_jump(void **state)
 {
@@ -549,10 +577,15 @@ int main(void)
 {
     setenv("TZ", "UTC", 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(screens_are_as_blessed),           cmocka_unit_test(nothing_hostile_comes_through),
-        cmocka_unit_test(time_alone_changes_nothing_early), cmocka_unit_test(every_size_can_be_painted),
-        cmocka_unit_test(empty_fleets_can_be_painted),      cmocka_unit_test(rows_do_not_jump),
-        cmocka_unit_test(any_keys_can_be_pressed),          cmocka_unit_test(selection_stays_with_its_pod),
+        cmocka_unit_test(screens_are_as_blessed),
+        cmocka_unit_test(nothing_hostile_comes_through),
+        cmocka_unit_test(time_alone_changes_nothing_early),
+        cmocka_unit_test(every_size_can_be_painted),
+        cmocka_unit_test(empty_fleets_can_be_painted),
+        cmocka_unit_test(speed_is_told),
+        cmocka_unit_test(rows_do_not_jump),
+        cmocka_unit_test(any_keys_can_be_pressed),
+        cmocka_unit_test(selection_stays_with_its_pod),
         cmocka_unit_test(keys_have_their_reactions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,12 @@ static void panes_are_sound(const struct fleet_layout *layout, int rows)
         assert_true(layout->advice.row >= end);
         end = layout->advice.row + layout->advice.rows;
     }
+    if (layout->lately.rows > 0) {
+        assert_int_equal(layout->lately.row, end);
+        assert_true(layout->lately.rows >= 4 && layout->advice.rows >= 7);
+        end = layout->lately.row + layout->lately.rows;
+        assert_int_equal(end, layout->bottom);
+    }
     if (layout->list.rows > 0)
         assert_true(end <= (layout->bottom >= 0 ? layout->bottom : rows));
 }
@@ -94,7 +100,7 @@ static void what_known_sizes_show(void **state)
         bool wide, p50, role, lanes, timeline;
     } ROWS[] = {{40, false, false, false, false, false}, {80, false, false, false, false, true},
                 {100, false, false, false, true, true},  {120, false, false, true, true, true},
-                {120, true, false, true, true, true},    {132, true, true, true, true, true},
+                {120, true, true, true, true, true},     {132, true, true, true, true, true},
                 {250, false, false, true, true, true},   {250, true, true, true, true, true}};
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -103,6 +109,20 @@ static void what_known_sizes_show(void **state)
         assert_int_equal(layout.place[FLEET_ROLE].width > 0, ROWS[i].role);
         assert_int_equal(layout.place[FLEET_LANES].width > 0, ROWS[i].lanes);
         assert_int_equal(layout.place[FLEET_TIMELINE].width > 0, ROWS[i].timeline);
+    }
+}
+
+/* What happened to all pods is shown only where rows are left over, and never makes the list shorter. */
+static void lately_takes_what_is_left(void **state)
+{
+    static const struct {
+        int columns, rows, pods, lately;
+    } ROWS[] = {{40, 10, 6, 0}, {80, 24, 6, 6}, {80, 24, 8, 4}, {80, 24, 9, 0}, {120, 40, 6, 21}, {120, 40, 30, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct fleet_layout layout = layout_fleet(ROWS[i].columns, ROWS[i].rows, false, ROWS[i].pods, 17);
+        assert_int_equal(layout.lately.rows, ROWS[i].lately);
+        assert_true(ROWS[i].lately == 0 || layout.list.rows == ROWS[i].pods);
     }
 }
 
@@ -130,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(fleet_at_every_size), cmocka_unit_test(columns_leave_in_order),
                                        cmocka_unit_test(what_known_sizes_show),
+                                       cmocka_unit_test(lately_takes_what_is_left),
                                        cmocka_unit_test(lanes_and_pages_at_every_size)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

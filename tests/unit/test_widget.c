@@ -56,12 +56,10 @@ static void next_in_words(void **state)
         {"decode-7f9c-x2k4q", 12, "restart 8s"},
         {"decode-7f9c-x2k4q", 8, "restart"},
         {"decode-7f9c-x2k4q", 4, "rest"},
-        {"decode-7f9c-9hw2p", 50, "start-up 12/60, 23:55 left, done in 4:02"},
-        {"decode-7f9c-9hw2p", 34, "start-up 23:55 left, done in 4:02"},
-        {"decode-7f9c-9hw2p", 26, "23:55 left, done in 4:02"},
+        {"decode-7f9c-9hw2p", 35, "start-up 23:55 left, shards in 4:02"},
+        {"decode-7f9c-9hw2p", 34, "23:55 left, shards in 4:02"},
         {"decode-7f9c-9hw2p", 20, "start-up 23:55 left"},
-        {"decode-7f9c-9hw2p", 13, "40/163 23:55"},
-        {"decode-7f9c-9hw2p", 11, "23:55 left"},
+        {"decode-7f9c-9hw2p", 13, "23:55 left"},
         {"prefill-5d4-fghij", 30, "readiness 0.81s of 1s"},
         {"prefill-5d4-fghij", 14, "0.81s of 1s"},
         {"embed-0", 30, ""},
@@ -141,6 +139,53 @@ static void ranks(void **state)
     fixture_end(&fixture);
 }
 
+/* The newest of all pods, newest first; the start-up lines of logs and what was so at first sight are left out; what is to come at the moment shown is not told yet. */
+static void lately_is_merged(void **state)
+{
+    struct fixture fixture;
+    struct recent recent[8];
+    (void)state;
+    fixture_incident(&fixture, false);
+    const struct fleet *fleet = fixture.fleet;
+    const struct pod *const *pods = (const struct pod *const *)fleet->pods;
+    int count = widget_recent(pods, fleet->count, fixture.t, recent, 8);
+    assert_true(count >= 3);
+    assert_non_null(strstr(text_str(&recent[0].happening->words), "became Degraded"));
+    for (int i = 0; i < count; i++) {
+        const char *words = text_str(&recent[i].happening->words);
+        assert_true(i == 0 || recent[i].happening->t <= recent[i - 1].happening->t);
+        assert_null(strstr(words, "Starting to load"));
+        assert_null(strstr(words, "is Ready"));
+        assert_null(strstr(words, "Started container"));
+    }
+    int64_t newest = recent[0].happening->t;
+    assert_int_equal(widget_recent(pods, fleet->count, fixture.t, recent, 1), 1);
+    assert_int_equal(recent[0].happening->t, newest);
+    int before = widget_recent(pods, fleet->count, newest - 1, recent, 8);
+    assert_true(before < count);
+    assert_true(before == 0 || recent[0].happening->t < newest);
+    assert_int_equal(widget_recent(pods, 0, fixture.t, recent, 8), 0);
+    fixture_end(&fixture);
+}
+
+/* A pod whose container waits says when it is started again. */
+static void starts_again_in_words(void **state)
+{
+    struct fleet *fleet = fleet_new(fleet_limits_reader());
+    struct pod pod = {.facts = {.kubelet = true}, .stage = STAGE_BACKOFF};
+    struct next next;
+    (void)state;
+    pod.facts.serving.state = CONTAINER_WAITING;
+    pod.facts.serving.last = (struct termination){.known = true, .exit_code = 1, .finished_at = 10 * S};
+    text_set_str(&pod.facts.serving.message, "back-off 40s restarting failed container=vllm", TEXT_LINE);
+    widget_next(fleet, &pod, 20 * S, &next);
+    assert_string_equal(next.forms[0], "starts again in 30s");
+    widget_next(fleet, &pod, 51 * S, &next);
+    assert_string_equal(next.forms[0], "starts again now");
+    text_free(&pod.facts.serving.message);
+    fleet_free(fleet);
+}
+
 static void ages_of_quiet_pods_are_coarse(void **state)
 {
     struct fixture fixture;
@@ -149,11 +194,12 @@ static void ages_of_quiet_pods_are_coarse(void **state)
     fixture_incident(&fixture, false);
     const struct pod *quiet = pod_named(fixture.fleet, "embed-0"),
                      *sick = pod_named(fixture.fleet, "decode-7f9c-x2k4q");
+    assert_int_equal(quiet->stage_since, quiet->facts.ready.since);
     for (int second = 502; second < 510; second++) { /* 14:03:22 to :29 */
-        widget_age(fixture.fleet, quiet, quiet->stage_since, second * S, before, sizeof before);
+        widget_age(fixture.fleet, quiet, 0, second * S, before, sizeof before);
         assert_string_equal(before, "8:20");
     }
-    widget_age(fixture.fleet, quiet, quiet->stage_since, 510 * S, after, sizeof after);
+    widget_age(fixture.fleet, quiet, 0, 510 * S, after, sizeof after);
     assert_string_equal(after, "8:30");
     widget_age(fixture.fleet, sick, sick->stage_since, 502 * S, before, sizeof before);
     widget_age(fixture.fleet, sick, sick->stage_since, 503 * S, after, sizeof after);
@@ -324,6 +370,8 @@ int main(void)
                                        cmocka_unit_test(next_in_words),
                                        cmocka_unit_test(lanes_as_signs),
                                        cmocka_unit_test(ranks),
+                                       cmocka_unit_test(lately_is_merged),
+                                       cmocka_unit_test(starts_again_in_words),
                                        cmocka_unit_test(ages_of_quiet_pods_are_coarse),
                                        cmocka_unit_test(beats),
                                        cmocka_unit_test(percentiles_up_to_a_moment),
