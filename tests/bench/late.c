@@ -33,7 +33,8 @@ int main(int argc, char **argv)
         return 2;
     }
     qsort(late, count, sizeof *late, by_size);
-    printf("%zu %lld %lld %lld\n", count, (long long)late[count / 2], (long long)late[count * 99 / 100], (long long)late[count - 1]);
+    printf("%zu %lld %lld %lld\n", count, (long long)late[count / 2], (long long)late[count * 99 / 100],
+           (long long)late[count - 1]);
     free(late);
     return 0;
 }

@@ -71,10 +71,15 @@ int main(int argc, char **argv)
         fputs("bench-raw PORT PATH CONCURRENCY SECONDS [RATE]\n", stderr);
         return 2;
     }
-    long port = strtol(argv[1], NULL, 10), concurrency = strtol(argv[3], NULL, 10), rate = argc > 5 ? strtol(argv[5], NULL, 10) : 0;
-    struct probing probing = {.address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    long port = strtol(argv[1], NULL, 10), concurrency = strtol(argv[3], NULL, 10),
+         rate = argc > 5 ? strtol(argv[5], NULL, 10) : 0;
+    struct probing probing = {.address = {.sin_family = AF_INET,
+                                          .sin_port = htons((uint16_t)port),
+                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
     probing.length = (size_t)snprintf(probing.request, sizeof probing.request,
-                                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\nUser-Agent: kube-probe/1.34\r\nAccept: */*\r\nConnection: close\r\n\r\n", argv[2], port);
+                                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\nUser-Agent: "
+                                      "kube-probe/1.34\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+                                      argv[2], port);
     probing.poller = epoll_create1(EPOLL_CLOEXEC);
     int64_t began = now_us(), end = began + strtol(argv[4], NULL, 10) * 1000000, next = began;
     for (int64_t now = began; now < end || probing.in_flight > 0; now = now_us()) {
@@ -101,6 +106,8 @@ int main(int argc, char **argv)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("%lld %lld %lld\n", (long long)probing.done,
-           (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec, (long long)(now_us() - began));
+           (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+               usage.ru_stime.tv_usec,
+           (long long)(now_us() - began));
     return probing.failed > probing.done / 100;
 }

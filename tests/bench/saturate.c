@@ -25,7 +25,11 @@ static int64_t now_us(void)
 static void ended(void *user, const struct http_result *result)
 {
     struct probing *probing = user;
-    struct classify_question question = {.lane = LANE_READINESS, .action = PROBE_HTTP_GET, .path = "/v1/models", .tunnel = TUNNEL_UP, .expected_model = ""};
+    struct classify_question question = {.lane = LANE_READINESS,
+                                         .action = PROBE_HTTP_GET,
+                                         .path = "/v1/models",
+                                         .tunnel = TUNNEL_UP,
+                                         .expected_model = ""};
     struct sample sample;
     sample_init(&sample);
     classify(&question, result, 1, &sample);
@@ -59,7 +63,9 @@ int main(int argc, char **argv)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("%lld %lld %lld\n", (long long)probing.done,
-           (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec, (long long)(now_us() - began));
+           (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+               usage.ru_stime.tv_usec,
+           (long long)(now_us() - began));
     http_free(probing.http);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);

@@ -72,7 +72,8 @@ int main(int argc, char **argv)
         fputs("bench-screen SECONDS WARM-UP COLUMNS ROWS -- PROGRAM [ARGUMENT...]\n", stderr);
         return 2;
     }
-    struct winsize size = {.ws_col = (unsigned short)strtol(argv[3], NULL, 10), .ws_row = (unsigned short)strtol(argv[4], NULL, 10)};
+    struct winsize size = {.ws_col = (unsigned short)strtol(argv[3], NULL, 10),
+                           .ws_row = (unsigned short)strtol(argv[4], NULL, 10)};
     int master;
     int64_t began = now_us();
     pid_t pid = forkpty(&master, NULL, NULL, &size);
@@ -116,8 +117,9 @@ int main(int argc, char **argv)
         }
     }
     weigh(pid, &rss, &pss, &ticks);
-    printf("first=%.1f frames=%lld bytes=%lld largest=%lld rss=%ld pss=%ld cpu=%ld\n", (double)first / 1000, (long long)frames, (long long)bytes, (long long)largest, rss,
-           pss, (ticks - ticks_before) * 1000 / sysconf(_SC_CLK_TCK));
+    printf("first=%.1f frames=%lld bytes=%lld largest=%lld rss=%ld pss=%ld cpu=%ld\n", (double)first / 1000,
+           (long long)frames, (long long)bytes, (long long)largest, rss, pss,
+           (ticks - ticks_before) * 1000 / sysconf(_SC_CLK_TCK));
     fflush(stdout);
     if (write(master, "Q", 1) != 1) {
         kill(pid, SIGTERM);

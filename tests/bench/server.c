@@ -13,8 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char models[] = "{\"object\":\"list\",\"data\":[{\"id\":\"meta-llama/Llama-3.1-8B-Instruct\",\"object\":\"model\",\"created\":1704321600,"
-                             "\"owned_by\":\"vllm\",\"root\":\"meta-llama/Llama-3.1-8B-Instruct\",\"parent\":null,\"max_model_len\":131072,\"permission\":[]}]}";
+static const char models[] = "{\"object\":\"list\",\"data\":[{\"id\":\"meta-llama/"
+                             "Llama-3.1-8B-Instruct\",\"object\":\"model\",\"created\":1704321600,"
+                             "\"owned_by\":\"vllm\",\"root\":\"meta-llama/"
+                             "Llama-3.1-8B-Instruct\",\"parent\":null,\"max_model_len\":131072,\"permission\":[]}]}";
 
 static void answer(int fd)
 {
@@ -28,7 +30,8 @@ static void answer(int fd)
         bool health = memmem(request, (size_t)got, "/health", 7) != NULL;
         const char *body = health ? "" : models;
         int length = snprintf(head, sizeof head,
-                              "HTTP/1.1 200 OK\r\nserver: uvicorn\r\ncontent-type: application/json\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n",
+                              "HTTP/1.1 200 OK\r\nserver: uvicorn\r\ncontent-type: application/json\r\ncontent-length: "
+                              "%zu\r\nconnection: close\r\n\r\n",
                               strlen(body));
         struct iovec_like {
             char bytes[1024];

@@ -1,4 +1,4 @@
-/* picture RECORDING SECONDS COLUMNS ROWS [KEYS]: the screen that a replay of the recording shows at that moment after these keys, as an SVG on standard output. Makes the README's picture. */
+/* picture RECORDING COLUMNS ROWS [KEYS]: the screen that a replay of the recording ends on, after these keys, as an SVG on standard output. Makes the README's picture. */
 #include "engine/journal.h"
 #include "tui/app.h"
 #include "tui/feed.h"
@@ -51,10 +51,13 @@ static void put_run(const struct canvas *canvas, int row, int from, int to)
     int x = MARGIN + from * CELL_WIDTH, y = MARGIN + row * CELL_HEIGHT;
     bool reverse = cells[from].style == STYLE_SELECTED || cells[from].attributes & ATTR_REVERSE;
     if (reverse) {
-        printf("<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#79c0ff\"/>", x, y, (to - from) * CELL_WIDTH, CELL_HEIGHT);
+        printf("<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#79c0ff\"/>", x, y, (to - from) * CELL_WIDTH,
+               CELL_HEIGHT);
     }
-    printf("<text x=\"%d\" y=\"%d\" fill=\"%s\"%s textLength=\"%d\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\">", x, y + FONT_SIZE,
-           reverse ? "#0d1117" : style_colour(cells[from].style), cells[from].style == STYLE_STRONG || cells[from].attributes & ATTR_BOLD ? " font-weight=\"bold\"" : "",
+    printf("<text x=\"%d\" y=\"%d\" fill=\"%s\"%s textLength=\"%d\" lengthAdjust=\"spacingAndGlyphs\" "
+           "xml:space=\"preserve\">",
+           x, y + FONT_SIZE, reverse ? "#0d1117" : style_colour(cells[from].style),
+           cells[from].style == STYLE_STRONG || cells[from].attributes & ATTR_BOLD ? " font-weight=\"bold\"" : "",
            (to - from) * CELL_WIDTH);
     for (int column = from; column < to; column++) {
         for (int i = 0; i < 3 && cells[column].codepoint[i]; i++) {
@@ -72,7 +75,8 @@ static bool same_look(const struct cell *a, const struct cell *b)
 static void put_svg(const struct canvas *canvas)
 {
     int width = canvas->columns * CELL_WIDTH + 2 * MARGIN, height = canvas->rows * CELL_HEIGHT + 2 * MARGIN;
-    printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"%d\">\n"
+    printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+           "font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"%d\">\n"
            "<rect width=\"100%%\" height=\"100%%\" rx=\"8\" fill=\"#0d1117\"/>\n",
            width, height, width, height, FONT_SIZE);
     for (int row = 0; row < canvas->rows; row++) {
@@ -94,24 +98,24 @@ int main(int argc, char **argv)
 {
     struct journal_reader *reader;
     struct problem problem;
-    if (argc < 5 || journal_open(argv[1], &reader, &problem) != STATUS_OK) {
-        fprintf(stderr, "picture: %s\n", argc < 5 ? "RECORDING SECONDS COLUMNS ROWS [KEYS]" : problem.text);
+    if (argc < 4 || journal_open(argv[1], &reader, &problem) != STATUS_OK) {
+        fprintf(stderr, "picture: %s\n", argc < 4 ? "RECORDING COLUMNS ROWS [KEYS]" : problem.text);
         return 2;
     }
     struct feed *feed = feed_new(reader, false, 1);
     feed_pause(feed, true);
-    feed_seek(feed, (int64_t)(strtod(argv[2], NULL) * SECOND_US));
-    while (feed_behind(feed)) {
+    feed_seek(feed, INT64_MAX);
+    do {
         feed_pump(feed, 10000);
-    }
+    } while (feed_behind(feed));
     char *no_themes[] = {NULL};
     struct app_options options = {.theme_names = no_themes, .theme = "default"};
     keymap_default(&options.keymap);
     struct app *app = app_new(&options);
     struct canvas canvas;
-    canvas_init(&canvas, (int)strtol(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10), false);
+    canvas_init(&canvas, (int)strtol(argv[2], NULL, 10), (int)strtol(argv[3], NULL, 10), false);
     app_paint(app, feed_fleet(feed), feed_now(feed), &canvas);
-    for (const char *key = argc > 5 ? argv[5] : ""; *key; key++) {
+    for (const char *key = argc > 4 ? argv[4] : ""; *key; key++) {
         app_key(app, feed_fleet(feed), feed_now(feed), *key == '\n' ? KEY_ENTER_ : *key);
     }
     canvas_clear(&canvas);
