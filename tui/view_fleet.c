@@ -419,7 +419,7 @@ static void paint_advice(const struct fleet *fleet, const struct pod *pod, int64
     int row = pane->row, end = pane->row + pane->rows;
     if (!pod || pane->rows == 0)
         return;
-    pod_advice(pod, widget_floor(fleet, now, widget_restless(pod, now) ? SECOND_US : QUIET_STEP_US), &advice);
+    pod_advice(pod, widget_moment(fleet, pod, now), &advice);
     row = paint_headline(pod, &advice, pane->rows >= 6 ? 2 : 1, canvas, row);
     bool command = !text_empty(&advice.command);
     int below = (text_empty(&advice.next) ? 0 : 1) + (command ? 1 : 0); /* rows the last two paragraphs need */

@@ -39,8 +39,7 @@ static int paragraph(const struct page *page, int row, const char *label, enum s
 static int block_advice(const struct page *page, int row)
 {
     struct advice advice;
-    int64_t step = widget_restless(page->pod, page->now) ? SECOND_US : QUIET_STEP_US;
-    pod_advice(page->pod, widget_floor(page->fleet, page->now, step), &advice);
+    pod_advice(page->pod, widget_moment(page->fleet, page->pod, page->now), &advice);
     int end = page->canvas->columns - 1, confidence = (int)strlen(advice.confidence);
     int width = end - LABEL_COLUMN - (confidence > 0 ? confidence + 2 : 0);
     canvas_right(page->canvas, row, end - confidence, confidence, STYLE_MUTED, advice.confidence);
@@ -137,6 +136,8 @@ static int stage_row(const struct page *page, const struct axis *axis, const str
     int kill = budget->applies ? column + widget_axis_cell(axis, budget->deadline) : -1;
     canvas_puts(canvas, row, LABEL_COLUMN, LABEL_WIDTH - 1,
                 present ? widget_stage_style(page->pod, page->now) : STYLE_MUTED, stage_word(stage));
+    if (kill >= 0) /* under what is said about the stage */
+        canvas_puts(canvas, row, kill, 1, STYLE_BAD, "┊");
     int after = widget_gantt(canvas, row, column, axis, page->pod, stage, page->now);
     int64_t done_at = -1;
     if (present && after >= 0)
@@ -151,8 +152,6 @@ static int stage_row(const struct page *page, const struct axis *axis, const str
     }
     if (after >= 0)
         stage_note(page, stage, row, after + 1);
-    if (kill >= 0 && (after < 0 || kill >= after))
-        canvas_puts(canvas, row, kill, 1, STYLE_BAD, "┊");
     return row + 1;
 }
 
@@ -465,9 +464,12 @@ static void paint_header(const struct page *page)
         (int)text_columns(stage_word(pod->stage), strlen(stage_word(pod->stage))) + 12 + (int)pod->reason.cells;
     const struct text *const facts[] = {&pod->facts.ns, &pod->facts.node, &pod->facts.serving.image,
                                         &pod->facts.address};
-    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-        if (!text_empty(facts[i]) && column + 3 + (int)facts[i]->cells + stage_room < limit)
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        if (column + 3 + (int)facts[i]->cells + stage_room >= limit)
+            break;
+        if (!text_empty(facts[i]))
             column = canvas_text(canvas, 0, column + 3, limit - column - 3, STYLE_MUTED, facts[i]);
+    }
     column += limit > 60 ? 3 : 1;
     column = canvas_puts(canvas, 0, column, limit - column, style, pod->gone ? "gone" : stage_word(pod->stage));
     if (!text_empty(&pod->reason) && column + 10 < limit) {

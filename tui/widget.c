@@ -81,15 +81,26 @@ int widget_rank(const struct pod *pod, int64_t now)
     return rank > at_least ? rank : at_least;
 }
 
-const char *widget_age(const struct fleet *fleet, const struct pod *pod, int64_t since, int64_t now, char *out,
-                       size_t size)
+static int64_t age_shown(const struct fleet *fleet, const struct pod *pod, int64_t since, int64_t now)
 {
     bool quiet = !widget_restless(pod, now);
     int64_t age = widget_floor(fleet, now, quiet ? QUIET_STEP_US : SECOND_US) - since;
     age = age < 0 ? 0 : age;
-    if (quiet && age >= RECENT_US) /* facts of a whole second come within it */
-        age = (age + SECOND_US - 1) / QUIET_STEP_US * QUIET_STEP_US;
-    return clock_age(age, out, size);
+    return quiet && age >= RECENT_US /* facts of a whole second come within it */
+               ? (age + SECOND_US - 1) / QUIET_STEP_US * QUIET_STEP_US
+               : age;
+}
+
+const char *widget_age(const struct fleet *fleet, const struct pod *pod, int64_t since, int64_t now, char *out,
+                       size_t size)
+{
+    return clock_age(age_shown(fleet, pod, since, now), out, size);
+}
+
+int64_t widget_moment(const struct fleet *fleet, const struct pod *pod, int64_t now)
+{
+    int64_t since = pod->gone ? pod->gone_at : pod->stage_since;
+    return since + age_shown(fleet, pod, since, now);
 }
 
 enum style widget_stage_style(const struct pod *pod, int64_t now)
@@ -241,7 +252,7 @@ static void next_budget(const struct pod *pod, const struct budget *budget, int6
     int64_t done_at = -1;
     enum tri in_time = pod_in_time(pod, now, &done_at);
     const char *about = budget->guess ? "~" : "";
-    bool little = in_time == TRI_UNKNOWN && budget->left < (budget->used + budget->left) / 5;
+    bool little = !(in_time == TRI_TRUE && done_at > now) && budget->left < (budget->used + budget->left) / 5;
     out->style = in_time == TRI_FALSE || budget->left < 0 ? STYLE_BAD : little ? STYLE_WARN : STYLE_TEXT;
     if (budget->left < 0) {
         const char *verb = pod->facts.kubelet ? "restart" : "would restart";
@@ -483,10 +494,14 @@ int widget_happening(struct canvas *canvas, int row, const struct fleet *fleet, 
     return canvas_wrap(canvas, row, column, width > 1 ? width : 1, rows, style, &happening->words);
 }
 
-/* Start-up lines of logs, events of the ordinary course, and how a pod was when it was first seen are no news to somebody who looks at all pods. */
+/* Start-up lines of logs, events of the ordinary course or of what was told already, and how a pod was when it was first seen are no news to somebody who looks at all pods. */
 static bool happening_is_news(const struct pod *pod, const struct happening *happening)
 {
     bool routine = happening->kind == HAPPENED_LOG || happening->kind == HAPPENED_EVENT;
+    const char *words = text_str(&happening->words);
+    if (happening->kind == HAPPENED_EVENT &&
+        (strncmp(words, "Unhealthy:", 10) == 0 || strncmp(words, "BackOff:", 8) == 0))
+        return false; /* our own probes and the stage have told the same */
     bool first = happening->kind == HAPPENED_STAGE && happening->t <= pod->first_seen;
     return happening->mood == 'x' || (routine ? happening->mood != ' ' : !first);
 }

@@ -24,6 +24,8 @@ int widget_rank(const struct pod *pod, int64_t now);
 /* How long since `since`, as it is to be shown for this pod. */
 const char *widget_age(const struct fleet *fleet, const struct pod *pod, int64_t since, int64_t now, char *out,
                        size_t size);
+/* The moment at which what is said about this pod is true: its ages are then those that widget_age() shows. */
+int64_t widget_moment(const struct fleet *fleet, const struct pod *pod, int64_t now);
 enum style widget_stage_style(const struct pod *pod, int64_t now);
 
 bool widget_lane_done(const struct pod *pod, enum lane_kind lane); /* the startup probe, once it has succeeded */

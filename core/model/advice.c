@@ -164,6 +164,16 @@ static void command_describe(struct speech *speech)
     }
 }
 
+/* Where what is asked for is wrong: a look at the probe itself, or the same question by hand. */
+static void command_of_probe(struct speech *speech, enum lane_kind lane)
+{
+    if (speech->pod->facts.kubelet) {
+        command_describe(speech);
+    } else {
+        command(speech, false, lane);
+    }
+}
+
 /* ---- evidence ---- */
 
 static const char *age_of(const struct speech *speech, int64_t since, char *out)
@@ -661,9 +671,15 @@ static bool advise_slow_probe(struct speech *speech)
         if (!fails && !near) {
             continue;
         }
-        speech_say(speech, LIKELY, "%s %s its timeoutSeconds of %d: the server is slow, not dead",
-                   lane_name((enum lane_kind)i), fails ? "runs into" : "comes close to",
-                   (int)pod->facts.probes[i].timeout);
+        if (fails && slow >= 0 && slow < allowed / 4) {
+            speech_say(speech, LIKELY,
+                       "%s runs into its timeoutSeconds of %d, where answers came quickly: it stands still",
+                       lane_name((enum lane_kind)i), (int)pod->facts.probes[i].timeout);
+        } else {
+            speech_say(speech, LIKELY, "%s %s its timeoutSeconds of %d: the server is slow, not dead",
+                       lane_name((enum lane_kind)i), fails ? "runs into" : "comes close to",
+                       (int)pod->facts.probes[i].timeout);
+        }
         if (fails) {
             why_lane(speech, (enum lane_kind)i);
         }
@@ -749,7 +765,7 @@ static bool advise_wrong_port(struct speech *speech)
             speech_why(speech, "log, %s ago: application start-up complete", age_of(speech, listens, age));
         }
         next_of_pod(speech);
-        command(speech, false, (enum lane_kind)i);
+        command_of_probe(speech, (enum lane_kind)i);
         return true;
     }
     return false;
@@ -812,7 +828,7 @@ static bool advise_killed_before(struct speech *speech)
                    text_str(&target));
         text_free(&target);
         next_of_pod(speech);
-        command(speech, true, LANE_STARTUP);
+        command_of_probe(speech, LANE_STARTUP);
         return true;
     }
     int64_t load = pod->killed_after * 2;
@@ -922,8 +938,64 @@ static bool advise_loading(struct speech *speech)
     return true;
 }
 
+static bool span_is_recent_fall(const struct speech *speech, const struct span *span)
+{
+    return span->stage == STAGE_DEGRADED && span->ended >= 0 && speech->now - span->ended < RECENT_US;
+}
+
+static uint32_t times_degraded(const struct speech *speech)
+{
+    const struct spans *spans = &speech->pod->spans;
+    uint32_t times = 0;
+    for (uint32_t i = 0; i < spans->count; i++) {
+        times += span_is_recent_fall(speech, &spans->list[i]);
+    }
+    return times;
+}
+
+/* The last time that it was not well, if that is not long ago and in this run. */
+static void why_degraded(struct speech *speech)
+{
+    const struct spans *spans = &speech->pod->spans;
+    char age[AGE_SIZE], lasted[AGE_SIZE];
+    for (uint32_t i = spans->count; i-- > 0;) {
+        const struct span *span = &spans->list[i];
+        if (span->run == speech->pod->run && span_is_recent_fall(speech, span)) {
+            speech_why(speech, "Degraded until %s ago, for %s%s%s", age_of(speech, span->ended, age),
+                       clock_age(span->ended - span->began, lasted, sizeof lasted), text_empty(&span->why) ? "" : ": ",
+                       text_str(&span->why));
+            return;
+        }
+    }
+}
+
+/* How the run before ended, if that is not long ago. */
+static void why_restarted(struct speech *speech)
+{
+    const struct pod *pod = speech->pod;
+    const struct termination *end = &pod->facts.serving.last;
+    char age[AGE_SIZE], words[WORDS_SIZE];
+    if (!end->known || end->finished_at == 0 || speech->now - end->finished_at >= RECENT_US) {
+        return;
+    }
+    age_of(speech, end->finished_at, age);
+    if (pod->killed_run == 0 || pod->killed_run + 1 != pod->run) {
+        speech_why(speech, "its last run ended %s ago: exit code %d%s%s", age, (int)end->exit_code,
+                   text_empty(&end->reason) ? "" : ", ", text_str(&end->reason));
+    } else if (pod->engine_died_before) {
+        speech_why(speech, "its last run ended %s ago: the engine died, %s killed it", age, lane_name(pod->killed_by));
+    } else {
+        speech_why(speech, "its last run ended %s ago: %s killed it%s%s", age, lane_name(pod->killed_by),
+                   pod->killed_cause == PROBE_CAUSE_NONE ? "" : ": ",
+                   pod->killed_cause == PROBE_CAUSE_NONE
+                       ? ""
+                       : cause_words(pod->killed_cause, pod->killed_status, words, sizeof words));
+    }
+}
+
 static bool advise_ready(struct speech *speech)
 {
+    enum { OFTEN = 2 };
     const struct pod *pod = speech->pod;
     char age[AGE_SIZE];
     if (pod->stage != STAGE_READY) {
@@ -944,7 +1016,19 @@ static bool advise_ready(struct speech *speech)
         command(speech, false, threatened ? lane : LANE_HEALTH);
         return true;
     }
-    return speech_say(speech, "", "nothing wrong: Ready for %s", age_of(speech, pod->stage_since, age));
+    uint32_t fell = times_degraded(speech);
+    if (fell >= OFTEN) {
+        speech_say(speech, CERTAIN, "Ready for %s, but it comes and goes: Degraded %d times in the last 10 minutes",
+                   age_of(speech, pod->stage_since, age), (int)fell);
+    } else {
+        speech_say(speech, "", "nothing wrong: Ready for %s", age_of(speech, pod->stage_since, age));
+    }
+    why_restarted(speech);
+    why_degraded(speech);
+    if (fell >= OFTEN) {
+        command(speech, false, LANE_READINESS);
+    }
+    return true;
 }
 
 void pod_advice(const struct pod *pod, int64_t now, struct advice *out)

@@ -181,8 +181,9 @@ static void degraded_reason(const struct pod *pod, char *reason, size_t size)
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         const struct lane *lane = &pod->lanes[order[i]];
         if (lane->present && lane->streak_failing) {
-            snprintf(reason, size, "%s: %s", lane_name(order[i]),
-                     cause_words(lane->streak_cause, lane->streak_status, words, sizeof words));
+            /* the cause first: where room is short the end is cut, and which lane it is stands elsewhere too */
+            snprintf(reason, size, "%s, %s", cause_words(lane->streak_cause, lane->streak_status, words, sizeof words),
+                     lane_name(order[i]));
             return;
         }
     }
@@ -229,8 +230,8 @@ static void loaded_reason(const struct pod *pod, char *reason, size_t size)
         const struct lane *lane = &pod->lanes[i];
         if (i != LANE_LIVENESS && lane->present && lane->streak > 0 && lane->streak_failing &&
             lane->last_counted_sent > pod->loaded_at) {
-            snprintf(reason, size, "%s: %s", lane_name((enum lane_kind)i),
-                     cause_words(lane->streak_cause, lane->streak_status, words, sizeof words));
+            snprintf(reason, size, "%s, %s", cause_words(lane->streak_cause, lane->streak_status, words, sizeof words),
+                     lane_name((enum lane_kind)i));
             return;
         }
     }

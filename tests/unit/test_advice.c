@@ -184,6 +184,37 @@ static void restarted_by_liveness(void **state)
     }
 }
 
+/* Ready again, and what was before is not forgotten at once. */
+static void ready_after_a_fall(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    for (int fall = 1; fall <= 2; fall++) {
+        s.t += SECONDS(60);
+        story_timeout(&s, LANE_READINESS);
+        story_word(&s, true, false);
+        assert_int_equal(story_pod(&s)->stage, STAGE_DEGRADED);
+        s.t += SECONDS(8);
+        story_models(&s, LANE_READINESS, ANSWERER_VLLM);
+        story_word(&s, true, true);
+        s.t += SECONDS(7);
+        if (fall == 1)
+            told(&s, "", "nothing wrong: Ready for 7s", "Degraded until 7s ago, for 8s: timeout, readiness", NULL,
+                 NULL);
+    }
+    told(&s, "certain", "Ready for 7s, but it comes and goes: Degraded 2 times in the last 10 minutes",
+         "Degraded until 7s ago", NULL, "kubectl -n llm-d logs decode-0 -c vllm --tail=200");
+    s.t += SECONDS(600);
+    told(&s, "", "nothing wrong: Ready for 10:07", NULL, NULL, "");
+    s.facts.serving.last.known = true;
+    s.facts.serving.last.exit_code = 137;
+    s.facts.serving.last.finished_at = s.t - SECONDS(5);
+    story_tell(&s);
+    told(&s, "", "nothing wrong: Ready", "its last run ended 5s ago: exit code 137", NULL, NULL);
+    story_end(&s);
+}
+
 /* An endpoint that refuses and whose log is silent may be loading, or may not be there at all. */
 static void silent_endpoint(void **state)
 {
@@ -288,7 +319,8 @@ static void wrong_port(void **state)
     told(&s, "", "the model is loaded", NULL, NULL, NULL); /* the startup lane has not been asked since */
     s.t = SECONDS(130);
     story_refused(&s, LANE_STARTUP);
-    told(&s, "certain", "the startup probe asks port 8000, where nothing listens", "port 8200 answers", NULL, NULL);
+    told(&s, "certain", "the startup probe asks port 8000, where nothing listens", "port 8200 answers", NULL,
+         "kubectl -n llm-d describe pod decode-0");
     story_end(&s);
 
     story_begin(&s, true, 8000, 8000);
@@ -462,6 +494,7 @@ int main(void)
         cmocka_unit_test(budget_too_short),
         cmocka_unit_test(killed_while_up),
         cmocka_unit_test(restarted_by_liveness),
+        cmocka_unit_test(ready_after_a_fall),
         cmocka_unit_test(silent_endpoint),
         cmocka_unit_test(old_failures_are_not_told),
         cmocka_unit_test(engine_dead),

@@ -243,7 +243,7 @@ static void readiness_fails_and_recovers(void **state)
         story_timeout(&s, LANE_READINESS);
     }
     STAGE_IS(s, STAGE_DEGRADED);
-    REASON_IS(s, "readiness: timeout");
+    REASON_IS(s, "timeout, readiness");
     assert_int_equal(story_happened(&s, "readiness failed 3 times: NotReady"), 1);
     assert_int_equal(story_happened(&s, "readiness fails: connected, but no answer"), 1);
     for (int i = 0; i < 2; i++) {
