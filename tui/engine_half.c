@@ -15,6 +15,9 @@ struct half {
     uv_loop_t loop;
     uv_timer_t bound; /* an end that does not come is made without it */
     struct engine *engine;
+    struct journal *journal;
+    char *told_dir; /* where the screen half looks for the journal */
+    bool told_lost; /* it knows that the journal has stopped */
     struct control *control;
     const struct source_ops *source_ops;
     void *source;
@@ -149,11 +152,31 @@ static void on_line(void *user, const char *line)
     }
 }
 
+/* Where the journal has gone. A screen half that takes nothing just now is told at the next flush. */
+static void half_tell_place(struct half *half)
+{
+    const char *dir = journal_dir(half->journal);
+    if (!journal_goes_on(half->journal)) {
+        half->told_lost = half->told_lost || control_wake(half->control, "lost");
+    } else if (strcmp(dir, half->told_dir) != 0) {
+        struct buf line;
+        buf_init(&line, CONTROL_LINE_MAX);
+        buf_printf(&line, "moved %s", dir);
+        if (control_wake(half->control, buf_str(&line))) {
+            mem_free(half->told_dir);
+            half->told_dir = mem_dup(dir);
+        }
+        buf_free(&line);
+    }
+}
+
 static void on_flush(void *user)
 {
     struct half *half = user;
-    if (half->control)
-        control_wake(half->control, "journal");
+    if (!half->control)
+        return;
+    half_tell_place(half);
+    control_wake(half->control, "journal");
 }
 
 /* ---- running ---- */
@@ -173,7 +196,10 @@ static void half_start(struct half *half, const struct options *options)
 
 int engine_half_run(struct options *options, struct journal *journal, const struct guard *guard)
 {
-    struct half half = {.guard = guard, .source_ops = source_ops_of(options)};
+    struct half half = {.guard = guard,
+                        .source_ops = source_ops_of(options),
+                        .journal = journal,
+                        .told_dir = mem_dup(journal_dir(journal))};
     buf_init(&half.restore, RESTORE_MAX);
     uv_loop_init(&half.loop);
     uv_timer_init(&half.loop, &half.bound);
@@ -189,5 +215,6 @@ int engine_half_run(struct options *options, struct journal *journal, const stru
         uv_loop_close(&half.loop);
     }
     buf_free(&half.restore);
+    mem_free(half.told_dir);
     return half.stopped || !half.orderly ? 0 : 2;
 }

@@ -13,6 +13,7 @@ struct feed {
     struct fleet *fleet;           /* owned */
     bool live, paused;
     bool begun;       /* the first fact has been read since the (re)start; first_t is known */
+    bool lost;        /* live: nothing new comes into the journal any more */
     bool at_end;      /* replay: everything is folded */
     bool to_end;      /* replay: on the way to the end, time does not count */
     bool behind;      /* the last pump ran out of budget */
@@ -80,13 +81,19 @@ static int64_t feed_live_now(const struct feed *feed)
     return now > feed->fleet->t ? now : feed->fleet->t;
 }
 
+/* Nothing comes after what is folded. */
+static bool feed_is_over(const struct feed *feed)
+{
+    return feed->fleet->ended || feed->lost;
+}
+
 int64_t feed_now(const struct feed *feed)
 {
     if (!feed->begun)
         return feed->held == INT64_MIN ? 0 : feed->held;
     if (feed->live && feed->paused)
         return feed->held;
-    if (feed->fleet->ended || feed->at_end || feed->to_end)
+    if (feed_is_over(feed) || feed->at_end || feed->to_end)
         return feed->fleet->t; /* nothing comes after: a replay then shows what the live run showed */
     if (feed->live)
         return feed_live_now(feed);
@@ -232,7 +239,7 @@ void feed_seek(struct feed *feed, int64_t t)
     if (feed->begun && t < feed->first_t)
         t = feed->first_t;
     if (feed->live) {
-        int64_t now = feed->fleet->ended ? feed->fleet->t : feed_live_now(feed);
+        int64_t now = feed_is_over(feed) ? feed->fleet->t : feed_live_now(feed);
         feed->paused = t < now;
         if (!feed->paused)
             return;
@@ -245,6 +252,18 @@ void feed_seek(struct feed *feed, int64_t t)
     feed_place(feed, t);
 }
 
+void feed_follow(struct feed *feed, const char *dir)
+{
+    struct problem problem = {""};
+    if (journal_follow(feed->reader, dir, &problem) != STATUS_OK)
+        snprintf(feed->problem, sizeof feed->problem, "%s", problem.text);
+}
+
+void feed_lose(struct feed *feed)
+{
+    feed->lost = true;
+}
+
 bool feed_is_live(const struct feed *feed)
 {
     return feed->live;
@@ -252,7 +271,7 @@ bool feed_is_live(const struct feed *feed)
 
 bool feed_at_end(const struct feed *feed)
 {
-    return feed->live ? feed->fleet->ended && !feed->paused : feed->at_end;
+    return feed->live ? feed_is_over(feed) && !feed->paused : feed->at_end;
 }
 
 const char *feed_problem(const struct feed *feed)

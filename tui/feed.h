@@ -27,8 +27,13 @@ void feed_speed(struct feed *feed, double speed); /* replay only; 1/8 to 1024 */
 double feed_speed_now(const struct feed *feed);
 void feed_seek(struct feed *feed,
                int64_t t); /* INT64_MAX: to now / the end; live: going back pauses, going to now resumes */
+/* live: the journal goes on in this directory, see journal_follow(). */
+void feed_follow(struct feed *feed, const char *dir);
+/* live: the journal goes on nowhere. What is in it is still folded; then time stands, since nobody knows what happens after it. */
+void feed_lose(struct feed *feed);
 bool feed_is_live(const struct feed *feed);
-bool feed_at_end(const struct feed *feed);         /* replay: the last fact is folded; live: the fleet has ended */
+bool feed_at_end(
+    const struct feed *feed); /* replay: the last fact is folded; live: the fleet has ended, or its journal is lost */
 const char *feed_problem(const struct feed *feed); /* newest reading problem as a sentence, "" none */
 
 #endif

@@ -151,6 +151,7 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write() like others */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow */
     enum status status = options_parse(argc, argv, &options, &problem);
     if (status == STATUS_OK) {
         if (!options.ascii_given)

@@ -31,6 +31,7 @@ struct screen {
     uv_signal_t signals[SIGNAL_COUNT];
     const struct options *options;
     const char *journal;
+    char *moved;       /* where it went on last; NULL: it did not move */
     struct term *term; /* NULL once it is given back */
     struct app *app;
     struct feed *feed;
@@ -187,6 +188,23 @@ static void screen_leave(struct screen *screen, int exit_code)
 
 /* ---- the engine half ---- */
 
+static void screen_hear_of_journal(struct screen *screen, const char *line)
+{
+    if (strncmp(line, "moved ", 6) == 0) {
+        mem_free(screen->moved);
+        screen->moved = mem_dup(line + 6);
+        feed_follow(screen->feed, screen->moved);
+    } else if (strcmp(line, "lost") == 0) {
+        feed_lose(screen->feed);
+        app_message(screen->app, "the journal can be written nowhere any more: the picture stands still");
+        screen->dirty = true;
+    } else if (strcmp(line, "journal") != 0) {
+        return;
+    }
+    screen->fresh = true;
+    screen_arm(screen);
+}
+
 static void on_line(void *user, const char *line)
 {
     struct screen *screen = user;
@@ -196,9 +214,8 @@ static void on_line(void *user, const char *line)
         screen_over(screen);
     } else if (strncmp(line, "bye ", 4) == 0) {
         snprintf(screen->bye, sizeof screen->bye, "%s", line + 4);
-    } else if (strcmp(line, "journal") == 0 && !screen->leaving) {
-        screen->fresh = true;
-        screen_arm(screen);
+    } else if (!screen->leaving) {
+        screen_hear_of_journal(screen, line);
     }
 }
 
@@ -369,9 +386,10 @@ static int screen_epilogue(struct screen *screen, const struct guard *guard)
     if (screen->engine_died && screen->bye[0]) {
         fprintf(stderr, "probetop: %s\n", screen->bye);
     } else if (screen->engine_died || (ended != 0 && !screen->hung_up)) {
+        const char *last = screen->moved ? screen->moved : screen->journal;
         fprintf(stderr,
-                "probetop: the engine half %s. What it had recorded is in %s; to look at it: probetop replay %s\n",
-                words, screen->journal, screen->journal);
+                "probetop: the engine half %s. What it had recorded is in %s%s%s; to look at it: probetop replay %s\n",
+                words, screen->journal, screen->moved ? " and then " : "", screen->moved ? screen->moved : "", last);
         return 2;
     }
     return screen->exit_code;
@@ -382,6 +400,7 @@ static void screen_free(struct screen *screen)
     app_free(screen->app);
     feed_free(screen->feed);
     canvas_free(&screen->canvas);
+    mem_free(screen->moved);
     for (char **name = screen->themes; name && *name; name++)
         mem_free(*name);
     mem_free(screen->themes);

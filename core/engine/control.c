@@ -151,37 +151,34 @@ static bool control_put(struct control *control, const char *line, size_t length
     return true;
 }
 
+bool control_wake(struct control *control, const char *line)
+{
+    char bytes[CONTROL_LINE_MAX + 2];
+    if (control->over || control->closing || control->mute) {
+        return false;
+    }
+    size_t length = strnlen(line, CONTROL_LINE_MAX);
+    for (size_t i = 0; i < length; i++) {
+        bytes[i] = line[i] == '\n' ? ' ' : line[i];
+    }
+    bytes[length] = '\n';
+    return control_put(control, bytes, length + 1);
+}
+
 void control_send(struct control *control, const char *format, ...)
 {
+    char line[CONTROL_LINE_MAX + 1];
     if (control->over || control->closing || control->mute) {
         return;
     }
-    char line[CONTROL_LINE_MAX + 2];
     va_list arguments;
     va_start(arguments, format);
-    int written = vsnprintf(line, CONTROL_LINE_MAX + 1, format, arguments);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    size_t length = written < 0 ? 0 : written > CONTROL_LINE_MAX ? (size_t)CONTROL_LINE_MAX : (size_t)written;
-    for (size_t i = 0; i < length; i++) {
-        line[i] = line[i] == '\n' ? ' ' : line[i];
-    }
-    line[length] = '\n';
-    if (!control_put(control, line, length + 1)) {
+    if (!control_wake(control, line)) {
         /* the connection ends; what the other side had said before is still read, then the loop finds the end */
         control->mute = true;
         shutdown(control->fd, SHUT_RDWR);
-    }
-}
-
-void control_wake(struct control *control, const char *word)
-{
-    if (control->over || control->closing || control->mute) {
-        return;
-    }
-    char line[64];
-    int length = snprintf(line, sizeof line, "%s\n", word);
-    if (length > 0 && (size_t)length < sizeof line) {
-        control_put(control, line, (size_t)length);
     }
 }
 

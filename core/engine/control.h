@@ -1,13 +1,14 @@
 /* The control socket between a screen and the engine: short lines, both ways, over a socket pair (or later a unix socket). Neither side ever waits for the other: writes that would block are
- * dropped where they only wake ("journal"), and end the connection elsewhere.
+ * dropped where they only wake ("journal") or are said again later, and end the connection elsewhere.
  *
  * screen -> engine:  "probe POD" (0: all), "logs POD", "quit", "terminal HEX" (bytes that restore this terminal, see guard.h), "kill-journal yes|no"
- * engine -> screen:  "journal" (something new is in it), "bye REASON" (an orderly end follows) */
+ * engine -> screen:  "journal" (something new is in it), "moved DIR" (it goes on there), "lost" (it goes on nowhere: nothing new will come), "bye REASON" (an orderly end follows) */
 #ifndef PROBETOP_CONTROL_H
 #define PROBETOP_CONTROL_H
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <uv.h>
 
 enum { CONTROL_LINE_MAX = 8192 };
@@ -17,7 +18,8 @@ struct control; /* one end, on a uv loop */
 typedef void control_line_fn(void *user, const char *line);
 struct control *control_new(uv_loop_t *loop, int fd, control_line_fn *line, void *user); /* takes fd over */
 void control_send(struct control *control, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void control_wake(struct control *control, const char *word); /* like send, but dropped when the socket is full */
+/* Like send, but dropped when the socket is full. Returns whether it was taken. */
+bool control_wake(struct control *control, const char *line);
 void control_free(struct control *control);
 
 #endif

@@ -16,14 +16,15 @@
 #define uthash_free(memory, size) mem_free(memory)
 #include <uthash.h>
 
-enum { PENDING_MAX = 1024 * 1024 }; /* bytes kept back before a write is made without being asked for */
+enum {
+    PENDING_MAX = 1024 * 1024, /* bytes kept back before a write is made without being asked for */
+    DIRS_MAX = 4,
+};
 
 /* A file being written: the current segment, or the recording. */
 struct sink {
     int fd; /* -1: none, or stopped */
     struct buf pending;
-    size_t size;         /* written and pending */
-    char *what;          /* what it is, for the note: "the recording to X" */
     struct problem note; /* why it was stopped, until it has been told; empty otherwise */
 };
 
@@ -35,83 +36,84 @@ struct pod_line {
 };
 
 struct journal {
-    char *dir;
-    int dir_fd;
+    char *dirs[DIRS_MAX]; /* where it was, and last where it is: more than one when it had to move */
+    size_t dir_count;
+    int dir_fd; /* of the last one */
     size_t segment_max;
     unsigned segments;
-    unsigned segment;   /* number of the current one */
-    bool has_own_facts; /* the current segment holds more than the repeated beginning */
+    unsigned segment;    /* number of the current one */
+    size_t segment_size; /* bytes of it, written and pending */
+    bool has_own_facts;  /* the current segment holds more than the repeated beginning */
     struct sink live, recording;
-    struct buf line; /* the fact being appended */
+    char *recording_path; /* NULL: none */
+    struct buf line;      /* the fact being appended */
     char *hello;
     size_t hello_length;
     struct pod_line *pods; /* in the order of their last change, so that their times do not decrease */
     struct problem note;   /* about a single fact; empty when there is none */
 };
 
-static void sink_init(struct sink *sink, int fd, char *what)
+static void sink_init(struct sink *sink, int fd)
 {
-    *sink = (struct sink){.fd = fd, .what = what};
+    *sink = (struct sink){.fd = fd};
     buf_init(&sink->pending, PENDING_MAX + FACT_LINE_MAX);
 }
 
-static void sink_stop(struct sink *sink, const char *reason)
-{
-    close(sink->fd);
-    sink->fd = -1;
-    buf_free(&sink->pending);
-    problem_set(&sink->note, STATUS_IO, "%s stopped: %s", sink->what, reason);
-}
-
-static void sink_free(struct sink *sink)
+static void sink_close(struct sink *sink)
 {
     if (sink->fd >= 0) {
         close(sink->fd);
     }
-    buf_free(&sink->pending);
-    mem_free(sink->what);
+    sink->fd = -1;
 }
 
-/* A file that was removed would take all bytes and keep none of them: that is found out by its count of names. */
-static void sink_write(struct sink *sink)
+static void sink_free(struct sink *sink)
 {
-    struct stat info;
+    sink_close(sink);
+    buf_free(&sink->pending);
+}
+
+/* Returns how many bytes were written; fewer than all with errno. */
+static size_t file_write(int fd, const char *bytes, size_t length)
+{
     size_t done = 0;
-    if (sink->fd < 0 || sink->pending.len == 0) {
-        return;
-    }
-    if (fstat(sink->fd, &info) == 0 && info.st_nlink == 0) {
-        sink_stop(sink, "its file was removed");
-        return;
-    }
-    while (done < sink->pending.len) {
-        ssize_t written = write(sink->fd, sink->pending.data + done, sink->pending.len - done);
+    while (done < length) {
+        ssize_t written = write(fd, bytes + done, length - done);
         if (written < 0 && errno != EINTR) {
-            sink_stop(sink, strerror(errno));
-            return;
+            break;
         }
         done += written > 0 ? (size_t)written : 0;
     }
+    return done;
+}
+
+/* Writes what is pending. False, with errno, when that failed; then the lines that are not whole in the file are still pending.
+ * A file that was removed would take all bytes and keep none of them: that is found out by its count of names, and is ENOENT. */
+static bool sink_write(struct sink *sink)
+{
+    struct stat info;
+    if (sink->fd < 0 || sink->pending.len == 0) {
+        return true;
+    }
+    if (fstat(sink->fd, &info) == 0 && info.st_nlink == 0) {
+        errno = ENOENT;
+        return false;
+    }
+    size_t done = file_write(sink->fd, sink->pending.data, sink->pending.len);
+    if (done < sink->pending.len) {
+        while (done > 0 && sink->pending.data[done - 1] != '\n') {
+            done--;
+        }
+        buf_drop(&sink->pending, done);
+        return false;
+    }
     buf_clear(&sink->pending);
+    return true;
 }
 
-static void sink_add(struct sink *sink, const char *bytes, size_t length)
+static const char *failure_words(int error)
 {
-    if (sink->pending.len >= PENDING_MAX) {
-        sink_write(sink);
-    }
-    if (sink->fd >= 0) {
-        buf_append(&sink->pending, bytes, length);
-        sink->size += length;
-    }
-}
-
-/* A line once more, marked. */
-static void sink_add_again(struct sink *sink, const char *line, size_t length)
-{
-    sink_add(sink, line, length - strlen("}\n"));
-    sink_add(sink, SEGMENT_AGAIN_MARK, SEGMENT_AGAIN_MARK_LENGTH);
-    sink_add(sink, "\n", 1);
+    return error == ENOENT ? "its file was removed" : strerror(error);
 }
 
 static bool sink_take_note(struct sink *sink, struct problem *note)
@@ -149,13 +151,14 @@ enum status journal_create(const char *dir, size_t segment_max, int segments, st
         return status;
     }
     struct journal *journal = mem_new(sizeof *journal);
-    journal->dir = mem_dup(dir);
+    journal->dirs[journal->dir_count++] = mem_dup(dir);
     journal->dir_fd = dir_fd;
     journal->segment_max = segment_max;
     journal->segments = segments > 1 ? (unsigned)segments : 1;
     journal->segment = 1;
-    sink_init(&journal->live, fd, journal_join("the journal in", ' ', dir));
-    sink_init(&journal->recording, -1, NULL);
+    journal_dir_bound(dir_fd, &journal->segment_max, &journal->segments);
+    sink_init(&journal->live, fd);
+    sink_init(&journal->recording, -1);
     buf_init(&journal->line, SIZE_MAX);
     *out = journal;
     return STATUS_OK;
@@ -169,38 +172,145 @@ enum status journal_record(struct journal *journal, const char *path, struct pro
                            errno == EEXIST ? "; a recording never overwrites" : "");
     }
     sink_free(&journal->recording);
-    sink_init(&journal->recording, fd, journal_join("the recording to", ' ', path));
+    sink_init(&journal->recording, fd);
+    mem_free(journal->recording_path);
+    journal->recording_path = mem_dup(path);
     return STATUS_OK;
 }
 
-/* Begins the next segment with what a reader needs who starts there, and removes the oldest. */
+/* A line once more, marked. */
+static void buf_add_again(struct buf *bytes, const char *line, size_t length)
+{
+    buf_append(bytes, line, length - strlen("}\n"));
+    buf_puts(bytes, SEGMENT_AGAIN_MARK "\n");
+}
+
+/* Begins segment `number` in this directory with what a reader needs who starts there, and with what is pending. Returns its file; -1 with errno, and then there is none. */
+static int segment_begin(struct journal *journal, int dir_fd, unsigned number)
+{
+    char name[SEGMENT_NAME_SIZE];
+    struct buf bytes;
+    const struct buf *pending = &journal->live.pending;
+    segment_name(name, number);
+    int fd = journal_file_create(dir_fd, name);
+    if (fd < 0) {
+        return -1;
+    }
+    buf_init(&bytes, SIZE_MAX);
+    bool begun = journal->hello != NULL && (pending->len < journal->hello_length ||
+                                            memcmp(pending->data, journal->hello, journal->hello_length) != 0);
+    if (begun) {
+        buf_add_again(&bytes, journal->hello, journal->hello_length);
+    }
+    for (struct pod_line *pod = begun ? journal->pods : NULL; pod != NULL; pod = pod->hh.next) {
+        buf_add_again(&bytes, pod->line, pod->length);
+    }
+    buf_append(&bytes, buf_str(pending), pending->len);
+    if (file_write(fd, buf_str(&bytes), bytes.len) < bytes.len) {
+        int error = errno;
+        close(fd);
+        unlinkat(dir_fd, name, 0);
+        errno = error;
+        fd = -1;
+    } else {
+        journal->segment = number;
+        journal->segment_size = bytes.len;
+        journal->has_own_facts = pending->len > 0;
+        buf_clear(&journal->live.pending);
+    }
+    buf_free(&bytes);
+    return fd;
+}
+
+/* Goes on in this fresh directory, if it can be written. Takes the path over. */
+static bool journal_settle(struct journal *journal, char *dir)
+{
+    struct sink *live = &journal->live;
+    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = dir_fd < 0 ? -1 : segment_begin(journal, dir_fd, journal->segment + 1);
+    if (fd < 0) {
+        rmdir(dir);
+        mem_free(dir);
+        if (dir_fd >= 0) {
+            close(dir_fd);
+        }
+        return false;
+    }
+    close(journal->dir_fd);
+    journal->dir_fd = dir_fd;
+    journal->dirs[journal->dir_count++] = dir;
+    journal_dir_bound(dir_fd, &journal->segment_max, &journal->segments);
+    live->fd = fd;
+    return true;
+}
+
+/* A device that is full or broken is that for all of its directories. */
+static bool device_is_spoilt(int error)
+{
+    return error == ENOSPC || error == EDQUOT || error == EIO || error == EROFS;
+}
+
+/* The live journal is the screen's only way to the engine: where it cannot be written any more it goes on elsewhere, with nothing lost that was pending. */
+static void journal_move(struct journal *journal, int error)
+{
+    struct sink *live = &journal->live;
+    struct stat info;
+    struct problem why;
+    bool moved = false;
+    char *from = mem_dup(journal_dir(journal));
+    problem_set(&why, STATUS_IO, "%s", failure_words(error));
+    const dev_t *avoid = device_is_spoilt(error) && fstat(journal->dir_fd, &info) == 0 ? &info.st_dev : NULL;
+    sink_close(live);
+    for (int place = 0; place < JOURNAL_REFUGES && !moved && journal->dir_count < DIRS_MAX; place++) {
+        char *dir = journal_refuge_make(place, avoid);
+        moved = dir != NULL && journal_settle(journal, dir);
+    }
+    if (moved) {
+        problem_set(&live->note, STATUS_IO, "%s: the journal goes on in %s instead of %s", why.text,
+                    journal_dir(journal), from);
+    } else {
+        problem_set(&live->note, STATUS_IO, "%s: the journal in %s stopped, and can go on nowhere else", why.text,
+                    from);
+        buf_free(&live->pending);
+    }
+    mem_free(from);
+}
+
+/* False when that failed: then the journal has moved, or stopped for good. */
+static bool live_write(struct journal *journal)
+{
+    bool written = sink_write(&journal->live);
+    if (!written) {
+        journal_move(journal, errno);
+    }
+    return written;
+}
+
+static void recording_write(struct journal *journal)
+{
+    struct sink *recording = &journal->recording;
+    if (!sink_write(recording)) {
+        problem_set(&recording->note, STATUS_IO, "the recording to %s stopped: %s", journal->recording_path,
+                    failure_words(errno));
+        sink_close(recording);
+        buf_free(&recording->pending);
+    }
+}
+
+/* Begins the next segment, and removes the oldest. */
 static void journal_rotate(struct journal *journal)
 {
     char name[SEGMENT_NAME_SIZE];
-    struct sink *live = &journal->live;
-    sink_write(live);
-    if (live->fd < 0) {
+    if (!live_write(journal)) {
         return;
     }
-    segment_name(name, journal->segment + 1);
-    int fd = journal_file_create(journal->dir_fd, name);
+    int fd = segment_begin(journal, journal->dir_fd, journal->segment + 1);
     if (fd < 0) {
-        sink_stop(live, strerror(errno));
+        journal_move(journal, errno);
         return;
     }
-    close(live->fd);
-    live->fd = fd;
-    live->size = 0;
-    journal->segment++;
-    journal->has_own_facts = false;
-    if (journal->hello != NULL) {
-        sink_add_again(live, journal->hello, journal->hello_length);
-    }
-    struct pod_line *pod, *next;
-    HASH_ITER(hh, journal->pods, pod, next)
-    {
-        sink_add_again(live, pod->line, pod->length);
-    }
+    sink_close(&journal->live);
+    journal->live.fd = fd;
     if (journal->segment > journal->segments) {
         segment_name(name, journal->segment - journal->segments);
         unlinkat(journal->dir_fd, name, 0);
@@ -240,26 +350,37 @@ static void journal_remember(struct journal *journal, const struct fact *fact)
 
 void journal_append(struct journal *journal, const struct fact *fact)
 {
-    struct sink *live = &journal->live;
+    const struct buf *line = &journal->line;
     buf_clear(&journal->line);
     if (fact_encode(fact, &journal->line) != STATUS_OK) {
         problem_set(&journal->note, STATUS_FULL, "a fact of kind %s was too long for the journal and is left out",
                     fact_kind_name(fact->kind));
         return;
     }
-    sink_add(&journal->recording, journal->line.data, journal->line.len);
-    if (live->fd >= 0 && journal->has_own_facts && live->size + journal->line.len > journal->segment_max) {
+    if (journal->recording.pending.len >= PENDING_MAX) {
+        recording_write(journal);
+    }
+    if (journal->recording.fd >= 0) {
+        buf_append(&journal->recording.pending, line->data, line->len);
+    }
+    if (journal->live.pending.len >= PENDING_MAX) {
+        live_write(journal);
+    }
+    if (journal->live.fd >= 0 && journal->has_own_facts && journal->segment_size + line->len > journal->segment_max) {
         journal_rotate(journal);
     }
-    sink_add(live, journal->line.data, journal->line.len);
-    journal->has_own_facts = true;
+    if (journal->live.fd >= 0) {
+        buf_append(&journal->live.pending, line->data, line->len);
+        journal->segment_size += line->len;
+        journal->has_own_facts = true;
+    }
     journal_remember(journal, fact);
 }
 
 bool journal_flush(struct journal *journal, struct problem *note)
 {
-    sink_write(&journal->live);
-    sink_write(&journal->recording);
+    live_write(journal);
+    recording_write(journal);
     if (journal->note.text[0] != '\0') {
         *note = journal->note;
         journal->note.text[0] = '\0';
@@ -277,7 +398,9 @@ void journal_close(struct journal *journal, bool keep)
     }
     journal_flush(journal, &ignored);
     if (!keep) {
-        journal_remove_dir(journal->dir);
+        for (size_t i = 0; i < journal->dir_count; i++) {
+            journal_remove_dir(journal->dirs[i]);
+        }
     }
     HASH_ITER(hh, journal->pods, pod, next)
     {
@@ -290,11 +413,19 @@ void journal_close(struct journal *journal, bool keep)
     close(journal->dir_fd);
     buf_free(&journal->line);
     mem_free(journal->hello);
-    mem_free(journal->dir);
+    mem_free(journal->recording_path);
+    for (size_t i = 0; i < journal->dir_count; i++) {
+        mem_free(journal->dirs[i]);
+    }
     mem_free(journal);
 }
 
 const char *journal_dir(const struct journal *journal)
 {
-    return journal->dir;
+    return journal->dirs[journal->dir_count - 1];
+}
+
+bool journal_goes_on(const struct journal *journal)
+{
+    return journal->live.fd >= 0;
 }

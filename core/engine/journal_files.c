@@ -8,9 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { SEGMENT_NUMBER_MAX = 99999999 };
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#endif
+
+enum {
+    SEGMENT_NUMBER_MAX = 99999999,
+    MEMORY_SEGMENT_MAX = 4 * 1024 * 1024,
+    MEMORY_MAX = 2 * MEMORY_SEGMENT_MAX /* all segments of a run, where they take the machine's memory */
+};
 
 /* ---- segments in their directory ---- */
 
@@ -131,11 +141,68 @@ static char *dir_in_state(const char *base, const char *below)
     return dir;
 }
 
+static bool dir_is_memory(int dir_fd)
+{
+#ifdef __linux__
+    struct statfs info;
+    return fstatfs(dir_fd, &info) == 0 &&
+           ((unsigned long)info.f_type == TMPFS_MAGIC || (unsigned long)info.f_type == RAMFS_MAGIC);
+#else
+    (void)dir_fd;
+    return false;
+#endif
+}
+
+void journal_dir_bound(int dir_fd, size_t *segment_max, unsigned *segments)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < *segment_max) {
+        *segment_max = (size_t)limit.rlim_cur;
+    }
+    if (!dir_is_memory(dir_fd)) {
+        return;
+    }
+    if (*segment_max > MEMORY_SEGMENT_MAX) {
+        *segment_max = MEMORY_SEGMENT_MAX;
+    }
+    if (*segment_max > 0 && *segments > MEMORY_MAX / *segment_max) {
+        *segments = (unsigned)(MEMORY_MAX / *segment_max);
+    }
+}
+
+/* The directory of a place; NULL when there is none. Its path goes over the control socket as one line. */
+static const char *refuge_base(int place)
+{
+    static const char *const NAMES[JOURNAL_REFUGES] = {"XDG_RUNTIME_DIR", NULL, "TMPDIR"};
+    static const char *const OTHERWISE[JOURNAL_REFUGES] = {NULL, "/dev/shm", "/tmp"};
+    const char *given = NAMES[place] != NULL ? getenv(NAMES[place]) : NULL;
+    return given != NULL && given[0] == '/' && strchr(given, '\n') == NULL ? given : OTHERWISE[place];
+}
+
+char *journal_refuge_make(int place, const dev_t *avoid)
+{
+    struct stat info;
+    const char *base = refuge_base(place);
+    errno = ENOENT;
+    if (base == NULL || stat(base, &info) != 0) {
+        return NULL;
+    }
+    if (avoid != NULL && info.st_dev == *avoid) {
+        errno = ENOSPC;
+        return NULL;
+    }
+    char *dir = journal_join(base, '/', "probetop-XXXXXX");
+    if (mkdtemp(dir) == NULL) {
+        mem_free(dir);
+        return NULL;
+    }
+    return dir;
+}
+
 enum status journal_make_dir(char **dir, struct problem *problem)
 {
     const char *state = getenv("XDG_STATE_HOME");
     const char *home = getenv("HOME");
-    const char *temporary = getenv("TMPDIR");
     *dir = NULL;
     if (state != NULL && state[0] == '/') {
         *dir = dir_in_state(state, "probetop");
@@ -143,19 +210,13 @@ enum status journal_make_dir(char **dir, struct problem *problem)
     if (*dir == NULL && home != NULL && home[0] == '/') {
         *dir = dir_in_state(home, ".local/state/probetop");
     }
-    if (*dir == NULL) {
-        *dir = journal_join(temporary != NULL && temporary[0] == '/' ? temporary : "/tmp", '/', "probetop-XXXXXX");
-        if (mkdtemp(*dir) == NULL) {
-            enum status status = problem_set(problem, status_from_errno(errno),
-                                             "no directory for the journal: %s: %s; set XDG_STATE_HOME or TMPDIR to a "
-                                             "directory that can be written",
-                                             *dir, strerror(errno));
-            mem_free(*dir);
-            *dir = NULL;
-            return status;
-        }
+    for (int place = JOURNAL_REFUGES; *dir == NULL && place-- > 0;) {
+        *dir = journal_refuge_make(place, NULL);
     }
-    return STATUS_OK;
+    return *dir != NULL ? STATUS_OK
+                        : problem_set(problem, STATUS_DENIED,
+                                      "no directory for the journal can be made anywhere; set XDG_STATE_HOME or TMPDIR "
+                                      "to a directory that can be written");
 }
 
 void journal_remove_dir(const char *dir)

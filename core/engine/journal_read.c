@@ -30,12 +30,17 @@ enum repeated {
     REPEATED_CONFIRM, /* it missed segments: they say who is still there */
 };
 
-struct journal_reader {
+struct reader_place {
     char *path;
-    int dir_fd;       /* -1: a single file */
-    int fd;           /* what is being read */
-    unsigned segment; /* its number */
-    int next_fd;      /* the segment after it, once there is one: then the present one does not grow any more */
+    int dir_fd; /* -1: a single file */
+};
+
+struct journal_reader {
+    struct reader_place *places; /* one, and one more for each move of the writer that was told */
+    size_t place_count, place;   /* place: the one being read */
+    int fd;                      /* what is being read */
+    unsigned segment;            /* its number */
+    int next_fd; /* the segment after it, once there is one: then the present one does not grow any more */
     unsigned next_segment;
     char *held;
     size_t cap, start, end; /* bytes[start..end) is read and not yet told */
@@ -47,6 +52,17 @@ struct journal_reader {
     bool note_due; /* a gap has to be told */
     struct known_pod *known;
 };
+
+static const char *reader_path(const struct journal_reader *reader)
+{
+    return reader->places[reader->place].path;
+}
+
+/* -1: it reads a single file. */
+static int reader_dir(const struct journal_reader *reader)
+{
+    return reader->places[reader->place].dir_fd;
+}
 
 static void reader_forget_known(struct journal_reader *reader)
 {
@@ -86,11 +102,11 @@ static enum status reader_complain(const struct journal_reader *reader, int64_t 
                                    enum status status, const char *sentence)
 {
     char name[SEGMENT_NAME_SIZE] = "";
-    if (reader->dir_fd >= 0) {
+    if (reader_dir(reader) >= 0) {
         name[0] = '/';
         segment_name(name + 1, reader->segment);
     }
-    return problem_set(problem, status, "%s%s:%lld: %s", reader->path, name, (long long)line, sentence);
+    return problem_set(problem, status, "%s%s:%lld: %s", reader_path(reader), name, (long long)line, sentence);
 }
 
 /* Reads more bytes behind those there are. AGAIN at the end of the file. */
@@ -150,19 +166,19 @@ static void reader_take(struct journal_reader *reader, size_t length)
 }
 
 /* Opens the lowest segment above `above`. It may be removed between being seen and being opened; then there is another. */
-static int reader_open_lowest(struct journal_reader *reader, unsigned above, unsigned *segment)
+static int segment_open_lowest(int dir_fd, unsigned above, unsigned *segment)
 {
     char name[SEGMENT_NAME_SIZE];
     int fd = -1;
     errno = ENOENT;
     for (int attempt = 0; attempt < OPEN_ATTEMPTS && fd < 0 && errno == ENOENT; attempt++) {
-        *segment = segment_lowest(reader->dir_fd, above);
+        *segment = segment_lowest(dir_fd, above);
         if (*segment == 0) {
             errno = ENOENT;
             return -1;
         }
         segment_name(name, *segment);
-        fd = journal_file_open(reader->dir_fd, name, O_NOFOLLOW);
+        fd = journal_file_open(dir_fd, name, O_NOFOLLOW);
     }
     return fd;
 }
@@ -175,23 +191,23 @@ static enum status reader_find_next(struct journal_reader *reader, struct proble
     char name[SEGMENT_NAME_SIZE];
     reader->next_segment = reader->segment + 1;
     segment_name(name, reader->next_segment);
-    reader->next_fd = journal_file_open(reader->dir_fd, name, O_NOFOLLOW);
+    reader->next_fd = journal_file_open(reader_dir(reader), name, O_NOFOLLOW);
     if (reader->next_fd < 0 && errno == ENOENT && fstat(reader->fd, &info) == 0 && info.st_nlink == 0) {
-        reader->next_fd = reader_open_lowest(reader, reader->segment, &reader->next_segment);
+        reader->next_fd = segment_open_lowest(reader_dir(reader), reader->segment, &reader->next_segment);
     }
     if (reader->next_fd >= 0) {
         return STATUS_OK;
     }
     return errno == ENOENT ? STATUS_AGAIN
-                           : problem_set(problem, STATUS_IO, "%s/%s: %s", reader->path, name, strerror(errno));
+                           : problem_set(problem, STATUS_IO, "%s/%s: %s", reader_path(reader), name, strerror(errno));
 }
 
-/* Moves on to the segment that was found. */
-static void reader_switch(struct journal_reader *reader)
+/* Moves on to the segment that was found. A number that was passed over is a gap. */
+static void reader_switch(struct journal_reader *reader, bool gap)
 {
-    bool gap = reader->next_segment != reader->segment + 1;
     int fd = reader->next_fd;
     reader->next_fd = -1;
+    gap = gap || reader->next_segment > reader->segment + 1;
     reader_begin(reader, fd, reader->next_segment);
     reader->repeated = gap ? REPEATED_CONFIRM : REPEATED_KNOWN;
     reader->note_due = gap;
@@ -200,17 +216,42 @@ static void reader_switch(struct journal_reader *reader)
     }
 }
 
+/* Follows the writer into the next directory. The first segment there has the number after the last one here, or that of one that was begun here in vain. AGAIN: there is no such directory. */
+static enum status reader_move(struct journal_reader *reader, bool gap, struct problem *problem)
+{
+    if (reader->place + 1 >= reader->place_count) {
+        return STATUS_AGAIN;
+    }
+    const struct reader_place *next = &reader->places[reader->place + 1];
+    int fd = segment_open_lowest(next->dir_fd, 0, &reader->next_segment);
+    if (fd < 0) {
+        return problem_set(problem, STATUS_IO, "%s: %s", next->path, strerror(errno));
+    }
+    if (reader->next_fd >= 0) {
+        close(reader->next_fd);
+    }
+    reader->next_fd = fd;
+    reader->place++;
+    reader_switch(reader, gap);
+    return STATUS_OK;
+}
+
 /* At the end of what there is. OK: there may be more now. */
 static enum status reader_advance(struct journal_reader *reader, struct problem *problem)
 {
-    if (reader->dir_fd < 0) {
+    if (reader_dir(reader) < 0) {
         return STATUS_AGAIN;
     }
     if (reader->next_fd < 0) {
         /* The writer may have added to the present one before it began the next: read to its end once more, then move on. */
-        return reader_find_next(reader, problem);
+        enum status status = reader_find_next(reader, problem);
+        if (status == STATUS_OK) {
+            return status;
+        }
+        enum status moved = reader_move(reader, status != STATUS_AGAIN, problem);
+        return moved == STATUS_AGAIN ? status : moved;
     }
-    reader_switch(reader);
+    reader_switch(reader, false);
     return STATUS_OK;
 }
 
@@ -218,7 +259,7 @@ static enum status reader_advance(struct journal_reader *reader, struct problem 
 static void reader_note_pod(struct journal_reader *reader, const struct fact *fact)
 {
     struct known_pod *pod;
-    if (reader->dir_fd < 0 || (fact->kind != FACT_POD && fact->kind != FACT_GONE)) {
+    if (reader_dir(reader) < 0 || (fact->kind != FACT_POD && fact->kind != FACT_GONE)) {
         return;
     }
     HASH_FIND(hh, reader->known, &fact->pod, sizeof fact->pod, pod);
@@ -273,12 +314,13 @@ static enum status reader_decode(struct journal_reader *reader, const char *line
     if (status != STATUS_OK) {
         return reader_complain(reader, reader->line, problem, status, inner.text);
     }
-    if (repeated_line && reader->repeated == REPEATED_CONFIRM) {
-        if (fact->kind == FACT_HELLO) {
-            fact_free(fact);
-            return STATUS_AGAIN;
-        }
-        fact->t = fact->t > reader->last_t ? fact->t : reader->last_t;
+    if (repeated_line && reader->repeated == REPEATED_CONFIRM && fact->kind == FACT_HELLO) {
+        fact_free(fact);
+        return STATUS_AGAIN;
+    }
+    /* what is repeated after a gap is older than what was read last, and what was pending at a move is older than what is repeated before it */
+    if (reader_dir(reader) >= 0 && fact->t < reader->last_t) {
+        fact->t = reader->last_t;
     }
     reader->last_t = fact->t;
     reader_note_pod(reader, fact);
@@ -320,7 +362,12 @@ enum status journal_next(struct journal_reader *reader, struct fact *fact, struc
             continue;
         }
         if (status == STATUS_IO) {
-            return reader_complain(reader, reader->line + 1, problem, status, strerror(errno));
+            reader_complain(reader, reader->line + 1, problem, status, strerror(errno));
+            status = reader_move(reader, true, NULL);
+            if (status != STATUS_OK) {
+                return STATUS_IO;
+            }
+            continue;
         }
         status = reader_advance(reader, problem);
         if (status != STATUS_OK) {
@@ -337,7 +384,7 @@ static enum status reader_check_head(struct journal_reader *reader, struct probl
     struct fact fact;
     struct problem inner = {0};
     enum status status = reader_peek(reader, &line, &length);
-    if (status == STATUS_AGAIN && reader->dir_fd >= 0) {
+    if (status == STATUS_AGAIN && reader_dir(reader) >= 0) {
         return STATUS_OK;
     }
     if (status == STATUS_IO) {
@@ -363,28 +410,38 @@ static enum status reader_check_head(struct journal_reader *reader, struct probl
 static enum status reader_open_first(struct journal_reader *reader, struct problem *problem)
 {
     unsigned segment = 0;
-    int fd =
-        reader->dir_fd >= 0 ? reader_open_lowest(reader, 0, &segment) : journal_file_open(AT_FDCWD, reader->path, 0);
+    int fd = -1;
+    for (size_t i = 0; i < reader->place_count && fd < 0; i++) {
+        reader->place = i;
+        fd = reader_dir(reader) >= 0 ? segment_open_lowest(reader_dir(reader), 0, &segment)
+                                     : journal_file_open(AT_FDCWD, reader_path(reader), 0);
+    }
     if (fd >= 0) {
         reader_begin(reader, fd, segment);
         return STATUS_OK;
     }
-    if (reader->dir_fd >= 0 && errno == ENOENT) {
+    if (reader_dir(reader) >= 0 && errno == ENOENT) {
         return problem_set(problem, STATUS_BAD_INPUT, "%s: no journal in this directory; expected journal-000001.jsonl",
-                           reader->path);
+                           reader_path(reader));
     }
     return errno == EINVAL
-               ? problem_set(problem, STATUS_BAD_INPUT, "%s: expected a file or a journal's directory", reader->path)
-               : problem_set(problem, status_from_errno(errno), "%s: %s", reader->path, strerror(errno));
+               ? problem_set(problem, STATUS_BAD_INPUT, "%s: expected a file or a journal's directory",
+                             reader_path(reader))
+               : problem_set(problem, status_from_errno(errno), "%s: %s", reader_path(reader), strerror(errno));
+}
+
+static void reader_add_place(struct journal_reader *reader, const char *path, int dir_fd)
+{
+    reader->places = mem_resize(reader->places, reader->place_count + 1, sizeof *reader->places);
+    reader->places[reader->place_count++] = (struct reader_place){mem_dup(path), dir_fd};
 }
 
 enum status journal_open(const char *path, struct journal_reader **out, struct problem *problem)
 {
     struct journal_reader *reader = mem_new(sizeof *reader);
-    reader->path = mem_dup(path);
     reader->fd = -1;
     reader->next_fd = -1;
-    reader->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    reader_add_place(reader, path, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     enum status status = reader_open_first(reader, problem);
     if (status == STATUS_OK) {
         status = reader_check_head(reader, problem);
@@ -395,6 +452,16 @@ enum status journal_open(const char *path, struct journal_reader **out, struct p
     }
     *out = reader;
     return status;
+}
+
+enum status journal_follow(struct journal_reader *reader, const char *dir, struct problem *problem)
+{
+    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir_fd < 0) {
+        return problem_set(problem, status_from_errno(errno), "the journal goes on in %s: %s", dir, strerror(errno));
+    }
+    reader_add_place(reader, dir, dir_fd);
+    return STATUS_OK;
 }
 
 enum status journal_rewind(struct journal_reader *reader)
@@ -416,10 +483,13 @@ void journal_reader_free(struct journal_reader *reader)
     }
     reader_close_files(reader);
     reader_forget_known(reader);
-    if (reader->dir_fd >= 0) {
-        close(reader->dir_fd);
+    for (size_t i = 0; i < reader->place_count; i++) {
+        if (reader->places[i].dir_fd >= 0) {
+            close(reader->places[i].dir_fd);
+        }
+        mem_free(reader->places[i].path);
     }
+    mem_free(reader->places);
     mem_free(reader->held);
-    mem_free(reader->path);
     mem_free(reader);
 }

@@ -187,7 +187,6 @@ static void child_become(const struct place *place, const struct birth *birth, c
     signal(SIGPIPE, SIG_DFL);
     if (birth && birth->file_size > 0) {
         struct rlimit limit = {birth->file_size, birth->file_size};
-        signal(SIGXFSZ, SIG_IGN); /* write() then says EFBIG, as on a full disk */
         setrlimit(RLIMIT_FSIZE, &limit);
     }
     execv(program, argv);

@@ -297,6 +297,64 @@ static void test_live_back_in_time(void **state)
     feed_free(feed);
 }
 
+/* The journal has to move: the picture goes on with what happened meanwhile. */
+static void test_live_moves(void **state)
+{
+    struct place *place = *state;
+    struct problem note = {""};
+    char path[192];
+    append_hello(place);
+    append_pod(place, 1 * S);
+    append_probe(place, 2 * S, OUTCOME_OK);
+    struct feed *feed = feed_open(journal_dir(place->journal), true, 1);
+    pump_all(feed);
+    setenv("XDG_RUNTIME_DIR", place->dir, 1);
+    snprintf(path, sizeof path, "%s/journal-000001.jsonl", journal_dir(place->journal));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(journal_dir(place->journal)), 0);
+    struct fact fact;
+    fact_init(&fact, FACT_NOTE, 0);
+    fact.t = 3 * S;
+    journal_append(place->journal, &fact);
+    assert_true(journal_flush(place->journal, &note));
+    append_probe(place, 4 * S, OUTCOME_OK);
+    assert_false(feed_pump(feed, PLENTY)); /* nobody has told it yet */
+    feed_follow(feed, journal_dir(place->journal));
+    assert_true(feed_pump(feed, PLENTY));
+    assert_string_equal(feed_problem(feed), "");
+    assert_int_equal(probes(feed), 2);
+    assert_int_equal(feed_fleet(feed)->count, 1);
+    append_probe(place, 5 * S, OUTCOME_OK);
+    pump_all(feed);
+    assert_int_equal(probes(feed), 3);
+    feed_follow(feed, "/nonexistent");
+    assert_non_null(strstr(feed_problem(feed), "/nonexistent"));
+    feed_free(feed);
+}
+
+/* The journal has stopped for good: what is in it is still shown, and then time stands. */
+static void test_live_lost(void **state)
+{
+    struct place *place = *state;
+    append_hello(place);
+    append_pod(place, 1 * S);
+    append_probe(place, 2 * S, OUTCOME_OK);
+    struct feed *feed = feed_open(journal_dir(place->journal), true, 1);
+    feed_lose(feed);
+    pump_all(feed);
+    assert_int_equal(probes(feed), 1);
+    assert_true(feed_at_end(feed));
+    assert_int_equal(feed_now(feed), 2 * S);
+    feed_seek(feed, 1 * S); /* the past is still there */
+    pump_all(feed);
+    assert_int_equal(feed_now(feed), 1 * S);
+    assert_int_equal(probes(feed), 0);
+    feed_seek(feed, INT64_MAX);
+    pump_all(feed);
+    assert_int_equal(feed_now(feed), 2 * S);
+    feed_free(feed);
+}
+
 /* ---- both ---- */
 
 static void report(struct feed *feed, struct buf *out)
@@ -374,6 +432,8 @@ int main(void)
         WITH_PLACE(test_live_follows),
         WITH_PLACE(test_live_held),
         WITH_PLACE(test_live_back_in_time),
+        WITH_PLACE(test_live_moves),
+        WITH_PLACE(test_live_lost),
         WITH_PLACE(test_same_end),
         WITH_PLACE(test_broken_line),
     };

@@ -3,10 +3,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/journal_files.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -38,23 +40,23 @@ static int place_make(void **state)
         return -1;
     }
     snprintf(place->file, sizeof place->file, "%s/recording.jsonl", place->dir);
+    setenv("XDG_RUNTIME_DIR", place->dir, 1); /* where a journal goes on first that cannot stay */
     *state = place;
     return 0;
+}
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *walk)
+{
+    (void)about;
+    (void)kind;
+    (void)walk;
+    return remove(path);
 }
 
 static int place_remove(void **state)
 {
     struct place *place = *state;
-    DIR *list = opendir(place->dir);
-    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", place->dir, entry->d_name);
-        unlink(path);
-    }
-    if (list != NULL) {
-        closedir(list);
-    }
-    rmdir(place->dir);
+    nftw(place->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     mem_free(place);
     return 0;
 }
@@ -557,7 +559,7 @@ static void test_create_refuses(void **state)
     unlink(path);
 }
 
-/* A planted link in the place of the next segment stops the journal, and the link's target is not touched. */
+/* A planted link in the place of the next segment makes the journal go elsewhere, and the link's target is not touched. */
 static void test_rotation_refuses_symlink(void **state)
 {
     struct place *place = *state;
@@ -571,44 +573,51 @@ static void test_rotation_refuses_symlink(void **state)
         append_note(journal, i, "filling");
     }
     assert_true(journal_flush(journal, &note));
-    assert_non_null(strstr(note.text, "stopped"));
+    assert_non_null(strstr(note.text, "the journal goes on in"));
     assert_false(there_is(place->dir, "elsewhere"));
     journal_close(journal, true);
+}
+
+/* ---- disks that are full ---- */
+
+/* The largest that any file of this process may be; 0: as before. */
+static void limit_files(rlim_t most)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = most > 0 ? most : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 static void test_full_disk(void **state)
 {
     struct place *place = *state;
-    struct problem note = {0};
-    struct rlimit old, small;
+    struct problem note = {0}, other = {0}, third = {0};
     char told[65536];
     struct journal *journal = create(place->dir, JOURNAL_SEGMENT_MAX, 2);
     assert_int_equal(journal_record(journal, place->file, &note), STATUS_OK);
     append_hello(journal);
     append_note(journal, 1, "kept");
     flush_quietly(journal);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    small = old;
-    small.rlim_cur = 4096;
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    limit_files(4096);
     for (int i = 0; i < 200; i++) {
         append_note(journal, 10 + i, "more than there is room for");
     }
     bool first = journal_flush(journal, &note);
-    struct problem other = {0};
     bool second = journal_flush(journal, &other);
-    struct problem third = {0};
     append_note(journal, 1000, "after");
     bool more = journal_flush(journal, &third);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    signal(SIGXFSZ, handler);
+    limit_files(0);
     /* Once a file, and then never again. */
     assert_true(first);
     assert_true(second);
     assert_false(more);
     assert_non_null(strstr(note.text, "the journal in "));
     assert_non_null(strstr(note.text, strerror(EFBIG)));
+    assert_non_null(strstr(note.text, "can go on nowhere else")); /* no file takes so much at once */
+    assert_false(journal_goes_on(journal));
+    assert_string_equal(journal_dir(journal), place->dir);
     assert_non_null(strstr(other.text, "the recording to "));
     /* What was written before can be read; the torn line at the end is nothing. */
     struct journal_reader *reader = open_reader(place->file);
@@ -616,6 +625,242 @@ static void test_full_disk(void **state)
     assert_memory_equal(told, "hello note:kept note:more", 25);
     journal_reader_free(reader);
     journal_close(journal, true);
+}
+
+/* Follows the writer as the control socket would tell it to. */
+static void follow(struct journal *journal, struct journal_reader *reader, char *dir, size_t size)
+{
+    struct problem problem = {0};
+    if (strcmp(dir, journal_dir(journal)) != 0) {
+        snprintf(dir, size, "%s", journal_dir(journal));
+        assert_int_equal(journal_follow(reader, dir, &problem), STATUS_OK);
+    }
+}
+
+/* Reads on behind what was told already. */
+static void read_on(struct journal_reader *reader, char *told, size_t size)
+{
+    size_t used = strlen(told), gap = used > 0 ? 1 : 0;
+    read_all(reader, told + used + gap, size - used - gap);
+    if (gap > 0 && told[used + 1] != '\0') {
+        told[used] = ' ';
+    }
+}
+
+static void test_goes_on_elsewhere(void **state)
+{
+    struct place *place = *state;
+    struct problem note = {0};
+    struct stat info;
+    char told[4096], dir[128], expected[4096] = "hello pod1=a";
+    char run[128];
+    snprintf(run, sizeof run, "%s/run", place->dir);
+    assert_int_equal(mkdir(run, 0700), 0);
+    struct journal *journal = create(run, JOURNAL_SEGMENT_MAX, 20);
+    struct journal_reader *reader = open_reader(run);
+    append_hello(journal);
+    append_pod(journal, 1, 1, "a");
+    flush_quietly(journal);
+    limit_files(1000);
+    int notes = 0;
+    for (int i = 0; i < 60; i++) {
+        char sentence[16];
+        snprintf(sentence, sizeof sentence, "n%d", i);
+        append_note(journal, 10 + i, sentence);
+        snprintf(expected + strlen(expected), sizeof expected - strlen(expected), " note:n%d", i);
+        if (i % 5 == 4) {
+            notes += journal_flush(journal, &note) ? 1 : 0;
+        }
+    }
+    limit_files(0);
+    assert_int_equal(notes, 1); /* the limit is known where it goes on: there it rotates in time */
+    assert_non_null(strstr(note.text, "the journal goes on in "));
+    assert_non_null(strstr(note.text, journal_dir(journal)));
+    assert_true(journal_goes_on(journal));
+    snprintf(dir, sizeof dir, "%s", run);
+    assert_int_equal(strncmp(journal_dir(journal), place->dir, strlen(place->dir)), 0);
+    assert_int_equal(lstat(journal_dir(journal), &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0700);
+    /* Who is not told stays where he is; who is told later misses nothing that is there. */
+    told[0] = '\0';
+    read_on(reader, told, sizeof told);
+    assert_string_not_equal(told, expected);
+    assert_memory_equal(told, expected, strlen(told));
+    follow(journal, reader, dir, sizeof dir);
+    read_on(reader, told, sizeof told);
+    assert_string_equal(told, expected);
+    /* And again from the beginning, through both. */
+    assert_int_equal(journal_rewind(reader), STATUS_OK);
+    read_all(reader, told, sizeof told);
+    assert_string_equal(told, expected);
+    journal_reader_free(reader);
+    /* Who begins there has everybody. */
+    reader = open_reader(dir);
+    read_all(reader, told, sizeof told);
+    assert_memory_equal(told, "hello pod1=a note:", 18);
+    journal_reader_free(reader);
+    journal_close(journal, false);
+    assert_int_not_equal(lstat(dir, &info), 0);
+    assert_int_not_equal(lstat(run, &info), 0);
+}
+
+/* Size of the newest segment. */
+static off_t newest_size(const char *dir)
+{
+    char path[192], name[SEGMENT_NAME_SIZE];
+    struct stat info = {.st_size = 0};
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    unsigned newest = 0;
+    for (unsigned number; (number = segment_lowest(fd, newest)) != 0;) {
+        newest = number;
+    }
+    close(fd);
+    segment_name(name, newest);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(stat(path, &info), 0);
+    return info.st_size;
+}
+
+/* One random fact, and the word for it behind `expected`. */
+static void append_any(struct journal *journal, int64_t t, uint32_t seed, char *expected, size_t size)
+{
+    uint32_t id = 1 + (seed >> 20) % 5;
+    size_t used = strlen(expected);
+    if (seed >> 30 == 0) {
+        append_pod(journal, t, id, "some-name");
+        snprintf(expected + used, size - used, " pod%u=some-name", id);
+    } else if (seed >> 30 == 1) {
+        append_gone(journal, t, id);
+        snprintf(expected + used, size - used, " gone%u", id);
+    } else {
+        append_note(journal, t, "what happens in between");
+        snprintf(expected + used, size - used, " note:what happens in between");
+    }
+}
+
+/* Wherever in a line the disk was full, and however far the reader was: it is told everything once, in order. */
+static void test_nothing_is_lost_on_the_way(void **state)
+{
+    struct place *place = *state;
+    uint32_t seed = 7;
+    int moves = 0;
+    for (int round = 0; round < 40; round++) {
+        static char told[64 * 1024], expected[64 * 1024];
+        char dir[128], run[128];
+        struct problem note;
+        int left = 3; /* after that it stops */
+        snprintf(run, sizeof run, "%s/run-%d", place->dir, round);
+        assert_int_equal(mkdir(run, 0700), 0);
+        struct journal *journal = create(run, 2500 + 497 * (size_t)round, 1000);
+        struct journal_reader *reader = open_reader(run);
+        snprintf(dir, sizeof dir, "%s", run);
+        append_hello(journal);
+        snprintf(expected, sizeof expected, "hello");
+        told[0] = '\0';
+        for (int i = 0; i < 500; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            append_any(journal, i, seed, expected, sizeof expected);
+            if ((seed >> 8) % 64 == 0 && newest_size(dir) > 2000 && left > 0) {
+                left--;
+                limit_files((rlim_t)newest_size(dir) + (seed >> 16) % 100 + 1);
+            }
+            if ((seed >> 8) % 8 == 0) {
+                moves += journal_flush(journal, &note) ? 1 : 0;
+                follow(journal, reader, dir, sizeof dir);
+            }
+            limit_files(0);
+            if ((seed >> 12) % 16 == 0) {
+                read_on(reader, told, sizeof told);
+            }
+        }
+        journal_flush(journal, &note);
+        follow(journal, reader, dir, sizeof dir);
+        read_on(reader, told, sizeof told);
+        assert_string_equal(told, expected);
+        assert_int_equal(journal_rewind(reader), STATUS_OK);
+        read_all(reader, told, sizeof told);
+        assert_string_equal(told, expected);
+        journal_reader_free(reader);
+        journal_close(journal, false);
+    }
+    assert_true(moves > 40);
+}
+
+/* On the very first write: then the hello itself is still pending. */
+static void test_full_from_the_start(void **state)
+{
+    struct place *place = *state;
+    struct problem note = {0};
+    char told[512], dir[128], path[128];
+    struct journal *journal = create(place->dir, JOURNAL_SEGMENT_MAX, 2);
+    struct journal_reader *reader = open_reader(place->dir);
+    snprintf(dir, sizeof dir, "%s", place->dir);
+    snprintf(path, sizeof path, "%s/journal-000001.jsonl", place->dir);
+    assert_int_equal(unlink(path), 0);
+    append_hello(journal);
+    append_pod(journal, 1, 1, "a");
+    assert_true(journal_flush(journal, &note));
+    follow(journal, reader, dir, sizeof dir);
+    read_all(reader, told, sizeof told);
+    assert_string_equal(told, "hello pod1=a");
+    journal_reader_free(reader);
+    reader = open_reader(dir);
+    read_all(reader, told, sizeof told);
+    assert_string_equal(told, "hello pod1=a");
+    journal_reader_free(reader);
+    journal_close(journal, false);
+}
+
+/* What was lost between two places is a gap, and who went away in it is gone. */
+static void test_gap_on_the_way(void **state)
+{
+    struct place *place = *state;
+    struct problem note = {0};
+    char told[4096], dir[128], path[160];
+    snprintf(dir, sizeof dir, "%s/run", place->dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    struct journal *journal = create(dir, 200, 100);
+    struct journal_reader *reader = open_reader(dir);
+    append_hello(journal);
+    append_pod(journal, 1, 1, "stays");
+    append_pod(journal, 2, 2, "goes");
+    flush_quietly(journal);
+    read_all(reader, told, sizeof told);
+    append_note(journal, 3, "unseen, and more than a segment");
+    append_gone(journal, 4, 2);
+    append_note(journal, 5, "unseen, and more than a segment");
+    append_note(journal, 6, "unseen, and more than a segment");
+    flush_quietly(journal);
+    for (unsigned number = 1; number < 20; number++) {
+        snprintf(path, sizeof path, "%s/journal-%06u.jsonl", dir, number);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(dir), 0);
+    append_note(journal, 7, "seen");
+    assert_true(journal_flush(journal, &note));
+    assert_non_null(strstr(note.text, "removed"));
+    follow(journal, reader, dir, sizeof dir);
+    read_all(reader, told, sizeof told);
+    /* the segment it was reading is still there for it, the others are not */
+    assert_string_equal(told, "note:unseen, and more than a note:this reader fell behind pod1=stays gone2 note:seen");
+    journal_reader_free(reader);
+    journal_close(journal, false);
+}
+
+static void test_refuge_is_elsewhere(void **state)
+{
+    struct place *place = *state;
+    struct stat info;
+    assert_int_equal(stat(place->dir, &info), 0);
+    char *dir = journal_refuge_make(0, NULL);
+    assert_non_null(dir);
+    assert_int_equal(strncmp(dir, place->dir, strlen(place->dir)), 0);
+    mem_free(dir);
+    assert_null(journal_refuge_make(0, &info.st_dev)); /* the same device is full there too */
+    setenv("XDG_RUNTIME_DIR", "relative", 1);
+    assert_null(journal_refuge_make(0, NULL));
+    setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
+    assert_null(journal_refuge_make(0, NULL));
 }
 
 static void test_removed_under_the_writer(void **state)
@@ -632,12 +877,17 @@ static void test_removed_under_the_writer(void **state)
     append_note(journal, 1, "x");
     assert_true(journal_flush(journal, &note));
     assert_non_null(strstr(note.text, "removed"));
+    assert_non_null(strstr(note.text, "the journal goes on in"));
     assert_false(journal_flush(journal, &note));
-    append_note(journal, 2, "y"); /* the recording goes on */
+    append_note(journal, 2, "y"); /* the recording is none the wiser */
     flush_quietly(journal);
     struct journal_reader *reader = open_reader(place->file);
     read_all(reader, told, sizeof told);
     assert_string_equal(told, "hello note:x note:y");
+    journal_reader_free(reader);
+    reader = open_reader(journal_dir(journal));
+    read_all(reader, told, sizeof told);
+    assert_string_equal(told, "hello note:x note:y"); /* the hello is repeated there */
     journal_reader_free(reader);
     journal_close(journal, true);
 }
@@ -862,19 +1112,18 @@ static void test_make_dir(void **state)
     rmdir(dir);
     mem_free(dir);
     setenv("TMPDIR", place->file, 1);
-    assert_int_not_equal(journal_make_dir(&dir, &problem), STATUS_OK);
-    assert_null(dir);
-    assert_non_null(strstr(problem.text, "XDG_STATE_HOME"));
+    assert_int_equal(journal_make_dir(&dir, &problem), STATUS_OK); /* in memory, then: any place will do */
+    rmdir(dir);
+    mem_free(dir);
     /* Nor is one used where others may write. */
     snprintf(prefix, sizeof prefix, "%s/state/probetop", place->dir);
     assert_int_equal(chmod(prefix, 0777), 0);
     snprintf(prefix, sizeof prefix, "%s/state", place->dir);
     setenv("XDG_STATE_HOME", prefix, 1);
-    assert_int_not_equal(journal_make_dir(&dir, &problem), STATUS_OK);
-    snprintf(prefix, sizeof prefix, "%s/state/probetop", place->dir);
-    rmdir(prefix);
-    snprintf(prefix, sizeof prefix, "%s/state", place->dir);
-    rmdir(prefix);
+    assert_int_equal(journal_make_dir(&dir, &problem), STATUS_OK);
+    assert_null(strstr(dir, prefix));
+    rmdir(dir);
+    mem_free(dir);
 }
 
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, place_make, place_remove)
@@ -896,6 +1145,11 @@ int main(void)
         PLACED(test_create_refuses),
         PLACED(test_rotation_refuses_symlink),
         PLACED(test_full_disk),
+        PLACED(test_goes_on_elsewhere),
+        PLACED(test_nothing_is_lost_on_the_way),
+        PLACED(test_full_from_the_start),
+        PLACED(test_gap_on_the_way),
+        PLACED(test_refuge_is_elsewhere),
         PLACED(test_removed_under_the_writer),
         PLACED(test_what_is_no_journal),
         PLACED(test_fifo_does_not_block),
