@@ -79,7 +79,7 @@ static void help_lanes(struct help_page *page)
     help_add(page, STYLE_MUTED, "–", "the pod has no such probe");
     help_add(page, STYLE_WARN, "!", "the probe broke on the way; the kubelet throws such an answer away");
     help_add(page, STYLE_UNKNOWN, "?", "not known: no tunnel, or our own fault; never counted against the pod");
-    help_add(page, STYLE_TEXT, "▁ to █", "latency as a share of timeoutSeconds: an eighth, to the limit");
+    help_add(page, STYLE_TEXT, "▁ to █", "what answers took of timeoutSeconds (time/limit): an eighth, to all of it");
 }
 
 static void help_words(struct help_page *page)
@@ -91,7 +91,12 @@ static void help_words(struct help_page *page)
     help_add(page, STYLE_TEXT, "start-up 11:30",
              "what is left of the startup probe's budget before the container is killed");
     help_add(page, STYLE_TEXT, "done in 4:20", "an estimate from the log's counts at the rate seen so far");
+    help_add(page, STYLE_TEXT, "shards in 4:02",
+             "an estimate for this part of loading; how long the rest takes is not known");
     help_add(page, STYLE_TEXT, "too slow", "at this rate loading will not be done before the budget is over");
+    help_add(page, STYLE_TEXT, "starts again", "the kubelet's back-off after a crash, by its own words");
+    help_add(page, STYLE_TEXT, "LATELY", "what happened to the pods of the list: ✗ bad, ! needs a look, ✓ good");
+    help_add(page, STYLE_TEXT, "7x", "this simulated fleet runs 7 times as fast as life");
     help_add(page, STYLE_TEXT, "~", "a guess: when the container started is not known");
     help_add(page, STYLE_TEXT, "0.81s of 1s", "99 of 100 answers took up to 0.81 s, and timeoutSeconds is 1");
     help_add(page, STYLE_TEXT, "–", "not known; never 0");

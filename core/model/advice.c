@@ -1009,8 +1009,10 @@ static bool advise_ready(struct speech *speech)
         witness = witness || (pod_lane_fails(pod, (enum lane_kind)i, speech->now) && pod->lanes[i].streak >= 2);
     }
     if (threatened || witness) {
-        speech_say(speech, POSSIBLE, "still Ready, but %s",
-                   threatened ? "its probes have begun to fail" : "our own witness fails");
+        speech_say(speech, pod->refused_now ? LIKELY : POSSIBLE, "still Ready, but %s",
+                   pod->refused_now ? "nothing listens on the port any more"
+                   : threatened     ? "its probes have begun to fail"
+                                    : "our own witness fails");
         why_failing(speech);
         next_of_pod(speech);
         command(speech, false, threatened ? lane : LANE_HEALTH);

@@ -304,7 +304,7 @@ static void stage_happened(struct fold *fold, enum stage before, bool first, int
     bool climbs = pod->stage >= STAGE_API_UP && pod->stage <= STAGE_READY && before < pod->stage;
     if (climbs && pod->seen_loading) {
         snprintf(took, sizeof took, " after %s", clock_age(fold->t - pod->run_began, age, sizeof age));
-    } else if (!climbs && in_stage >= 0) {
+    } else if (!climbs && in_stage >= SECOND_US) {
         snprintf(took, sizeof took, " after %s of %s", clock_age(in_stage, age, sizeof age), stage_word(before));
     }
     pod_happened(fold, fold->t, HAPPENED_STAGE, mood, "became %s%s%s%s", stage_word(pod->stage), took, colon, reason);
