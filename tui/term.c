@@ -28,8 +28,8 @@ struct term {
     SCREEN *screen;
     FILE *out; /* curses' own copy of standard output */
     int frame; /* a file in memory that takes a frame's bytes, so that they leave in one piece; -1: they leave as they come */
-    char *bytes; /* of a frame */
-    size_t bytes_size;
+    char *frame_data; /* its bytes */
+    size_t frame_room;
     bool coloured, default_colours;
     int columns, rows;
     bool all;            /* the next show paints everything */
@@ -159,7 +159,7 @@ void term_close(struct term *term)
     if (term->frame >= 0)
         close(term->frame);
     canvas_free(&term->shown);
-    mem_free(term->bytes);
+    mem_free(term->frame_data);
     mem_free(term);
 }
 
@@ -386,12 +386,12 @@ static void frame_write(struct term *term)
     dup2(terminal, fd);
     close(terminal);
     off_t size = lseek(term->frame, 0, SEEK_CUR);
-    if (size > 0 && (size_t)size > term->bytes_size) {
-        term->bytes_size = (size_t)size * 2;
-        term->bytes = mem_resize(term->bytes, term->bytes_size, 1);
+    if (size > 0 && (size_t)size > term->frame_room) {
+        term->frame_room = (size_t)size * 2;
+        term->frame_data = mem_resize(term->frame_data, term->frame_room, 1);
     }
-    ssize_t got = size > 0 ? pread(term->frame, term->bytes, (size_t)size, 0) : 0;
-    write_all(fd, term->bytes, got > 0 ? (size_t)got : 0);
+    ssize_t got = size > 0 ? pread(term->frame, term->frame_data, (size_t)size, 0) : 0;
+    write_all(fd, term->frame_data, got > 0 ? (size_t)got : 0);
     lseek(term->frame, 0, SEEK_SET);
 }
 
