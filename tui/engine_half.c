@@ -80,6 +80,8 @@ enum status engine_half_journal(const struct options *options, struct journal **
         status = journal_record(*out, options->record_path, problem);
     if (status != STATUS_OK && *out)
         journal_close(*out, false);
+    else if (*out && options->keep_journal)
+        journal_keep(*out);
     if (status != STATUS_OK)
         *out = NULL;
     mem_free(dir);

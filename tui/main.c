@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HELP_BYTES_MAX = 64 * 1024 };
+enum { HELP_BYTES_MAX = 64 * 1024, JOURNALS_BYTES_MAX = 1024 * 1024 };
 
 static void complain(const char *sentence)
 {
@@ -64,6 +64,32 @@ static int print_stories(void)
         buf_printf(&out, "%-15s %s\n", stories[i].name, stories[i].sentence);
     int code = print_all(&out);
     buf_free(&out);
+    return code;
+}
+
+/* What replay can show. */
+static int print_journals(void)
+{
+    struct journal_run *runs;
+    size_t count = journal_runs(&runs), told = 0;
+    struct buf out;
+    buf_init(&out, JOURNALS_BYTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        char moment[32];
+        if (runs[i].bytes == 0)
+            continue;
+        clock_format(runs[i].written, CLOCK_ISO_UTC, moment, sizeof moment);
+        if (told++ == 0)
+            buf_printf(&out, "%-20s  %8s  %-7s  %s\n", "LAST WRITE", "SIZE", "RUN", "JOURNAL");
+        buf_printf(&out, "%-20s  %5llu KB  %-7s  %s\n", moment, (unsigned long long)(runs[i].bytes + 999) / 1000,
+                   runs[i].live ? "live" : "over", runs[i].dir);
+    }
+    if (told == 0)
+        complain("no journal to replay: a run leaves one when it is killed or was given --keep-journal; a recording is "
+                 "shown by probetop replay FILE");
+    int code = told > 0 ? print_all(&out) : 2;
+    buf_free(&out);
+    journal_runs_free(runs, count);
     return code;
 }
 
@@ -127,9 +153,13 @@ static int run(struct options *options)
     case COMMAND_CHECK:
         problems_print(options);
         return check_run(options);
+    case COMMAND_REPLAY:
+        if (!options->replay_path)
+            return print_journals();
+        on_screen = screen_is_possible(options);
+        break;
     case COMMAND_WATCH:
     case COMMAND_DEMO:
-    case COMMAND_REPLAY:
         on_screen = screen_is_possible(options);
         break;
     }

@@ -70,7 +70,8 @@ static const struct flag FLAGS[FLAG_COUNT] = {
     X("demo", COMMAND_DEMO, "[STORY]", "the dashboard over a simulated fleet: no cluster, no server needed")           \
     X("check", COMMAND_CHECK, "[NAME=URL | URL ...]", "probe everything once, print it; exit 1 when one is unwell")    \
     X("record", COMMAND_WATCH, "FILE [demo STORY | NAME=URL | URL ...]", "the same as --record FILE")                  \
-    X("replay", COMMAND_REPLAY, "FILE", "show a recording (or the journal of a run that was killed)")
+    X("replay", COMMAND_REPLAY, "[FILE]",                                                                              \
+      "show a recording or a run's journal; without FILE: say which journals there are")
 
 struct word {
     const char *name;
@@ -546,11 +547,10 @@ static enum status words_demo(const struct found *found, struct options *out, st
 
 static enum status words_replay(const struct found *found, struct options *out, struct problem *problem)
 {
-    if (found->word_count == 0)
-        return problem_set(problem, STATUS_BAD_INPUT, "replay needs the recording to show: probetop replay FILE");
     if (found->word_count > 1)
         return words_too_many(found, 1, problem);
-    replace_string(&out->replay_path, found->words[0]);
+    if (found->word_count == 1)
+        replace_string(&out->replay_path, found->words[0]);
     out->speed = 1;
     return STATUS_OK;
 }

@@ -22,9 +22,9 @@ struct options {
     enum command command;
     struct endpoints endpoints; /* from arguments, and from the file where no argument names any */
     struct sim_options sim;
-    double speed;      /* 0: the story's default (demo), 1 (replay) */
-    char *record_path; /* NULL: none */
-    char *replay_path;
+    double speed;         /* 0: the story's default (demo), 1 (replay) */
+    char *record_path;    /* NULL: none */
+    char *replay_path;    /* NULL: tell which journals there are */
     int64_t check_for_us; /* 0: until each probe has answered once */
     enum report_format format;
     bool ascii, ascii_given;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/fact_json.h"
 #include "engine/journal_files.h"
+#include "engine/journal_runs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,11 @@ struct sink {
     struct problem note; /* why it was stopped, until it has been told; empty otherwise */
 };
 
+struct run_dir {
+    char *path;
+    int lock; /* held as long as there may be readers */
+};
+
 struct pod_line {
     uint32_t id;
     char *line;
@@ -36,9 +42,10 @@ struct pod_line {
 };
 
 struct journal {
-    char *dirs[DIRS_MAX]; /* where it was, and last where it is: more than one when it had to move */
+    struct run_dir dirs[DIRS_MAX]; /* where it was, and last where it is: more than one when it had to move */
     size_t dir_count;
     int dir_fd; /* of the last one */
+    bool kept;  /* the user asked for it */
     size_t segment_max;
     unsigned segments;
     unsigned segment;    /* number of the current one */
@@ -59,11 +66,16 @@ static void sink_init(struct sink *sink, int fd)
     buf_init(&sink->pending, PENDING_MAX + FACT_LINE_MAX);
 }
 
+static void close_if_open(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 static void sink_close(struct sink *sink)
 {
-    if (sink->fd >= 0) {
-        close(sink->fd);
-    }
+    close_if_open(sink->fd);
     sink->fd = -1;
 }
 
@@ -144,19 +156,24 @@ enum status journal_create(const char *dir, size_t segment_max, int segments, st
     }
     segment_name(name, 1);
     fd = journal_file_create(dir_fd, name);
-    if (fd < 0) {
+    int lock = fd < 0 ? -1 : run_lock(dir_fd);
+    if (lock < 0) {
         enum status status =
             problem_set(problem, status_from_errno(errno), "the journal %s/%s: %s", dir, name, strerror(errno));
+        if (fd >= 0) {
+            unlinkat(dir_fd, name, 0);
+            close(fd);
+        }
         close(dir_fd);
         return status;
     }
     struct journal *journal = mem_new(sizeof *journal);
-    journal->dirs[journal->dir_count++] = mem_dup(dir);
+    journal->dirs[journal->dir_count++] = (struct run_dir){mem_dup(dir), lock};
     journal->dir_fd = dir_fd;
     journal->segment_max = segment_max;
     journal->segments = segments > 1 ? (unsigned)segments : 1;
     journal->segment = 1;
-    journal_dir_bound(dir_fd, &journal->segment_max, &journal->segments);
+    run_bound(dir_fd, &journal->segment_max, &journal->segments);
     sink_init(&journal->live, fd);
     sink_init(&journal->recording, -1);
     buf_init(&journal->line, SIZE_MAX);
@@ -176,6 +193,12 @@ enum status journal_record(struct journal *journal, const char *path, struct pro
     mem_free(journal->recording_path);
     journal->recording_path = mem_dup(path);
     return STATUS_OK;
+}
+
+void journal_keep(struct journal *journal)
+{
+    journal->kept = true;
+    run_keep(journal->dir_fd);
 }
 
 /* A line once more, marked. */
@@ -225,22 +248,24 @@ static int segment_begin(struct journal *journal, int dir_fd, unsigned number)
 /* Goes on in this fresh directory, if it can be written. Takes the path over. */
 static bool journal_settle(struct journal *journal, char *dir)
 {
-    struct sink *live = &journal->live;
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int fd = dir_fd < 0 ? -1 : segment_begin(journal, dir_fd, journal->segment + 1);
+    int lock = dir_fd < 0 ? -1 : run_lock(dir_fd);
+    int fd = lock < 0 ? -1 : segment_begin(journal, dir_fd, journal->segment + 1);
     if (fd < 0) {
-        rmdir(dir);
+        journal_remove_dir(dir);
         mem_free(dir);
-        if (dir_fd >= 0) {
-            close(dir_fd);
-        }
+        close_if_open(lock);
+        close_if_open(dir_fd);
         return false;
     }
     close(journal->dir_fd);
     journal->dir_fd = dir_fd;
-    journal->dirs[journal->dir_count++] = dir;
-    journal_dir_bound(dir_fd, &journal->segment_max, &journal->segments);
-    live->fd = fd;
+    journal->dirs[journal->dir_count++] = (struct run_dir){dir, lock};
+    journal->live.fd = fd;
+    run_bound(dir_fd, &journal->segment_max, &journal->segments);
+    if (journal->kept) {
+        run_keep(dir_fd);
+    }
     return true;
 }
 
@@ -261,8 +286,8 @@ static void journal_move(struct journal *journal, int error)
     problem_set(&why, STATUS_IO, "%s", failure_words(error));
     const dev_t *avoid = device_is_spoilt(error) && fstat(journal->dir_fd, &info) == 0 ? &info.st_dev : NULL;
     sink_close(live);
-    for (int place = 0; place < JOURNAL_REFUGES && !moved && journal->dir_count < DIRS_MAX; place++) {
-        char *dir = journal_refuge_make(place, avoid);
+    for (int place = PLACE_COUNT - 1; place >= PLACE_TEMPORARY && !moved && journal->dir_count < DIRS_MAX; place--) {
+        char *dir = run_make((enum run_place)place, avoid);
         moved = dir != NULL && journal_settle(journal, dir);
     }
     if (moved) {
@@ -397,10 +422,12 @@ void journal_close(struct journal *journal, bool keep)
         return;
     }
     journal_flush(journal, &ignored);
-    if (!keep) {
-        for (size_t i = 0; i < journal->dir_count; i++) {
-            journal_remove_dir(journal->dirs[i]);
+    for (size_t i = 0; i < journal->dir_count; i++) {
+        if (!keep && !journal->kept) {
+            journal_remove_dir(journal->dirs[i].path);
         }
+        close(journal->dirs[i].lock);
+        mem_free(journal->dirs[i].path);
     }
     HASH_ITER(hh, journal->pods, pod, next)
     {
@@ -414,15 +441,12 @@ void journal_close(struct journal *journal, bool keep)
     buf_free(&journal->line);
     mem_free(journal->hello);
     mem_free(journal->recording_path);
-    for (size_t i = 0; i < journal->dir_count; i++) {
-        mem_free(journal->dirs[i]);
-    }
     mem_free(journal);
 }
 
 const char *journal_dir(const struct journal *journal)
 {
-    return journal->dirs[journal->dir_count - 1];
+    return journal->dirs[journal->dir_count - 1].path;
 }
 
 bool journal_goes_on(const struct journal *journal)

@@ -12,17 +12,23 @@
 #include "base/status.h"
 #include "model/fact.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 enum { JOURNAL_SEGMENT_MAX = 16 * 1024 * 1024, JOURNAL_SEGMENTS = 4 };
 
 /* ---- writing ---- */
 struct journal;
 
-/* Makes a fresh private directory for this run below $XDG_STATE_HOME/probetop (or ~/.local/state/probetop; where neither can be written, in $TMPDIR or /tmp, then /dev/shm, then $XDG_RUNTIME_DIR) and returns its path (free it). */
+/* Clears away what is left of runs that died (all but the newest 5 in each place, and what is older than 7 days), and makes a fresh private directory for this run below $XDG_STATE_HOME/probetop (or ~/.local/state/probetop; where neither can be written, in $TMPDIR or /tmp, then /dev/shm, then $XDG_RUNTIME_DIR) and returns its path (free it). */
 enum status journal_make_dir(char **dir, struct problem *problem);
 enum status journal_create(const char *dir, size_t segment_max, int segments, struct journal **out,
                            struct problem *problem);
 /* Also write everything to this file from here on. It must not exist yet: a recording never overwrites. Call before the first append. */
 enum status journal_record(struct journal *journal, const char *path, struct problem *problem);
+/* The user asked for this journal: it stays at the end, and is never cleared away. */
+void journal_keep(struct journal *journal);
 /* Buffers the fact; journal_flush() writes. Facts of kind hello and pod are also remembered for the beginnings of later segments. */
 void journal_append(struct journal *journal, const struct fact *fact);
 /* One write per file. Returns true and fills `note` when something just went wrong that the user must hear of once ("the recording to X stopped: No space left on device"). */
@@ -33,6 +39,18 @@ const char *journal_dir(const struct journal *journal); /* where it is now: chan
 bool journal_goes_on(const struct journal *journal);    /* false: it could not be written anywhere any more */
 /* Removes a journal's directory and its segments: for the half that outlives the writer. Removes nothing that does not look like a journal's. */
 void journal_remove_dir(const char *dir);
+
+/* ---- what there is ---- */
+struct journal_run {
+    char *dir;
+    int64_t written; /* Unix time in µs of the last write */
+    uint64_t bytes;
+    bool live;     /* its writer is still there */
+    bool leftover; /* its writer died, and nobody asked for it to be kept */
+};
+/* The journals of this user's runs that can be found, the newest first. */
+size_t journal_runs(struct journal_run **runs);
+void journal_runs_free(struct journal_run *runs, size_t count);
 
 /* ---- reading ---- */
 struct journal_reader;

@@ -4,13 +4,11 @@
 
 #include <dirent.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/stat.h>
 
 enum {
     JOURNAL_VERSION = 1,
     SEGMENT_NAME_SIZE = 32, /* "journal-000001.jsonl" */
-    JOURNAL_REFUGES = 3,
 };
 
 /* Ends the lines that stand at a segment's beginning for those who start there. The quotes make it something that no string's content can look like. */
@@ -32,11 +30,6 @@ int journal_file_open(int dir_fd, const char *name, int flags);
 DIR *journal_dir_list(int dir_fd);
 /* Ours, a real directory, and nobody else may write in it (or look, where `secret`). */
 bool journal_dir_is_private(const struct stat *info, bool secret);
-/* Lowers the bounds to what the directory's medium allows: less in memory than on a disk, and no file beyond the process's limit. */
-void journal_dir_bound(int dir_fd, size_t *segment_max, unsigned *segments);
-/* Where a journal may go on that cannot be where it should be: a fresh private directory in $XDG_RUNTIME_DIR (`place` 0), /dev/shm (1), $TMPDIR or /tmp (2); to be freed. NULL, with errno, where that place does not serve
- * or is on the device `avoid` (NULL: any will do). */
-char *journal_refuge_make(int place, const dev_t *avoid);
 /* Both with a character between them; to be freed. */
 char *journal_join(const char *left, char between, const char *right);
 

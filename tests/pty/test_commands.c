@@ -313,7 +313,6 @@ static void test_usage_errors(void **state)
         {{"a=http://127.0.0.1:1", "a=http://127.0.0.1:2"}, "\"a\""},
         {{"http://me:secret@127.0.0.1:1"}, "header"},
         {{"--config", "/nowhere/probetop.conf", "demo"}, "/nowhere/probetop.conf"},
-        {{"replay"}, "replay needs the recording"},
         {{"replay", "/nowhere/recording"}, "/nowhere/recording"},
         {{"record"}, "record needs the name of a file"},
         {{"record", "/nowhere/recording", "demo"}, "/nowhere/recording"},
@@ -563,6 +562,38 @@ static void test_killed_run_can_be_replayed(void **state)
     child_free(&replayed);
 }
 
+/* Without a file, replay tells what there is: nothing, then a run that was kept, and one under way. */
+static void test_journals_are_listed(void **state)
+{
+    struct place *place = *state;
+    struct child child, live;
+    run(place, NULL, &child, ARGUMENTS("replay"));
+    assert_code(&child, 2);
+    assert_int_equal(child.stdout_bytes.len, 0);
+    assert_says(&child.stderr_bytes, "no journal to replay");
+    child_free(&child);
+    run(place, NULL, &child, ARGUMENTS("demo", "hang", "--speed=512", "--keep-journal"));
+    assert_code(&child, 0);
+    child_free(&child);
+    child_start(place, NULL, ARGUMENTS("demo"), &live);
+    assert_wait_out(place, &live, "is Pending");
+    run(place, NULL, &child, ARGUMENTS("replay"));
+    assert_code(&child, 0);
+    assert_int_equal(child.stderr_bytes.len, 0);
+    assert_says(&child.stdout_bytes, "LAST WRITE");
+    assert_says(&child.stdout_bytes, "KB  live     ");
+    assert_says(&child.stdout_bytes, "KB  over     ");
+    assert_says(&child.stdout_bytes, "state/probetop/run-");
+    child_free(&child);
+    kill(live.pid, SIGKILL);
+    child_end(place, &live);
+    child_free(&live);
+    run(place, NULL, &child, ARGUMENTS("replay"));
+    assert_code(&child, 0);
+    assert_null(strstr(buf_str(&child.stdout_bytes), "live"));
+    child_free(&child);
+}
+
 static void test_reader_that_leaves(void **state)
 {
     struct place *place = *state;
@@ -765,6 +796,7 @@ int main(void)
         WITH_PLACE(test_full_disk),
         WITH_PLACE(test_line_mode_ends_by_signal),
         WITH_PLACE(test_killed_run_can_be_replayed),
+        WITH_PLACE(test_journals_are_listed),
         WITH_PLACE(test_reader_that_leaves),
         WITH_PLACE(test_keep_journal),
         cmocka_unit_test(test_unknown_terminal),

@@ -311,6 +311,8 @@ static void test_live_moves(void **state)
     setenv("XDG_RUNTIME_DIR", place->dir, 1);
     snprintf(path, sizeof path, "%s/journal-000001.jsonl", journal_dir(place->journal));
     assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/lock", journal_dir(place->journal));
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(journal_dir(place->journal)), 0);
     struct fact fact;
     fact_init(&fact, FACT_NOTE, 0);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/journal_files.h"
+#include "engine/journal_runs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -835,6 +836,8 @@ static void test_gap_on_the_way(void **state)
         snprintf(path, sizeof path, "%s/journal-%06u.jsonl", dir, number);
         unlink(path);
     }
+    snprintf(path, sizeof path, "%s/lock", dir);
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(dir), 0);
     append_note(journal, 7, "seen");
     assert_true(journal_flush(journal, &note));
@@ -852,15 +855,15 @@ static void test_refuge_is_elsewhere(void **state)
     struct place *place = *state;
     struct stat info;
     assert_int_equal(stat(place->dir, &info), 0);
-    char *dir = journal_refuge_make(0, NULL);
+    char *dir = run_make(PLACE_RUNTIME, NULL);
     assert_non_null(dir);
     assert_int_equal(strncmp(dir, place->dir, strlen(place->dir)), 0);
     mem_free(dir);
-    assert_null(journal_refuge_make(0, &info.st_dev)); /* the same device is full there too */
+    assert_null(run_make(PLACE_RUNTIME, &info.st_dev)); /* the same device is full there too */
     setenv("XDG_RUNTIME_DIR", "relative", 1);
-    assert_null(journal_refuge_make(0, NULL));
+    assert_null(run_make(PLACE_RUNTIME, NULL));
     setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
-    assert_null(journal_refuge_make(0, NULL));
+    assert_null(run_make(PLACE_RUNTIME, NULL));
 }
 
 static void test_removed_under_the_writer(void **state)
@@ -1126,6 +1129,164 @@ static void test_make_dir(void **state)
     mem_free(dir);
 }
 
+/* ---- what runs leave behind ---- */
+
+enum way { DIED, KEPT, OLD_VERSION, TOUCHED, LIVES };
+
+/* A run in a fresh directory that was last written so many seconds ago. */
+static char *leave_run(enum way way, int64_t age_s, struct journal **journal)
+{
+    struct problem problem = {0};
+    struct clock clock;
+    char path[256];
+    char *dir = run_make(PLACE_STATE, NULL);
+    assert_non_null(dir);
+    assert_int_equal(journal_create(dir, JOURNAL_SEGMENT_MAX, 2, journal, &problem), STATUS_OK);
+    append_hello(*journal);
+    flush_quietly(*journal);
+    if (way == KEPT) {
+        journal_keep(*journal);
+    }
+    if (way != LIVES) {
+        journal_close(*journal, true); /* the process that had the lock has let go of it */
+        *journal = NULL;
+    }
+    snprintf(path, sizeof path, "%s/notes.txt", dir);
+    if (way == TOUCHED) {
+        write_string(path, "what I saw");
+    }
+    clock_start(&clock, 1);
+    struct timespec times[2] = {{.tv_sec = clock.wall_zero / SECOND_US - age_s}};
+    times[1] = times[0];
+    static const char *const names[] = {"lock", "journal-000001.jsonl"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    }
+    snprintf(path, sizeof path, "%s/lock", dir);
+    if (way == OLD_VERSION) {
+        unlink(path);
+    }
+    return dir;
+}
+
+static void test_leftovers_are_cleared_away(void **state)
+{
+    enum { DAY = 24 * 3600 };
+    static const struct {
+        enum way way;
+        int64_t age_s;
+        bool stays;
+    } rows[] = {
+        {DIED, 10, true},          {DIED, 20, true},        {DIED, 3 * DAY, true},   {DIED, 6 * DAY, true},
+        {DIED, 8 * DAY, false},    {KEPT, 30 * DAY, true},  {LIVES, 30 * DAY, true}, {OLD_VERSION, 30 * DAY, true},
+        {TOUCHED, 30 * DAY, true}, {DIED, 30 * DAY, false},
+    };
+    enum { ROWS = sizeof rows / sizeof rows[0] };
+    struct place *place = *state;
+    struct problem problem = {0};
+    char *dirs[ROWS], *dir;
+    struct journal *journals[ROWS];
+    setenv("XDG_STATE_HOME", place->dir, 1);
+    for (size_t i = 0; i < ROWS; i++) {
+        dirs[i] = leave_run(rows[i].way, rows[i].age_s, &journals[i]);
+    }
+    assert_int_equal(journal_make_dir(&dir, &problem), STATUS_OK);
+    assert_true(there_is(dir, "."));
+    for (size_t i = 0; i < ROWS; i++) {
+        if (there_is(dirs[i], "journal-000001.jsonl") != rows[i].stays) {
+            fail_msg("row %zu: %s", i, rows[i].stays ? "is gone" : "is still there");
+        }
+        assert_int_equal(there_is(dirs[i], "."), rows[i].stays);
+        journal_close(journals[i], false);
+        mem_free(dirs[i]);
+    }
+    mem_free(dir);
+}
+
+static void test_the_newest_leftovers_stay(void **state)
+{
+    enum { RUNS = 9 };
+    struct place *place = *state;
+    struct problem problem = {0};
+    char *dirs[RUNS], *dir, path[256];
+    struct journal *journal;
+    setenv("XDG_STATE_HOME", place->dir, 1);
+    for (int i = 0; i < RUNS; i++) {
+        dirs[i] = leave_run(DIED, 100 * (i * 7 % RUNS), &journal);
+    }
+    /* what only looks a bit like one */
+    snprintf(path, sizeof path, "%s/probetop/run-something", place->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(journal_make_dir(&dir, &problem), STATUS_OK);
+    for (int i = 0; i < RUNS; i++) {
+        assert_int_equal(there_is(dirs[i], "."), i * 7 % RUNS < 5);
+        mem_free(dirs[i]);
+    }
+    assert_true(there_is(path, "."));
+    mem_free(dir);
+}
+
+static void test_runs_are_found(void **state)
+{
+    struct place *place = *state;
+    struct journal *journal, *none;
+    struct journal_run *runs;
+    setenv("XDG_STATE_HOME", place->dir, 1);
+    setenv("HOME", place->dir, 1);
+    setenv("TMPDIR", place->dir, 1); /* the same as XDG_RUNTIME_DIR: nothing is told twice */
+    char *old = leave_run(DIED, 300, &none), *kept = leave_run(KEPT, 200, &none),
+         *live = leave_run(LIVES, 100, &journal);
+    char *moved = run_make(PLACE_RUNTIME, NULL);
+    struct journal *second = create(moved, JOURNAL_SEGMENT_MAX, 2);
+    size_t count = journal_runs(&runs), found = 0;
+    const struct journal_run *mine[4] = {NULL};
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(runs[i].dir, place->dir, strlen(place->dir)) == 0 && found < 4) {
+            mine[found++] = &runs[i];
+        }
+    }
+    assert_int_equal(found, 4);
+    assert_string_equal(mine[0]->dir, moved);
+    assert_int_equal(mine[0]->bytes, 0);
+    assert_string_equal(mine[1]->dir, live);
+    assert_string_equal(mine[2]->dir, kept);
+    assert_string_equal(mine[3]->dir, old);
+    assert_true(mine[0]->live && mine[1]->live && !mine[2]->live && !mine[3]->live);
+    assert_true(!mine[1]->leftover && !mine[2]->leftover && mine[3]->leftover);
+    assert_true(mine[1]->bytes > 20 && mine[1]->bytes < 200);
+    assert_int_equal(mine[2]->written - mine[3]->written, 100 * (int64_t)SECOND_US);
+    journal_runs_free(runs, count);
+    journal_close(second, false);
+    journal_close(journal, false);
+    assert_false(there_is(live, "."));
+    assert_true(there_is(kept, "."));
+    mem_free(old);
+    mem_free(kept);
+    mem_free(live);
+    mem_free(moved);
+}
+
+/* Whoever asked for a journal to be kept has it kept, wherever it went. */
+static void test_kept_is_kept(void **state)
+{
+    struct place *place = *state;
+    struct problem note = {0};
+    char path[192], second[128];
+    struct journal *journal = create(place->dir, JOURNAL_SEGMENT_MAX, 2);
+    journal_keep(journal);
+    append_hello(journal);
+    flush_quietly(journal);
+    snprintf(path, sizeof path, "%s/journal-000001.jsonl", place->dir);
+    assert_int_equal(unlink(path), 0);
+    append_note(journal, 1, "x");
+    assert_true(journal_flush(journal, &note));
+    snprintf(second, sizeof second, "%s", journal_dir(journal));
+    journal_close(journal, false);
+    assert_true(there_is(second, "journal-000002.jsonl"));
+    assert_true(there_is(second, "keep"));
+}
+
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, place_make, place_remove)
 
 int main(void)
@@ -1160,6 +1321,10 @@ int main(void)
         PLACED(test_too_long_fact_is_told),
         PLACED(test_remove_dir),
         PLACED(test_make_dir),
+        PLACED(test_leftovers_are_cleared_away),
+        PLACED(test_the_newest_leftovers_stay),
+        PLACED(test_runs_are_found),
+        PLACED(test_kept_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
