@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "probe/sockets.h"
+#include "probe/wire.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -18,21 +20,10 @@
 
 #include <curl/curl.h>
 
-#ifdef __linux__
-#include <sys/epoll.h>
-#else
-/* uthash takes its memory where everybody does. */
-#define uthash_malloc(size) mem_new(size)
-#define uthash_free(memory, size) mem_free(memory)
-#include <uthash.h>
-#endif
-
 enum {
-    URL_MAX = 65536,
-    FIELD_MAX = 65536,                 /* bytes of all header lines sent */
-    LINES_MAX = PROBE_HEADERS_MAX + 6, /* Host, User-Agent, Accept, Referer, Connection */
-    RECEIVE_BUFFER = 4096,             /* libcurl's, for each transfer under way */
-    SLOT_BITS = 20                     /* of a ticket: which request; the rest tells its uses apart */
+    RECEIVE_BUFFER = 4096, /* libcurl's, for each transfer under way */
+    PART_MAX = 65536,      /* bytes of an answer's header that is kept, or of a part of a URL */
+    SLOT_BITS = 20         /* of a ticket: which request; the rest tells its uses apart */
 };
 
 /* Why one of our callbacks ended a transfer. */
@@ -50,18 +41,11 @@ struct request {
     bool added; /* to the multi handle */
 
     /* what is sent */
-    bool https, tcp_only;
-    struct buf url;       /* what is dialled */
-    struct buf asked;     /* the URL as the kubelet would write it: what Locations are relative to, and the Referer */
-    struct buf host_name; /* of the first URL as the kubelet would write it */
-    struct buf dial_host; /* bracketed where IPv6; empty with unix_path */
-    struct buf unix_path; /* empty: TCP */
-    int32_t dial_port, port; /* port: of the first URL as the kubelet would write it */
-    struct buf host_line, referer_line, fields;
-    size_t field_count;
-    bool host_custom, no_accept;
-    struct curl_slist lines[LINES_MAX]; /* over the bytes of the above, so that a probe needs no list of its own */
-    int64_t deadline;                   /* CLOCK_MONOTONIC µs */
+    bool tcp_only;
+    struct wire wire;
+    struct buf unix_path;                    /* empty: TCP */
+    struct curl_slist lines[WIRE_LINES_MAX]; /* over the bytes of `wire`, so that a probe needs no list of its own */
+    int64_t deadline;                        /* CLOCK_MONOTONIC µs */
 
     /* what came */
     enum stop stop;
@@ -80,33 +64,12 @@ struct request {
     char words[CURL_ERROR_SIZE];
 };
 
-/* Linux has a cheaper way to watch sockets than uv_poll, see "watching sockets". */
-#ifdef __linux__
-struct watching {
-    uv_poll_t poll; /* of the set as a whole */
-    int set;        /* epoll's */
-};
-#else
-struct watching {
-    struct watch *all;
-};
-
-/* A socket of libcurl's that the loop watches. Closed by the loop some time after libcurl has closed the socket. */
-struct watch {
-    uv_poll_t poll;
-    struct http *http;
-    curl_socket_t fd;
-    int events; /* what libcurl waits for */
-    UT_hash_handle hh;
-};
-#endif
-
 struct http {
     uv_loop_t *loop;
     CURLM *multi;
     uv_timer_t timer; /* libcurl's */
     uv_timer_t failed_timer;
-    struct watching watching;
+    struct sockets *sockets;
     char connecting, connected; /* only their addresses matter: what is known of a socket, as libcurl keeps it for us */
     char *user_agent;
     struct request **slots; /* owned */
@@ -115,7 +78,6 @@ struct http {
     struct request *idle, *failed;
     size_t in_flight;
     size_t handles; /* of the loop, not closed yet */
-    bool freed;
 };
 
 const char *http_error_sentence(enum http_error error)
@@ -281,277 +243,6 @@ enum http_error http_error_of_curl(int curl_code, const struct http_reached *rea
     }
 }
 
-/* ---- the request's parts ---- */
-
-static bool is_control(char byte)
-{
-    return (unsigned char)byte < 0x20 || byte == 0x7f;
-}
-
-static bool has_control(const char *string)
-{
-    for (; *string; string++)
-        if (is_control(*string))
-            return true;
-    return false;
-}
-
-/* Bytes that Go leaves as they are in a path; '%' is looked at by the caller. */
-static bool is_path_byte(char byte)
-{
-    return isalnum((unsigned char)byte) || (byte && strchr("-_.~!$&'()*+,;=:@[]/%", byte));
-}
-
-static bool escapes_are_good(const char *path, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (path[i] == '%' &&
-            (i + 2 >= length || !isxdigit((unsigned char)path[i + 1]) || !isxdigit((unsigned char)path[i + 2])))
-            return false;
-    return true;
-}
-
-/* httpGet.path as it stands in the request line (facts/kube.md 1.6): parsed as a URL, so it may hold a query; a path that is no URL is escaped as a whole. False where nothing that
- * could be sent comes of it: control bytes, or a space in the query. */
-static bool target_build(struct buf *target, const char *path)
-{
-    if (!path)
-        path = "";
-    if (has_control(path))
-        return false;
-    if (path[0] == '/' && path[1] == '/') /* parsed as //authority/path, and the authority is replaced */
-        path += 2 + strcspn(path + 2, "/?#");
-    size_t length = strcspn(path, "?#");
-    bool parses = escapes_are_good(path, length);
-    if (!parses)
-        length = strlen(path);
-    if (path[0] != '/')
-        buf_putc(target, '/');
-    for (size_t i = 0; i < length; i++) {
-        if (is_path_byte(path[i]) && (parses || path[i] != '%'))
-            buf_putc(target, path[i]);
-        else
-            buf_printf(target, "%%%02X", (unsigned)(unsigned char)path[i]);
-    }
-    if (path[length] == '?') {
-        size_t query = strcspn(path + length, "#");
-        if (memchr(path + length, ' ', query))
-            return false;
-        buf_append(target, path + length, query);
-    }
-    return !target->truncated;
-}
-
-/* A host that can stand in a URL without changing its meaning. */
-static bool host_is_plain(const char *host)
-{
-    for (const char *byte = host; *byte; byte++)
-        if (!isalnum((unsigned char)*byte) && !strchr(".-_:%[]", *byte))
-            return false;
-    return host[0] != '\0';
-}
-
-/* "10.0.0.7", "[fd00::7]"; a zone's percent sign is escaped. */
-static void host_put(struct buf *out, const char *host)
-{
-    bool is_v6 = strchr(host, ':') && host[0] != '[';
-    if (is_v6)
-        buf_putc(out, '[');
-    for (size_t length; *host; host += length + (host[length] == '%')) {
-        length = strcspn(host, "%");
-        buf_append(out, host, length);
-        if (host[length] == '%')
-            buf_puts(out, "%25");
-    }
-    if (is_v6)
-        buf_putc(out, ']');
-}
-
-/* The host of "host:port" or "[v6]:port", without brackets, as Go's URL.Hostname() has it. */
-static void host_name_put(struct buf *out, const char *host_port)
-{
-    const char *end;
-    if (host_port[0] == '[') {
-        host_port++;
-        end = strchr(host_port, ']');
-    } else {
-        end = strrchr(host_port, ':');
-    }
-    buf_append(out, host_port, end ? (size_t)(end - host_port) : strlen(host_port));
-}
-
-static bool is_token(const char *name)
-{
-    for (const char *byte = name; *byte; byte++)
-        if (!isalnum((unsigned char)*byte) && !strchr("!#$%&'*+-.^_`|~", *byte))
-            return false;
-    return name[0] != '\0';
-}
-
-/* Go's canonical form: x-api-key is sent as X-Api-Key. */
-static void name_put(struct buf *out, const char *name)
-{
-    bool upper = true;
-    for (; *name; name++) {
-        buf_putc(out, (char)(upper ? toupper((unsigned char)*name) : tolower((unsigned char)*name)));
-        upper = *name == '-';
-    }
-}
-
-/* One header line as libcurl wants it: "Name;" is its way of writing a header without a value. */
-static void field_put(struct request *request, const char *name, const char *value)
-{
-    struct buf *fields = &request->fields;
-    size_t length;
-    value += strspn(value, " \t");
-    for (length = strlen(value); length > 0 && strchr(" \t", value[length - 1]); length--)
-        ;
-    name_put(fields, name);
-    buf_puts(fields, length > 0 ? ": " : ";");
-    buf_append(fields, value, length);
-    buf_putc(fields, '\0');
-    request->field_count++;
-}
-
-/* The first header of that name, or NULL. */
-static const struct probe_header *header_find(const struct probe_spec *spec, const char *name)
-{
-    for (size_t i = 0; i < spec->header_count; i++)
-        if (spec->headers[i].value && strcasecmp(spec->headers[i].name, name) == 0)
-            return &spec->headers[i];
-    return NULL;
-}
-
-/* Headers that Go's client never takes from the user's list: it writes them itself, or leaves them out. */
-static bool header_is_sent(const struct probe_header *header)
-{
-    static const char *const own[] = {"Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer"};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-        if (strcasecmp(header->name, own[i]) == 0)
-            return false;
-    return header->value != NULL;
-}
-
-/* User-Agent, then all others sorted by name, with the kubelet's defaults for what the spec does not say (facts/kube.md 1.6). False: a name or value that cannot be sent. */
-static bool fields_build(struct request *request, const struct probe_spec *spec)
-{
-    static char accept_name[] = "Accept", accept_any[] = "*/*";
-    static const struct probe_header any = {.name = accept_name, .value = accept_any};
-    const struct probe_header *sorted[PROBE_HEADERS_MAX + 1], *agent = header_find(spec, "User-Agent"),
-                                                              *accept = header_find(spec, "Accept");
-    size_t count = 0;
-    buf_clear(&request->fields);
-    request->field_count = 0;
-    if (!agent || agent->value[0])
-        field_put(request, "User-Agent", agent ? agent->value : request->http->user_agent);
-    request->no_accept = accept && !accept->value[0];
-    if (!accept)
-        sorted[count++] = &any;
-    for (size_t i = 0; i < spec->header_count && i < PROBE_HEADERS_MAX; i++) {
-        const struct probe_header *header = &spec->headers[i];
-        if (header->value && (!is_token(header->name) || has_control(header->value)))
-            return false;
-        if (!header_is_sent(header) || (request->no_accept && strcasecmp(header->name, "Accept") == 0))
-            continue;
-        size_t at = count++;
-        for (; at > 0 && strcasecmp(sorted[at - 1]->name, header->name) > 0; at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = header;
-    }
-    for (size_t i = 0; i < count; i++)
-        field_put(request, sorted[i]->name, sorted[i]->value);
-    return !request->fields.truncated;
-}
-
-/* Links the lines in the order of the wire. The list begins at lines[0], which libcurl has been told once and for all. */
-static void lines_link(struct request *request)
-{
-    static char close[] = "Connection: close", no_accept[] = "Accept:"; /* libcurl's way of leaving it out */
-    size_t count = 0;
-    char *field = request->fields.data;
-    bool referer = request->referer_line.len > 0;
-    request->lines[count++].data = request->host_line.data;
-    for (size_t i = 0; i < request->field_count; i++) {
-        bool before = strncasecmp(field, "User-Agent", strlen("User-Agent")) != 0 || i > 0;
-        if (referer && before && strcasecmp(field, "Referer") > 0) {
-            request->lines[count++].data = request->referer_line.data;
-            referer = false;
-        }
-        request->lines[count++].data = field;
-        field += strlen(field) + 1;
-    }
-    if (referer)
-        request->lines[count++].data = request->referer_line.data;
-    request->lines[count++].data = close;
-    if (request->no_accept)
-        request->lines[count++].data = no_accept;
-    for (size_t i = 0; i < count; i++)
-        request->lines[i].next = i + 1 < count ? &request->lines[i + 1] : NULL;
-}
-
-static void host_line_set(struct request *request, const char *value)
-{
-    buf_clear(&request->host_line);
-    buf_puts(&request->host_line, "Host: ");
-    buf_puts(&request->host_line, value);
-}
-
-/* The Host header: the spec's own, the kubelet's, or that of where we dial. Also says what host and port the URL has in the kubelet's eyes, which is what redirects are
- * compared with: through a tunnel that is not where we dial. */
-static bool host_build(struct request *request, const struct probe_spec *spec, const char *host_header)
-{
-    const struct probe_header *custom = header_find(spec, "Host");
-    struct buf *natural = &request->asked; /* borrowed for the moment */
-    buf_clear(natural);
-    if (spec->host) {
-        host_put(natural, spec->host);
-        buf_printf(natural, ":%d", (int)request->port);
-    } else if (host_header) {
-        buf_puts(natural, host_header);
-    } else if (request->unix_path.len > 0) {
-        buf_puts(natural, "localhost");
-    } else {
-        buf_puts(natural, buf_str(&request->dial_host));
-        buf_printf(natural, ":%d", (int)request->dial_port);
-    }
-    request->host_custom = custom && custom->value[0] && !has_control(custom->value);
-    host_line_set(request, request->host_custom ? custom->value : buf_str(natural));
-    buf_clear(&request->host_name);
-    host_name_put(&request->host_name, buf_str(natural));
-    return host_is_plain(buf_str(natural)) && (!custom || !has_control(custom->value));
-}
-
-static void urls_build(struct request *request, const char *target)
-{
-    const char *scheme = request->https ? "https" : "http";
-    buf_clear(&request->url);
-    buf_printf(&request->url, "%s://", scheme);
-    buf_puts(&request->url, request->unix_path.len > 0 ? "localhost" : buf_str(&request->dial_host));
-    buf_printf(&request->url, ":%d", (int)request->dial_port);
-    buf_puts(&request->url, target);
-}
-
-/* Everything that is sent, from what the caller gave. False: it cannot be sent. */
-static bool request_build(struct request *request, const struct probe_spec *spec, const char *host_header)
-{
-    struct buf target;
-    buf_init(&target, URL_MAX / 2);
-    request->https = spec->https;
-    request->port = spec->port > 0 ? spec->port : request->dial_port;
-    bool good = target_build(&target, spec->path);
-    good = host_build(request, spec, host_header) && good;
-    good = fields_build(request, spec) && good;
-    buf_clear(&request->referer_line);
-    urls_build(request, buf_str(&target));
-    buf_clear(&request->asked);
-    buf_printf(&request->asked, "%s://", request->https ? "https" : "http");
-    host_put(&request->asked, buf_str(&request->host_name));
-    buf_printf(&request->asked, ":%d", (int)request->port);
-    buf_puts(&request->asked, buf_str(&target));
-    buf_free(&target);
-    return good && !request->url.truncated && !request->asked.truncated;
-}
-
 /* ---- what libcurl calls during a transfer ---- */
 
 static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_sockaddr *address)
@@ -618,7 +309,7 @@ static bool header_is_clean(const char *line, size_t length)
     for (; length > 0 && (line[length - 1] == '\r' || line[length - 1] == '\n'); length--)
         ;
     for (size_t i = 0; i < length; i++)
-        if (is_control(line[i]) && line[i] != '\t')
+        if (wire_is_control(line[i]) && line[i] != '\t')
             return false;
     return true;
 }
@@ -751,99 +442,96 @@ static void request_fail_later(struct request *request, enum http_error error, c
 
 /* ---- redirects ---- */
 
-/* One part of a URL, "" where it has none. */
-static void part_put(struct buf *out, CURLU *url, CURLUPart part, const char *before)
+/* Parts of a URL as libcurl gives them, "" where it has none. */
+struct parts {
+    char *scheme, *host, *port, *port_number, *path, *query, *whole;
+};
+
+static char *part_get(CURLU *url, CURLUPart part, unsigned flags)
 {
     char *value = NULL;
-    if (curl_url_get(url, part, &value, 0) == CURLUE_OK && value) {
-        buf_puts(out, before);
-        buf_puts(out, value);
-    }
-    curl_free(value);
+    return curl_url_get(url, part, &value, flags) == CURLUE_OK ? value : NULL;
 }
 
-/* Where the new URL is dialled. Through a tunnel only the port that was asked first is at hand. */
-static bool redirect_dial(struct request *request, int32_t port)
+static void parts_get(struct parts *parts, CURLU *url)
 {
-    bool direct = request->unix_path.len == 0 && request->dial_port == request->port;
-    if (direct)
-        request->dial_port = request->port = port;
-    return direct || port == request->port;
-}
-
-/* Takes over the resolved URL and the headers that go with it (Go's rules: a Host of one's own survives relative redirects only; Referer is set unless https leads to http). */
-static bool redirect_take(struct request *request, CURLU *url, const char *scheme, bool relative)
-{
-    struct buf part;
-    char *port = NULL;
-    bool was_https = request->https, good = false;
-    buf_init(&part, URL_MAX);
-    request->https = strcmp(scheme, "https") == 0;
-    if (curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
-        good = redirect_dial(request, (int32_t)strtol(port, NULL, 10));
-    curl_free(port);
-    if (!was_https || request->https) {
-        buf_clear(&request->referer_line);
-        buf_puts(&request->referer_line, "Referer: ");
-        buf_puts(&request->referer_line, buf_str(&request->asked));
-    }
-    if (!relative || !request->host_custom) {
-        part_put(&part, url, CURLUPART_HOST, "");
-        part_put(&part, url, CURLUPART_PORT, ":");
-        host_line_set(request, buf_str(&part));
-        request->host_custom = false;
-    }
-    buf_clear(&part);
-    part_put(&part, url, CURLUPART_PATH, "");
-    part_put(&part, url, CURLUPART_QUERY, "?");
-    urls_build(request, buf_str(&part));
     curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
-    buf_clear(&request->asked);
-    part_put(&request->asked, url, CURLUPART_URL, "");
-    buf_free(&part);
-    return good;
+    *parts = (struct parts){.scheme = part_get(url, CURLUPART_SCHEME, 0),
+                            .host = part_get(url, CURLUPART_HOST, 0),
+                            .port = part_get(url, CURLUPART_PORT, 0),
+                            .port_number = part_get(url, CURLUPART_PORT, CURLU_DEFAULT_PORT),
+                            .path = part_get(url, CURLUPART_PATH, 0),
+                            .query = part_get(url, CURLUPART_QUERY, 0),
+                            .whole = part_get(url, CURLUPART_URL, 0)};
 }
 
-/* What becomes of a redirect that has come: HTTP_OK and `*follow`, or an end. */
+static void parts_free(struct parts *parts)
+{
+    char *all[] = {parts->scheme, parts->host,  parts->port, parts->port_number,
+                   parts->path,   parts->query, parts->whole};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        curl_free(all[i]);
+}
+
+static const char *string_of(const char *part)
+{
+    return part ? part : "";
+}
+
+static struct wire_location location_of(const struct parts *parts, bool relative)
+{
+    return (struct wire_location){.scheme = string_of(parts->scheme),
+                                  .host = string_of(parts->host),
+                                  .port = string_of(parts->port),
+                                  .port_number = (int32_t)strtol(string_of(parts->port_number), NULL, 10),
+                                  .path = string_of(parts->path),
+                                  .query = string_of(parts->query),
+                                  .whole = string_of(parts->whole),
+                                  .relative = relative};
+}
+
+/* Whether the resolved Location is followed: HTTP_OK and `*follow`, or an end. */
+static enum http_error location_judge(struct request *request, const struct wire_location *location, bool *follow,
+                                      const char **words)
+{
+    if (!wire_is_same_host(&request->wire, location->host)) {
+        request->elsewhere = true;
+        return HTTP_OK;
+    }
+    if (request->redirects + 1 >= HTTP_REQUESTS_MAX) {
+        *words = http_error_sentence(HTTP_TOO_MANY_REDIRECTS);
+        return HTTP_TOO_MANY_REDIRECTS;
+    }
+    if (strcmp(location->scheme, "http") != 0 && strcmp(location->scheme, "https") != 0) {
+        *words = "redirected to a scheme that is not HTTP";
+        return HTTP_NOT_HTTP; /* Go: unsupported protocol scheme */
+    }
+    if (!wire_redirect(&request->wire, location)) {
+        *words = "redirected to another port, where the tunnel does not lead";
+        return HTTP_BAD_REQUEST;
+    }
+    *follow = true;
+    return HTTP_OK;
+}
+
+/* What becomes of a redirect that has come. */
 static enum http_error redirect_judge(struct request *request, CURLU *url, bool *follow, const char **words)
 {
     const char *location = buf_str(&request->location);
     const unsigned flags = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE;
-    struct buf host, scheme;
-    enum http_error error = HTTP_OK;
     bool relative = location[strcspn(location, ":/?#")] != ':';
-    buf_init(&host, URL_MAX);
-    buf_init(&scheme, URL_MAX);
-    if (curl_url_set(url, CURLUPART_URL, buf_str(&request->asked), CURLU_URLENCODE) != CURLUE_OK ||
+    if (curl_url_set(url, CURLUPART_URL, buf_str(&request->wire.asked), CURLU_URLENCODE) != CURLUE_OK ||
         curl_url_set(url, CURLUPART_URL, location, flags) != CURLUE_OK) {
         /* Go fails at a Location it cannot parse. What has a scheme but no host (file:///etc/passwd, mailto:) parses for Go, and its host is another one. */
         request->elsewhere = !relative && location[strcspn(location, ":") + 1] != '/';
-        error = request->elsewhere ? HTTP_OK : HTTP_NOT_HTTP;
         *words = "the Location of the redirect is no URL";
-    } else {
-        part_put(&host, url, CURLUPART_HOST, "");
-        part_put(&scheme, url, CURLUPART_SCHEME, "");
-        struct buf name;
-        buf_init(&name, URL_MAX);
-        host_name_put(&name, buf_str(&host));
-        if (strcmp(buf_str(&name), buf_str(&request->host_name)) != 0) {
-            request->elsewhere = true;
-        } else if (request->redirects + 1 >= HTTP_REQUESTS_MAX) {
-            error = HTTP_TOO_MANY_REDIRECTS;
-            *words = http_error_sentence(error);
-        } else if (strcmp(buf_str(&scheme), "http") != 0 && strcmp(buf_str(&scheme), "https") != 0) {
-            error = HTTP_NOT_HTTP; /* Go: unsupported protocol scheme */
-            *words = "redirected to a scheme that is not HTTP";
-        } else if (redirect_take(request, url, buf_str(&scheme), relative)) {
-            *follow = true;
-        } else {
-            error = HTTP_BAD_REQUEST;
-            *words = "redirected to another port, where the tunnel does not lead";
-        }
-        buf_free(&name);
+        return request->elsewhere ? HTTP_OK : HTTP_NOT_HTTP;
     }
-    buf_free(&host);
-    buf_free(&scheme);
+    struct parts parts;
+    parts_get(&parts, url);
+    struct wire_location resolved = location_of(&parts, relative);
+    enum http_error error = location_judge(request, &resolved, follow, words);
+    parts_free(&parts);
     return error;
 }
 
@@ -873,7 +561,7 @@ static void request_ended(struct request *request, CURLcode code)
     long os_errno = 0;
     curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_errno);
     bool unresolved = request->unix_path.len == 0 && moment(request, CURLINFO_NAMELOOKUP_TIME_T) < 0;
-    struct http_reached reached = {.https = request->https,
+    struct http_reached reached = {.https = request->wire.https,
                                    .unresolved = unresolved,
                                    .connected = request->connected || moment(request, CURLINFO_CONNECT_TIME_T) > 0,
                                    .tls_done = moment(request, CURLINFO_APPCONNECT_TIME_T) > 0,
@@ -935,11 +623,17 @@ static void messages_read(struct http *http)
 }
 
 /* libcurl finds an error itself, in its own words and after what had still come before it, when it reads and writes. */
-static void socket_ready(struct http *http, curl_socket_t fd, bool error, bool in, bool out)
+static void on_socket_ready(void *user, int fd, bool error, bool in, bool out)
 {
+    struct http *http = user;
     int running, flags = error ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
     flags |= (in ? CURL_CSELECT_IN : 0) | (out ? CURL_CSELECT_OUT : 0);
     curl_multi_socket_action(http->multi, fd, flags, &running);
+}
+
+static void on_sockets_told(void *user)
+{
+    messages_read(user);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -961,163 +655,25 @@ static int on_timer_wanted(CURLM *multi, long milliseconds, void *user)
     return 0;
 }
 
-static void watching_end(struct http *http);
-
-static void handle_closed(struct http *http)
+static void on_handle_closed(uv_handle_t *handle)
 {
-    if (--http->handles > 0 || !http->freed)
+    struct http *http = handle->data;
+    if (--http->handles > 0)
         return;
-    watching_end(http);
     mem_free(http->slots);
     mem_free(http->user_agent);
     mem_free(http);
 }
-
-static void on_handle_closed(uv_handle_t *handle)
-{
-    handle_closed(handle->data);
-}
-
-/* ---- watching sockets ----
- * uv_poll costs seven calls of epoll_ctl and a handle to be closed for every connection, a fifth of what a probe costs in all. An epoll set of our own, which the loop watches as one
- * descriptor, needs three. Elsewhere uv_poll will do. */
-#ifdef __linux__
-
-enum { READY_MAX = 64 };
-
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    struct http *http = poll->data;
-    struct epoll_event ready[READY_MAX];
-    (void)status;
-    (void)events;
-    int count = epoll_wait(http->watching.set, ready, READY_MAX, 0);
-    for (int i = 0; i < count; i++)
-        socket_ready(http, ready[i].data.fd, ready[i].events & (EPOLLERR | EPOLLHUP), ready[i].events & EPOLLIN,
-                     ready[i].events & EPOLLOUT);
-    messages_read(http);
-}
-
-static bool watching_begin(struct http *http)
-{
-    struct watching *watching = &http->watching;
-    watching->set = epoll_create1(EPOLL_CLOEXEC);
-    if (watching->set < 0)
-        return false;
-    if (uv_poll_init(http->loop, &watching->poll, watching->set) != 0) {
-        close(watching->set);
-        watching->set = -1;
-        return false;
-    }
-    watching->poll.data = http;
-    http->handles++;
-    uv_unref((uv_handle_t *)&watching->poll); /* what is under way keeps the loop alive by its timer */
-    uv_poll_start(&watching->poll, UV_READABLE, on_ready);
-    return true;
-}
-
-static void watching_stop(struct http *http)
-{
-    if (http->watching.set >= 0)
-        uv_close((uv_handle_t *)&http->watching.poll, on_handle_closed);
-}
-
-static void watching_end(struct http *http)
-{
-    if (http->watching.set >= 0)
-        close(http->watching.set);
-}
-
-static void watch_set(struct http *http, curl_socket_t fd, int what, bool known)
-{
-    struct epoll_event event = {.data.fd = fd,
-                                .events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
-                                          (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0)};
-    epoll_ctl(http->watching.set, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
-}
-
-static void watch_end(struct http *http, curl_socket_t fd)
-{
-    epoll_ctl(http->watching.set, EPOLL_CTL_DEL, fd, NULL);
-}
-
-#else
-
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    struct watch *watch = poll->data;
-    struct http *http = watch->http;
-    if (status < 0) /* libuv stops watching at POLLERR; there may still be something to read before it */
-        uv_poll_start(poll, watch->events, on_ready);
-    socket_ready(http, watch->fd, status < 0, events & UV_READABLE, events & UV_WRITABLE);
-    messages_read(http);
-}
-
-static bool watching_begin(struct http *http)
-{
-    (void)http;
-    return true;
-}
-
-static void watching_stop(struct http *http)
-{
-    (void)http;
-}
-
-static void watching_end(struct http *http)
-{
-    (void)http;
-}
-
-static void watch_set(struct http *http, curl_socket_t fd, int what, bool known)
-{
-    struct watch *watch;
-    HASH_FIND_INT(http->watching.all, &fd, watch);
-    if (!watch) {
-        watch = mem_new(sizeof *watch);
-        watch->http = http;
-        watch->fd = fd;
-        if (known || uv_poll_init_socket(http->loop, &watch->poll, fd) != 0) {
-            mem_free(watch);
-            return;
-        }
-        watch->poll.data = watch;
-        http->handles++;
-        HASH_ADD_INT(http->watching.all, fd, watch);
-    }
-    watch->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    uv_poll_start(&watch->poll, watch->events, on_ready);
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct watch *watch = handle->data;
-    struct http *http = watch->http;
-    mem_free(watch);
-    handle_closed(http);
-}
-
-static void watch_end(struct http *http, curl_socket_t fd)
-{
-    struct watch *watch;
-    HASH_FIND_INT(http->watching.all, &fd, watch);
-    if (watch) {
-        HASH_DEL(http->watching.all, watch);
-        uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-    }
-}
-
-#endif
 
 /* What libcurl wants to know of a socket. Never fails in its eyes: that would end all transfers for good; a socket that cannot be watched lets its probe time out. */
 static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
 {
     struct http *http = user;
     if (what == CURL_POLL_REMOVE) {
-        watch_end(http, fd);
+        sockets_forget(http->sockets, fd);
         return 0;
     }
-    watch_set(http, fd, what, known != NULL);
+    sockets_watch(http->sockets, fd, !known, what & CURL_POLL_IN, what & CURL_POLL_OUT);
     bool connecting = !(what & CURL_POLL_IN); /* a socket that is being connected is waited for to be writable only */
     if (known == &http->connecting && !connecting)
         request_of(easy)->connected = true;
@@ -1169,14 +725,10 @@ static struct request *request_new(struct http *http)
     struct request *request = mem_new(sizeof *request);
     request->http = http;
     request->slot = http->slot_count;
-    struct buf *urls[] = {&request->url, &request->asked, &request->host_name, &request->dial_host,
-                          &request->unix_path};
-    struct buf *lines[] = {&request->host_line, &request->referer_line, &request->fields,
-                           &request->server,    &request->content_type, &request->location};
-    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
-        buf_init(urls[i], URL_MAX);
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        buf_init(lines[i], FIELD_MAX + 16);
+    struct buf *all[] = {&request->unix_path, &request->server, &request->content_type, &request->location};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        buf_init(all[i], PART_MAX);
+    wire_init(&request->wire);
     buf_init(&request->body, HTTP_BODY_MAX);
     if (http->slot_count == http->slot_capacity) {
         http->slot_capacity = http->slot_capacity * 2 + 16;
@@ -1188,13 +740,23 @@ static struct request *request_new(struct http *http)
 
 static void request_delete(struct request *request)
 {
-    struct buf *all[] = {&request->url,       &request->asked,        &request->host_name,    &request->dial_host,
-                         &request->unix_path, &request->host_line,    &request->referer_line, &request->fields,
-                         &request->server,    &request->content_type, &request->location,     &request->body};
+    struct buf *all[] = {&request->unix_path, &request->server, &request->content_type, &request->location,
+                         &request->body};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_free(all[i]);
+    wire_free(&request->wire);
     curl_easy_cleanup(request->easy);
     mem_free(request);
+}
+
+/* The list begins at lines[0], which libcurl has been told once and for all. */
+static void lines_link(struct request *request)
+{
+    char *lines[WIRE_LINES_MAX];
+    size_t count = wire_lines(&request->wire, lines);
+    for (size_t i = 0; i < count; i++)
+        request->lines[i] =
+            (struct curl_slist){.data = lines[i], .next = i + 1 < count ? &request->lines[i + 1] : NULL};
 }
 
 /* One hop. What is left of the time limit covers it and all that follow. */
@@ -1213,7 +775,8 @@ static bool request_send(struct request *request)
     buf_clear(&request->content_type);
     buf_clear(&request->location);
     lines_link(request);
-    curl_easy_setopt(easy, CURLOPT_URL, buf_str(&request->url));
+    curl_easy_setopt(easy, CURLOPT_URL, buf_str(&request->wire.url));
+    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, wire_is_one_segment(&request->wire) ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? (left + MILLISECOND_US - 1) / MILLISECOND_US : 1));
     request->added = curl_multi_add_handle(request->http->multi, easy) == CURLM_OK;
     return request->added;
@@ -1237,10 +800,6 @@ static struct request *request_take(struct http *http, const struct http_address
     request->redirects = 0;
     request->status = 0;
     request->elsewhere = request->tcp_only = request->added = false;
-    buf_clear(&request->dial_host);
-    if (address->host && !address->unix_path)
-        host_put(&request->dial_host, address->host);
-    request->dial_port = address->port > 0 ? address->port : 80;
     const char *unix_path = address->unix_path ? address->unix_path : "";
     if (strcmp(buf_str(&request->unix_path), unix_path) != 0) {
         buf_clear(&request->unix_path);
@@ -1251,16 +810,11 @@ static struct request *request_take(struct http *http, const struct http_address
     return request;
 }
 
-static bool address_is_usable(const struct http_address *address)
-{
-    return address->unix_path ? address->unix_path[0] != '\0' : address->host && host_is_plain(address->host);
-}
-
 uint64_t http_get(struct http *http, const struct probe_spec *spec, const struct http_address *address,
                   const char *host_header, int64_t timeout_us, http_done_fn *done, void *user)
 {
     struct request *request = request_take(http, address, timeout_us, done, user);
-    if (!address_is_usable(address) || !request_build(request, spec, host_header))
+    if (!wire_build(&request->wire, spec, address, host_header, http->user_agent))
         request_fail_later(request, HTTP_BAD_REQUEST, "unusable address, path or header");
     else if (!request_send(request))
         request_fail_later(request, HTTP_NO_RESOURCES, "libcurl did not take the request");
@@ -1273,7 +827,7 @@ uint64_t http_tcp_connect(struct http *http, const struct http_address *address,
     struct request *request = request_take(http, address, timeout_us, done, user);
     struct probe_spec spec = {0};
     request->tcp_only = true;
-    if (!address_is_usable(address) || !request_build(request, &spec, NULL)) {
+    if (!wire_build(&request->wire, &spec, address, NULL, "")) {
         request_fail_later(request, HTTP_BAD_REQUEST, "unusable address");
         return request->ticket;
     }
@@ -1316,7 +870,8 @@ struct http *http_new(uv_loop_t *loop, const char *user_agent)
     uv_timer_init(loop, &http->failed_timer);
     http->timer.data = http->failed_timer.data = http;
     http->handles = 2;
-    if (!watching_begin(http)) {
+    http->sockets = sockets_new(loop, on_socket_ready, on_sockets_told, http);
+    if (!http->sockets) {
         http_free(http);
         return NULL;
     }
@@ -1337,9 +892,7 @@ void http_free(struct http *http)
     for (uint32_t i = 0; i < http->slot_count; i++)
         request_delete(http->slots[i]);
     curl_multi_cleanup(http->multi);
-    http->slot_count = 0;
-    http->freed = true;
     uv_close((uv_handle_t *)&http->timer, on_handle_closed);
     uv_close((uv_handle_t *)&http->failed_timer, on_handle_closed);
-    watching_stop(http);
+    sockets_free(http->sockets);
 }

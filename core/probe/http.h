@@ -8,15 +8,9 @@
 
 #include "base/buf.h"
 #include "model/spec.h"
+#include "probe/wire.h"
 
 #include <uv.h>
-
-/* Where a request is really sent. Strings are the caller's; they are copied. */
-struct http_address {
-    const char *host; /* name or address to connect to; NULL with unix_path */
-    int32_t port;
-    const char *unix_path; /* connect here instead; NULL for TCP */
-};
 
 /* libcurl's results, reduced to what matters for a probe. One row each in http.c's table, which covers every CURLcode. */
 #define HTTP_ERROR_TABLE(X)                                                                                            \

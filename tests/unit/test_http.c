@@ -178,29 +178,18 @@ static void test_wire_form(void **state)
                         "Accept: */*\r\nX-A: 1\r\nConnection: close\r\n\r\n");
 }
 
-/* Headers as the spec gives them and as they are sent, Host and Connection left out. */
+/* What libcurl makes of the lines that are not plain (see test_wire for all others), and what is not sent at all. */
 static void test_headers(void **state)
 {
 #define AGENT "User-Agent: kube-probe/1.34\r\n"
     static const struct {
-        const char *pairs[9];
+        const char *pairs[5];
         const char *sent; /* NULL: refused */
     } rows[] = {
         {{NULL}, AGENT "Accept: */*\r\n"},
         {{"Accept", "", NULL}, AGENT},
-        {{"Accept", "text/plain", NULL}, AGENT "Accept: text/plain\r\n"},
-        {{"ACCEPT", "a", "accept", "b", NULL}, AGENT "Accept: a\r\nAccept: b\r\n"},
-        {{"User-Agent", "me", NULL}, "User-Agent: me\r\nAccept: */*\r\n"},
-        {{"User-Agent", "", NULL}, "Accept: */*\r\n"},
-        {{"authorization", "Bearer x", "X-b", "2", "a-1", " 1 ", NULL},
-         AGENT "A-1: 1\r\nAccept: */*\r\nAuthorization: Bearer x\r\nX-B: 2\r\n"},
+        {{"User-Agent", "", "Accept-Encoding", "gzip", NULL}, "Accept: */*\r\nAccept-Encoding: gzip\r\n"},
         {{"X-Empty", "", NULL}, AGENT "Accept: */*\r\nX-Empty:\r\n"},
-        {{"X-Twice", "1", "X-Twice", "2", NULL}, AGENT "Accept: */*\r\nX-Twice: 1\r\nX-Twice: 2\r\n"},
-        {{"Content-Length", "7", "Transfer-Encoding", "chunked", "Trailer", "x", NULL}, AGENT "Accept: */*\r\n"},
-        {{"Accept-Encoding", "gzip", NULL}, AGENT "Accept: */*\r\nAccept-Encoding: gzip\r\n"},
-        {{"X-Unknown-Value", NULL, NULL}, AGENT "Accept: */*\r\n"},
-        {{"Bad Name", "1", NULL}, NULL},
-        {{"", "1", NULL}, NULL},
         {{"X-Smuggle", "1\r\nX-Other: 2", NULL}, NULL},
     };
     struct stage *stage = *state;
@@ -219,97 +208,56 @@ static void test_headers(void **state)
     }
 }
 
-static void test_host(void **state)
-{
-    static const struct {
-        const char *spec_host, *custom, *host_header, *sent;
-    } rows[] = {
-        {NULL, NULL, "10.0.0.7:8000", "10.0.0.7:8000"},
-        {NULL, NULL, "[fd00::7]:8000", "[fd00::7]:8000"},
-        {"example.test", NULL, NULL, "example.test:8000"},
-        {"fd00::1", NULL, NULL, "[fd00::1]:8000"},
-        {NULL, "other.test", "10.0.0.7:8000", "other.test"},
-        {NULL, "", "10.0.0.7:8000", "10.0.0.7:8000"},
-        {NULL, "a\r\nb", "10.0.0.7:8000", NULL},
-        {NULL, NULL, "10.0.0.7:8000\r\nX: y", NULL},
-    };
-    struct stage *stage = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct http_address address = own_address(stage);
-        struct probe_spec spec = spec_of("/", 8000);
-        char line[128];
-        spec.host = mem_dup(rows[i].spec_host);
-        if (rows[i].custom)
-            headers_set(&spec, (const char *const[]){"host", rows[i].custom, NULL});
-        buf_clear(&stage->heads);
-        ask_at(stage, &spec, &address, rows[i].host_header, TIMEOUT_US);
-        probe_spec_free(&spec);
-        snprintf(line, sizeof line, "\r\nHost: %s\r\n", rows[i].sent ? rows[i].sent : "");
-        assert_int_equal(stage->told.error, rows[i].sent ? HTTP_OK : HTTP_BAD_REQUEST);
-        assert_true(!rows[i].sent || strstr(buf_str(&stage->heads), line));
-    }
-    ask(stage, "/", NULL); /* no kubelet's word: where we dial */
-    char line[64];
-    snprintf(line, sizeof line, "Host: 127.0.0.1:%d\r\n", (int)server_port(stage->server));
-    assert_non_null(strstr(buf_str(&stage->heads), line));
-}
-
-/* httpGet.path and the request line it makes. */
+/* libcurl leaves the target as it was built. */
 static void test_paths(void **state)
 {
     static const struct {
         const char *path, *target; /* NULL: refused */
     } rows[] = {
-        {"/health", "/health"},
-        {"", "/"},
-        {"v1/models", "/v1/models"},
-        {"?a=b", "/?a=b"},
         {"/a/../b/./c", "/a/../b/./c"},
-        {"/a b", "/a%20b"},
-        {"/a%20b", "/a%20b"},
-        {"/100%", "/100%25"},
-        {"/%zz?a=b#c", "/%25zz%3Fa=b%23c"},
-        {"/a#frag", "/a"},
-        {"/a?b#frag", "/a?b"},
-        {"//evil.test/x", "/x"},
-        {"//evil.test", "/"},
-        {"/\xc3\xa4", "/%C3%A4"},
-        {"/a\"<>\\^`{|}", "/a%22%3C%3E%5C%5E%60%7B%7C%7D"},
-        {"/user@host:9/x", "/user@host:9/x"},
-        {"/a?x=[1]&y=@", "/a?x=[1]&y=@"},
-        {"/a?b c", NULL},
+        {"?a=b", "/?a=b"},
+        {"/a\"<>\\^`{|}\xc3\xa4 b", "/a%22%3C%3E%5C%5E%60%7B%7C%7D%C3%A4%20b"},
+        {"/user@host:9/x?x=[1]&y=@", "/user@host:9/x?x=[1]&y=@"},
         {"/a\r\nX: y", NULL},
-        {"/a\x7f", NULL},
-        {"/a\tb", NULL},
     };
     struct stage *stage = *state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct http_address address = own_address(stage);
-        struct probe_spec spec = spec_of("/", 8000);
         char line[256];
-        mem_free(spec.path);
-        spec.path = mem_dup(rows[i].path);
         buf_clear(&stage->heads);
-        ask_at(stage, &spec, &address, NULL, TIMEOUT_US);
-        probe_spec_free(&spec);
-        snprintf(line, sizeof line, "GET %s HTTP/1.1\r\n", rows[i].target ? rows[i].target : "");
-        if (stage->told.error != (rows[i].target ? HTTP_OK : HTTP_BAD_REQUEST) ||
-            (rows[i].target && strncmp(buf_str(&stage->heads), line, strlen(line)) != 0))
-            fail_msg("path \"%s\": %s, %.40s", rows[i].path, http_error_sentence(stage->told.error),
-                     buf_str(&stage->heads));
+        ask(stage, rows[i].path, NULL);
+        snprintf(line, sizeof line, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n", rows[i].target ? rows[i].target : "",
+                 (int)server_port(stage->server));
+        assert_int_equal(stage->told.error, rows[i].target ? HTTP_OK : HTTP_BAD_REQUEST);
+        if (rows[i].target && strncmp(buf_str(&stage->heads), line, strlen(line)) != 0)
+            fail_msg("path \"%s\": %.60s", rows[i].path, buf_str(&stage->heads));
     }
 }
 
-static void test_unusable_addresses(void **state)
+static void test_unusable_address(void **state)
 {
-    static const struct http_address rows[] = {{.host = NULL, .port = 1},  {.host = "", .port = 1},
-                                               {.host = "a b", .port = 1}, {.host = "a@b", .port = 1},
-                                               {.host = "a/b", .port = 1}, {.unix_path = ""}};
+    static const struct http_address address = {.host = "a@b", .port = 1};
     struct stage *stage = *state;
     struct probe_spec spec = spec_of("/", 1);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        ask_at(stage, &spec, &rows[i], NULL, TIMEOUT_US);
-        assert_int_equal(stage->told.error, HTTP_BAD_REQUEST);
+    ask_at(stage, &spec, &address, NULL, TIMEOUT_US);
+    assert_int_equal(stage->told.error, HTTP_BAD_REQUEST);
+    probe_spec_free(&spec);
+}
+
+/* More than one segment, and all of it arrives. */
+static void test_big_request(void **state)
+{
+    static char value[6000];
+    struct stage *stage = *state;
+    struct http_address address = own_address(stage);
+    struct probe_spec spec = spec_of("/", 8000);
+    memset(value, 'v', sizeof value - 1);
+    headers_set(&spec, (const char *const[]){"X-Big", value, NULL});
+    for (int i = 0; i < 2; i++) {
+        buf_clear(&stage->heads);
+        ask_at(stage, &spec, &address, NULL, TIMEOUT_US);
+        assert_int_equal(stage->told.error, HTTP_OK);
+        ask(stage, "/", NULL); /* a small one with the same handle */
+        assert_int_equal(stage->told.error, HTTP_OK);
     }
     probe_spec_free(&spec);
 }
@@ -888,9 +836,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STAGE(test_wire_form),
         ON_STAGE(test_headers),
-        ON_STAGE(test_host),
         ON_STAGE(test_paths),
-        ON_STAGE(test_unusable_addresses),
+        ON_STAGE(test_unusable_address),
+        ON_STAGE(test_big_request),
         ON_STAGE(test_answer),
         ON_STAGE(test_times_of_failures),
         ON_STAGE(test_statuses),
