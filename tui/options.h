@@ -3,6 +3,7 @@
 #define PROBETOP_OPTIONS_H
 
 #include "engine/endpoints.h"
+#include "kube/source.h"
 #include "report/report.h"
 #include "sim/sim.h"
 #include "tui/keymap.h"
@@ -21,6 +22,8 @@ enum command {
 struct options {
     enum command command;
     struct endpoints endpoints; /* from arguments, and from the file where no argument names any */
+    struct kube_options kube;   /* what of which cluster; `use_kube`: the pods come from there, not from endpoints */
+    bool use_kube;
     struct sim_options sim;
     double speed;         /* 0: the story's default (demo), 1 (replay) */
     char *record_path;    /* NULL: none */
