@@ -413,7 +413,7 @@ void widget_beats(struct canvas *canvas, int row, int column, int width, const s
 static enum style cell_style(enum stage stage)
 {
     return stage_is_broken(stage)       ? STYLE_BAD
-           : stage == STAGE_READY       ? STYLE_TEXT
+           : stage == STAGE_READY       ? STYLE_MUTED /* quiet: the eye is for what is not */
            : stage_is_loading(stage)    ? STYLE_TEXT
            : stage == STAGE_TERMINATING ? STYLE_MUTED
                                         : STYLE_UNKNOWN;

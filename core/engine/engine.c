@@ -12,8 +12,9 @@
 enum {
     PODS_MAX = 1 << 20, /* ids; far beyond what a fleet keeps */
     ATTEMPTS_MAX = 3,   /* facts/kube.md 1.2.10 */
-    BEHIND_US =
-        250 * MILLISECOND_US, /* real time by which our own loop may be late before its latencies are not the pod's */
+    /* Real time by which our own loop may be late before its latencies are not the pod's. Time-outs are shorter where t runs faster, so less is allowed there. */
+    BEHIND_US = 250 * MILLISECOND_US,
+    BEHIND_LEAST_US = 50 * MILLISECOND_US,
     HOST_MAX = 300,
     NOTES_A_FLUSH = 4
 };
@@ -133,6 +134,12 @@ static int64_t real_us(const struct engine *engine, int64_t span)
 {
     double speed = engine->options.clock.speed;
     return speed > 0 ? (int64_t)((double)span / speed) : span;
+}
+
+static bool is_behind(const struct engine *engine, int64_t real)
+{
+    int64_t allowed = real_us(engine, BEHIND_US);
+    return real > (allowed > BEHIND_LEAST_US ? allowed : BEHIND_LEAST_US);
 }
 
 static int64_t t_of_mono(const struct engine *engine, int64_t mono)
@@ -274,7 +281,7 @@ static void flight_fill(struct flight *flight, const struct pod *pod, const stru
     sample->sent = t_of_mono(engine, result->started_mono);
     sample->attempt = flight->attempt;
     sample->late = sample->sent > flight->due ? sample->sent - flight->due : 0;
-    sample->is_late = flight->stalled || real_us(engine, sample->late) > BEHIND_US;
+    sample->is_late = flight->stalled || is_behind(engine, real_us(engine, sample->late));
     if (flight->stalled) {
         sample_blame_ourselves(sample);
     }
@@ -608,7 +615,7 @@ static void on_check(uv_check_t *check)
 {
     struct engine *engine = check->data;
     engine->turn_began = clock_mono_us();
-    if (engine->wake_by >= 0 && engine->turn_began - engine->wake_by > BEHIND_US) {
+    if (engine->wake_by >= 0 && is_behind(engine, engine->turn_began - engine->wake_by)) {
         engine_mark_stalled(engine);
     }
 }
@@ -642,7 +649,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct engine *engine = prepare->data;
     int64_t now = clock_mono_us();
-    if (engine->turn_began >= 0 && now - engine->turn_began > BEHIND_US) {
+    if (engine->turn_began >= 0 && is_behind(engine, now - engine->turn_began)) {
         engine_mark_stalled(engine);
     }
     engine_run_due(engine);
