@@ -450,7 +450,10 @@ static void paint_lately(const struct view_state *state, const struct fleet *fle
             count++;
     count = (uint32_t)widget_recent(pods, count, now, recent, lines < LINES_MAX ? lines : LINES_MAX);
     mem_free(pods);
-    canvas_puts(canvas, pane->row, 1, canvas->columns - 2, STYLE_MUTED, count > 0 ? "LATELY" : "LATELY  nothing yet");
+    int column = canvas_puts(canvas, pane->row, 1, canvas->columns - 2, STYLE_MUTED,
+                             count > 0 || fleet->ended ? "LATELY" : "LATELY  nothing yet");
+    if (fleet->ended) /* a story's last words */
+        canvas_text(canvas, pane->row, column + 2, canvas->columns - 3 - column, STYLE_STRONG, &fleet->end_reason);
     for (uint32_t i = 0; i < count; i++)
         widget_recent_paint(canvas, pane->row + 1 + (int)i, fleet, &recent[i],
                             recent[i].pod->facts.id == state->selected);
