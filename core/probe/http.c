@@ -49,7 +49,8 @@ struct request {
 
     /* what came */
     enum stop stop;
-    bool connected; /* seen by the socket; libcurl 7.88 tells it of https only when the handshake is over too */
+    bool connected;     /* seen by the socket; libcurl 7.88 tells it of https only when the handshake is over too */
+    int64_t connect_us; /* so for https we look at the clock ourselves; -1: not seen */
     bool status_seen, headers_done;
     size_t header_bytes;
     int32_t status;
@@ -228,6 +229,9 @@ enum http_error http_error_of_curl(int curl_code, const struct http_reached *rea
         return words_mean_plain_server(reached->words) ? HTTP_TLS_PLAIN_SERVER : HTTP_TLS;
     case HTTP_EMPTY_REPLY:
     case HTTP_RESET:
+        /* In TLS 1.3 a server refuses a client that believes the handshake to be over. */
+        if (reached->https && !reached->headers_done && strstr(reached->words, " alert "))
+            return HTTP_TLS;
         /* Whatever breaks after the headers is a body that broke off: the kubelet throws that away, facts/kube.md 1.2.10. */
         return reached->headers_done ? HTTP_BODY_SHORT : error;
     case HTTP_NOT_HTTP:
@@ -401,6 +405,8 @@ static void request_finish(struct request *request, enum http_error error, const
     if (request->added) {
         result.dns = moment(request, CURLINFO_NAMELOOKUP_TIME_T);
         result.connect = moment(request, CURLINFO_CONNECT_TIME_T);
+        if (result.connect < 0)
+            result.connect = request->connect_us;
         result.tls = moment(request, CURLINFO_APPCONNECT_TIME_T);
         if (request->header_bytes > 0 || request->body.len > 0) /* libcurl also takes an EOF for the first byte */
             result.first_byte = moment(request, CURLINFO_STARTTRANSFER_TIME_T);
@@ -665,6 +671,13 @@ static void on_handle_closed(uv_handle_t *handle)
     mem_free(http);
 }
 
+static void request_connected(struct request *request)
+{
+    request->connected = true;
+    if (request->wire.https)
+        request->connect_us = clock_mono_us() - request->started_mono;
+}
+
 /* What libcurl wants to know of a socket. Never fails in its eyes: that would end all transfers for good; a socket that cannot be watched lets its probe time out. */
 static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
 {
@@ -676,7 +689,7 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, 
     sockets_watch(http->sockets, fd, !known, what & CURL_POLL_IN, what & CURL_POLL_OUT);
     bool connecting = !(what & CURL_POLL_IN); /* a socket that is being connected is waited for to be writable only */
     if (known == &http->connecting && !connecting)
-        request_of(easy)->connected = true;
+        request_connected(request_of(easy));
     if (!known || (known == &http->connecting && !connecting))
         curl_multi_assign(http->multi, fd, connecting ? &http->connecting : &http->connected);
     return 0;
@@ -768,6 +781,7 @@ static bool request_send(struct request *request)
     request->connected = request->status_seen = request->headers_done = false;
     request->header_bytes = 0;
     request->status = 0;
+    request->connect_us = -1;
     request->socket_errno = 0;
     request->words[0] = '\0';
     buf_clear(&request->body);
