@@ -74,6 +74,90 @@ const char *clock_format(int64_t wall_us, enum clock_style style, char *out, siz
     return out;
 }
 
+/* Takes exactly `digits` digits, then `mark` ('\0': nothing). */
+static bool digits_take(const char **at, int digits, char mark, int64_t lowest, int64_t highest, int64_t *out)
+{
+    int64_t value = 0;
+    for (int i = 0; i < digits; i++, (*at)++) {
+        if (**at < '0' || **at > '9') {
+            return false;
+        }
+        value = value * 10 + (**at - '0');
+    }
+    *out = value;
+    if (mark != '\0' && *(*at)++ != mark) {
+        return false;
+    }
+    return value >= lowest && value <= highest;
+}
+
+static int64_t month_days(int64_t year, int64_t month)
+{
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return month == 2 ? (leap ? 29 : 28) : month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
+/* Days from 1970-01-01 in the Gregorian calendar, which RFC 3339 takes back to year 0. */
+static int64_t civil_days(int64_t year, int64_t month, int64_t day)
+{
+    enum { DAYS_TO_1970 = 719528 }; /* from 0000-01-01 */
+    int64_t before = year > 0 ? year - 1 : 0;
+    int64_t days = 365 * year + (year > 0 ? before / 4 - before / 100 + before / 400 + 1 : 0) + day - 1;
+    for (int64_t m = 1; m < month; m++) {
+        days += month_days(year, m);
+    }
+    return days - DAYS_TO_1970;
+}
+
+/* "Z", "+01:00"; µs to take off. */
+static bool offset_take(const char **at, int64_t *out)
+{
+    int64_t hours = 0, minutes = 0;
+    char sign = *(*at)++;
+    *out = 0;
+    if (sign == 'Z' || sign == 'z') {
+        return true;
+    }
+    if ((sign != '+' && sign != '-') || !digits_take(at, 2, ':', 0, 23, &hours) ||
+        !digits_take(at, 2, '\0', 0, 59, &minutes)) {
+        return false;
+    }
+    *out = (hours * 60 + minutes) * 60 * SECOND_US * (sign == '-' ? -1 : 1);
+    return true;
+}
+
+bool clock_parse_rfc3339(const char *string, int64_t *wall_us)
+{
+    const char *at = string;
+    int64_t year, month, day, hour, minute, second, micros = 0, offset;
+    if (!digits_take(&at, 4, '-', 0, 9999, &year) || !digits_take(&at, 2, '-', 1, 12, &month) ||
+        !digits_take(&at, 2, '\0', 1, month_days(year, month), &day) || (*at != 'T' && *at != 't')) {
+        return false;
+    }
+    at++;
+    /* A second 60 is a leap second: the next one's 0. */
+    if (!digits_take(&at, 2, ':', 0, 23, &hour) || !digits_take(&at, 2, ':', 0, 59, &minute) ||
+        !digits_take(&at, 2, '\0', 0, 60, &second)) {
+        return false;
+    }
+    if (*at == '.') {
+        at++;
+        const char *began = at;
+        for (int64_t unit = SECOND_US / 10; *at >= '0' && *at <= '9'; at++, unit /= 10) {
+            micros += (*at - '0') * unit;
+        }
+        if (at == began) {
+            return false;
+        }
+    }
+    if (!offset_take(&at, &offset) || *at != '\0') {
+        return false;
+    }
+    int64_t minutes = (civil_days(year, month, day) * 24 + hour) * 60 + minute;
+    *wall_us = (minutes * 60 + second) * SECOND_US + micros - offset;
+    return true;
+}
+
 static const char *clock_dash(char *out, size_t size)
 {
     snprintf(out, size, "\xe2\x80\x93");

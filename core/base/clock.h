@@ -7,6 +7,7 @@
 #ifndef PROBETOP_CLOCK_H
 #define PROBETOP_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ int64_t clock_mono_us(void); /* CLOCK_MONOTONIC now, for measuring real spans on
 /* "14:03:22" or, with date, "2026-11-24T14:03:22Z" style. Local time by TZ unless utc. `size` at least 32. Returns out. */
 enum clock_style { CLOCK_HMS, CLOCK_HM, CLOCK_ISO_UTC };
 const char *clock_format(int64_t wall_us, enum clock_style style, char *out, size_t size);
+
+/* Unix µs of a moment written as RFC 3339 has it ("2026-11-24T06:00:00Z", "...00.25+01:00"), finer than µs cut off. False: it is not one, or there is no such day or time. */
+bool clock_parse_rfc3339(const char *string, int64_t *wall_us);
 
 /* The one style of durations on every screen and report (µs in): "0s" to "59s", "1:00" to "59:59", "1h00" to "23h59", "1d0h" upwards; negative gives "–" ("-" in ascii).
  * Latencies: "3ms" below 1 s (below 1 ms: "<1ms"), "0.97s" style from 100 ms on, "12.3s" from 10 s; negative gives the same dash. `size` at least 16. */

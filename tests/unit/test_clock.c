@@ -155,12 +155,61 @@ static void test_until(void **state)
     assert_true(clock_real_ms_until(&clock, INT64_MAX) == INT64_MAX / 2);
 }
 
+static void test_rfc3339(void **state)
+{
+    static const struct {
+        const char *written;
+        int64_t wall_us; /* -1: none */
+    } ROWS[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"2026-11-24T06:00:00Z", 1795500000 * (int64_t)SECOND_US},
+        {"2026-11-24T06:00:00.25Z", 1795500000 * (int64_t)SECOND_US + 250000},
+        {"2026-11-24T06:00:00.123456789Z", 1795500000 * (int64_t)SECOND_US + 123456},
+        {"2026-11-24T07:00:00+01:00", 1795500000 * (int64_t)SECOND_US},
+        {"2026-11-23t20:30:00.5-09:30", 1795500000 * (int64_t)SECOND_US + 500000},
+        {"2000-02-29T12:00:00Z", 951825600 * (int64_t)SECOND_US},
+        {"2016-12-31T23:59:60Z", 1483228800 * (int64_t)SECOND_US},
+        {"1969-12-31T23:59:59Z", -(int64_t)SECOND_US},
+        {"0001-01-01T00:00:00Z", -62135596800 * (int64_t)SECOND_US},
+        {"0000-03-01T00:00:00Z", -62162035200 * (int64_t)SECOND_US},
+        {"9999-12-31T23:59:59.999999Z", 253402300799 * (int64_t)SECOND_US + 999999},
+        {"2001-02-29T12:00:00Z", -1},
+        {"1900-02-29T12:00:00Z", -1},
+        {"2026-13-01T00:00:00Z", -1},
+        {"2026-00-01T00:00:00Z", -1},
+        {"2026-01-00T00:00:00Z", -1},
+        {"2026-04-31T00:00:00Z", -1},
+        {"2026-01-01T24:00:00Z", -1},
+        {"2026-01-01T00:60:00Z", -1},
+        {"2026-01-01T00:00:61Z", -1},
+        {"2026-01-01T00:00:00", -1},
+        {"2026-01-01T00:00:00.Z", -1},
+        {"2026-01-01T00:00:00Zx", -1},
+        {"2026-01-01 00:00:00Z", -1},
+        {"2026-01-01T00:00:00+1:00", -1},
+        {"2026-01-01T00:00:00+24:00", -1},
+        {"2026-1-1T00:00:00Z", -1},
+        {"-026-01-01T00:00:00Z", -1},
+        {"", -1},
+        {"now", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        int64_t wall = 7;
+        bool is_moment = clock_parse_rfc3339(ROWS[i].written, &wall);
+        bool expected = ROWS[i].wall_us != -1;
+        if (is_moment != expected || (expected && wall != ROWS[i].wall_us)) {
+            fail_msg("\"%s\": %d, %lld", ROWS[i].written, is_moment, (long long)wall);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_age),    cmocka_unit_test(test_latency), cmocka_unit_test(test_spans_fit_and_are_ordered),
         cmocka_unit_test(test_format), cmocka_unit_test(test_runs),    cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_frozen), cmocka_unit_test(test_until),
+        cmocka_unit_test(test_frozen), cmocka_unit_test(test_until),   cmocka_unit_test(test_rfc3339),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
