@@ -6,7 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "probe/sockets.h"
+#include "probe/multi.h"
+#include "probe/stream.h"
 #include "probe/wire.h"
 
 #include <ctype.h>
@@ -31,8 +32,8 @@ enum stop { STOP_NOT, STOP_BODY_FULL, STOP_HEADERS_TOO_BIG, STOP_NOT_HTTP, STOP_
 
 /* One probe, or an idle easy handle that waits for the next one. */
 struct request {
+    struct transfer transfer; /* the first member, so that libcurl's handle leads here */
     struct http *http;
-    CURL *easy;
     struct request *next; /* in the idle or the failed list */
     uint64_t ticket;      /* 0: idle */
     uint32_t slot;
@@ -49,8 +50,6 @@ struct request {
 
     /* what came */
     enum stop stop;
-    bool connected;     /* seen by the socket; libcurl 7.88 tells it of https only when the handshake is over too */
-    int64_t connect_us; /* so for https we look at the clock ourselves; -1: not seen */
     bool status_seen, headers_done;
     size_t header_bytes;
     int32_t status;
@@ -66,19 +65,15 @@ struct request {
 };
 
 struct http {
-    uv_loop_t *loop;
-    CURLM *multi;
-    uv_timer_t timer; /* libcurl's */
+    struct multi *multi;
+    struct streams *streams;
     uv_timer_t failed_timer;
-    struct sockets *sockets;
-    char connecting, connected; /* only their addresses matter: what is known of a socket, as libcurl keeps it for us */
     char *user_agent;
     struct request **slots; /* owned */
     uint32_t slot_count, slot_capacity;
     uint64_t uses; /* makes tickets unique */
     struct request *idle, *failed;
     size_t in_flight;
-    size_t handles; /* of the loop, not closed yet */
 };
 
 const char *http_error_sentence(enum http_error error)
@@ -371,7 +366,7 @@ static bool request_send(struct request *request);
 static int64_t moment(struct request *request, CURLINFO info)
 {
     curl_off_t us = 0;
-    curl_easy_getinfo(request->easy, info, &us);
+    curl_easy_getinfo(request->transfer.easy, info, &us);
     return us > 0 ? (int64_t)us + request->hops_us : -1;
 }
 
@@ -405,18 +400,18 @@ static void request_finish(struct request *request, enum http_error error, const
     if (request->added) {
         result.dns = moment(request, CURLINFO_NAMELOOKUP_TIME_T);
         result.connect = moment(request, CURLINFO_CONNECT_TIME_T);
-        if (result.connect < 0)
-            result.connect = request->connect_us;
+        if (result.connect < 0 && request->wire.https && request->transfer.connected_mono > 0)
+            result.connect = request->transfer.connected_mono - request->started_mono;
         result.tls = moment(request, CURLINFO_APPCONNECT_TIME_T);
         if (request->header_bytes > 0 || request->body.len > 0) /* libcurl also takes an EOF for the first byte */
             result.first_byte = moment(request, CURLINFO_STARTTRANSFER_TIME_T);
         if (error != HTTP_CANCELLED && moment(request, CURLINFO_TOTAL_TIME_T) > 0)
             result.total = moment(request, CURLINFO_TOTAL_TIME_T);
-        curl_multi_remove_handle(http->multi, request->easy);
+        multi_remove(http->multi, &request->transfer);
         request->added = false;
     }
     if (request->tcp_only) {
-        curl_easy_setopt(request->easy, CURLOPT_CONNECT_ONLY, 0L);
+        curl_easy_setopt(request->transfer.easy, CURLOPT_CONNECT_ONLY, 0L);
         result.first_byte = -1;
     }
     request->ticket = 0;
@@ -551,7 +546,7 @@ static void request_redirected(struct request *request)
     if (follow) {
         request->hops_us = clock_mono_us() - request->started_mono;
         request->redirects++;
-        curl_multi_remove_handle(request->http->multi, request->easy);
+        multi_remove(request->http->multi, &request->transfer);
         request->added = false;
         if (request_send(request))
             return;
@@ -562,20 +557,22 @@ static void request_redirected(struct request *request)
 }
 
 /* libcurl has ended the transfer. */
-static void request_ended(struct request *request, CURLcode code)
+static void request_ended(struct transfer *transfer, int curl_code)
 {
+    struct request *request = (struct request *)transfer;
     long os_errno = 0;
-    curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_errno);
+    curl_easy_getinfo(request->transfer.easy, CURLINFO_OS_ERRNO, &os_errno);
     bool unresolved = request->unix_path.len == 0 && moment(request, CURLINFO_NAMELOOKUP_TIME_T) < 0;
     struct http_reached reached = {.https = request->wire.https,
                                    .unresolved = unresolved,
-                                   .connected = request->connected || moment(request, CURLINFO_CONNECT_TIME_T) > 0,
+                                   .connected =
+                                       transfer->connected_mono > 0 || moment(request, CURLINFO_CONNECT_TIME_T) > 0,
                                    .tls_done = moment(request, CURLINFO_APPCONNECT_TIME_T) > 0,
                                    .headers_done = request->headers_done,
                                    .os_errno = request->socket_errno ? request->socket_errno : (int)os_errno,
                                    .words = request->words};
-    enum http_error error = http_error_of_curl((int)code, &reached);
-    const char *words = request->words[0] ? request->words : curl_easy_strerror(code);
+    enum http_error error = http_error_of_curl(curl_code, &reached);
+    const char *words = request->words[0] ? request->words : curl_easy_strerror((CURLcode)curl_code);
     if (request->socket_errno)
         words = strerror(request->socket_errno);
     switch (request->stop) {
@@ -608,100 +605,12 @@ static void request_ended(struct request *request, CURLcode code)
     request_finish(request, error, words);
 }
 
-/* ---- between libcurl and the loop ---- */
-
-static struct request *request_of(CURL *easy)
-{
-    char *request = NULL;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request);
-    return (struct request *)(void *)request;
-}
-
-static void messages_read(struct http *http)
-{
-    int left;
-    for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left));) {
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        CURLcode code = message->data.result; /* the message dies with the handle's removal */
-        request_ended(request_of(message->easy_handle), code);
-    }
-}
-
-/* libcurl finds an error itself, in its own words and after what had still come before it, when it reads and writes. */
-static void on_socket_ready(void *user, int fd, bool error, bool in, bool out)
-{
-    struct http *http = user;
-    int running, flags = error ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
-    flags |= (in ? CURL_CSELECT_IN : 0) | (out ? CURL_CSELECT_OUT : 0);
-    curl_multi_socket_action(http->multi, fd, flags, &running);
-}
-
-static void on_sockets_told(void *user)
-{
-    messages_read(user);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct http *http = timer->data;
-    int running;
-    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    messages_read(http);
-}
-
-static int on_timer_wanted(CURLM *multi, long milliseconds, void *user)
-{
-    struct http *http = user;
-    (void)multi;
-    if (milliseconds < 0)
-        uv_timer_stop(&http->timer);
-    else
-        uv_timer_start(&http->timer, on_timer, (uint64_t)milliseconds, 0);
-    return 0;
-}
-
-static void on_handle_closed(uv_handle_t *handle)
-{
-    struct http *http = handle->data;
-    if (--http->handles > 0)
-        return;
-    mem_free(http->slots);
-    mem_free(http->user_agent);
-    mem_free(http);
-}
-
-static void request_connected(struct request *request)
-{
-    request->connected = true;
-    if (request->wire.https)
-        request->connect_us = clock_mono_us() - request->started_mono;
-}
-
-/* What libcurl wants to know of a socket. Never fails in its eyes: that would end all transfers for good; a socket that cannot be watched lets its probe time out. */
-static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
-{
-    struct http *http = user;
-    if (what == CURL_POLL_REMOVE) {
-        sockets_forget(http->sockets, fd);
-        return 0;
-    }
-    sockets_watch(http->sockets, fd, !known, what & CURL_POLL_IN, what & CURL_POLL_OUT);
-    bool connecting = !(what & CURL_POLL_IN); /* a socket that is being connected is waited for to be writable only */
-    if (known == &http->connecting && !connecting)
-        request_connected(request_of(easy));
-    if (!known || (known == &http->connecting && !connecting))
-        curl_multi_assign(http->multi, fd, connecting ? &http->connecting : &http->connected);
-    return 0;
-}
-
 /* ---- requests ---- */
 
 /* What never changes from one probe to the next (facts/kube.md 1.6). */
-static void easy_set_up(struct request *request)
+static void easy_set_up(struct request *request, CURL *easy)
 {
-    CURL *easy = request->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)request);
+    multi_adopt(&request->transfer, easy);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->words);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
@@ -737,6 +646,7 @@ static struct request *request_new(struct http *http)
 {
     struct request *request = mem_new(sizeof *request);
     request->http = http;
+    request->transfer.ended = request_ended;
     request->slot = http->slot_count;
     struct buf *all[] = {&request->unix_path, &request->server, &request->content_type, &request->location};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -758,7 +668,7 @@ static void request_delete(struct request *request)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_free(all[i]);
     wire_free(&request->wire);
-    curl_easy_cleanup(request->easy);
+    curl_easy_cleanup(request->transfer.easy);
     mem_free(request);
 }
 
@@ -775,13 +685,12 @@ static void lines_link(struct request *request)
 /* One hop. What is left of the time limit covers it and all that follow. */
 static bool request_send(struct request *request)
 {
-    CURL *easy = request->easy;
+    CURL *easy = request->transfer.easy;
     int64_t left = request->deadline - clock_mono_us();
     request->stop = STOP_NOT;
-    request->connected = request->status_seen = request->headers_done = false;
+    request->status_seen = request->headers_done = false;
     request->header_bytes = 0;
     request->status = 0;
-    request->connect_us = -1;
     request->socket_errno = 0;
     request->words[0] = '\0';
     buf_clear(&request->body);
@@ -792,7 +701,7 @@ static bool request_send(struct request *request)
     curl_easy_setopt(easy, CURLOPT_URL, buf_str(&request->wire.url));
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, wire_is_one_segment(&request->wire) ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? (left + MILLISECOND_US - 1) / MILLISECOND_US : 1));
-    request->added = curl_multi_add_handle(request->http->multi, easy) == CURLM_OK;
+    request->added = multi_add(request->http->multi, &request->transfer);
     return request->added;
 }
 
@@ -803,8 +712,9 @@ static struct request *request_take(struct http *http, const struct http_address
     struct request *request = http->idle ? http->idle : request_new(http);
     if (request == http->idle)
         http->idle = request->next;
-    if (!request->easy && (request->easy = curl_easy_init()) != NULL)
-        easy_set_up(request);
+    CURL *easy = request->transfer.easy ? NULL : curl_easy_init();
+    if (easy)
+        easy_set_up(request, easy);
     request->ticket = ++http->uses << SLOT_BITS | (request->slot + 1);
     request->done = done;
     request->user = user;
@@ -818,7 +728,7 @@ static struct request *request_take(struct http *http, const struct http_address
     if (strcmp(buf_str(&request->unix_path), unix_path) != 0) {
         buf_clear(&request->unix_path);
         buf_puts(&request->unix_path, unix_path);
-        curl_easy_setopt(request->easy, CURLOPT_UNIX_SOCKET_PATH, unix_path[0] ? unix_path : NULL);
+        curl_easy_setopt(request->transfer.easy, CURLOPT_UNIX_SOCKET_PATH, unix_path[0] ? unix_path : NULL);
     }
     http->in_flight++;
     return request;
@@ -845,7 +755,7 @@ uint64_t http_tcp_connect(struct http *http, const struct http_address *address,
         request_fail_later(request, HTTP_BAD_REQUEST, "unusable address");
         return request->ticket;
     }
-    curl_easy_setopt(request->easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(request->transfer.easy, CURLOPT_CONNECT_ONLY, 1L);
     if (!request_send(request))
         request_fail_later(request, HTTP_NO_RESOURCES, "libcurl did not take the request");
     return request->ticket;
@@ -871,29 +781,31 @@ size_t http_in_flight(const struct http *http)
     return http->in_flight;
 }
 
+struct streams *http_streams(struct http *http)
+{
+    return http->streams;
+}
+
 struct http *http_new(uv_loop_t *loop, const char *user_agent)
 {
-    CURLM *multi = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_multi_init() : NULL;
+    struct multi *multi = multi_new(loop);
     if (!multi)
         return NULL;
     struct http *http = mem_new(sizeof *http);
-    http->loop = loop;
     http->multi = multi;
+    http->streams = streams_new(loop, multi);
     http->user_agent = mem_dup(user_agent);
-    uv_timer_init(loop, &http->timer);
     uv_timer_init(loop, &http->failed_timer);
-    http->timer.data = http->failed_timer.data = http;
-    http->handles = 2;
-    http->sockets = sockets_new(loop, on_socket_ready, on_sockets_told, http);
-    if (!http->sockets) {
-        http_free(http);
-        return NULL;
-    }
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
+    http->failed_timer.data = http;
     return http;
+}
+
+static void on_http_closed(uv_handle_t *handle)
+{
+    struct http *http = handle->data;
+    mem_free(http->slots);
+    mem_free(http->user_agent);
+    mem_free(http);
 }
 
 void http_free(struct http *http)
@@ -905,8 +817,7 @@ void http_free(struct http *http)
             http_cancel(http, http->slots[i]->ticket);
     for (uint32_t i = 0; i < http->slot_count; i++)
         request_delete(http->slots[i]);
-    curl_multi_cleanup(http->multi);
-    uv_close((uv_handle_t *)&http->timer, on_handle_closed);
-    uv_close((uv_handle_t *)&http->failed_timer, on_handle_closed);
-    sockets_free(http->sockets);
+    streams_free(http->streams);
+    multi_free(http->multi);
+    uv_close((uv_handle_t *)&http->failed_timer, on_http_closed);
 }

@@ -98,4 +98,7 @@ uint64_t http_tcp_connect(struct http *http, const struct http_address *address,
                           void *user);
 size_t http_in_flight(const struct http *http);
 
+/* Long answers, told as they come, over the same sockets: probe/stream.h. They end with `http`. */
+struct streams *http_streams(struct http *http);
+
 #endif
