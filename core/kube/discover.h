@@ -16,6 +16,8 @@ struct kube_target {
 enum status kube_target_parse(const char *argument, struct kube_target *out, struct problem *problem);
 /* Whether the pod belongs to it (owner references; a ReplicaSet's name less its pod-template-hash; LWS label). Pools are matched by their selector: see kube/source.c. */
 bool kube_target_has(const struct kube_target *target, const struct json *pod);
+/* The slot that outlives the pod: "deploy/decode", "sts/x", "lws/x", "rs/x", "job/x"; empty when nobody owns it. */
+void pod_workload(const struct json *pod, struct text *out);
 
 struct discovery {
     bool is_ours;
@@ -30,7 +32,7 @@ struct discovery {
 /* asked: a selector or target chose the pod, so it is shown whatever its signs; then is_ours is true and sign says "asked for". */
 void discover_pod(const struct json *pod, bool asked, struct discovery *out);
 
-/* Pod JSON to facts (all of facts/kube.md 2.1 that struct pod_facts has). Moments by the clock. `id` is the caller's. Named ports are resolved in that container's own ports (1.6); what cannot be sent from outside (exec, grpc) keeps its action. */
+/* Pod JSON to facts, into a zeroed `out` (all of facts/kube.md 2.1 that struct pod_facts has). Moments by the clock. `id` is the caller's. Named ports are resolved in that container's own ports (1.6); what cannot be sent from outside (exec, grpc) keeps its action. */
 void pod_facts_from_json(const struct json *pod, const struct discovery *discovery, const struct clock *clock,
                          uint32_t id, struct pod_facts *out);
 /* A core/v1 event to FACT_EVENT (2.2): t of the newest of its four times; false when it is about no pod. *pod_uid is set (hostile). The caller sets fact->pod. */

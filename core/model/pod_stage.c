@@ -56,9 +56,11 @@ static bool substage_reason(const struct pod *pod, char *reason, size_t size)
     return true;
 }
 
-/* Whether a container that waits does so because something failed, and not because it is being made. */
+/* Whether a container that waits does so because something failed, and not because it is being made. "Init:" stands before the reason of an init container that it waits for. */
 static bool waiting_is_backoff(const struct text *reason)
 {
+    const char *word = text_str(reason);
+    word += strncmp(word, "Init:", 5) == 0 ? 5 : 0;
     static const char *const failures[] = {
         "CrashLoopBackOff",          "ImagePullBackOff",   "ErrImagePull",
         "ErrImageNeverPull",         "ImageInspectError",  "RegistryUnavailable",
@@ -66,7 +68,7 @@ static bool waiting_is_backoff(const struct text *reason)
         "CreateContainerError",      "PreCreateHookError", "PreStartHookError",
         "PostStartHookError",        "RunContainerError"};
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
-        if (text_is(reason, failures[i])) {
+        if (strcmp(word, failures[i]) == 0) {
             return true;
         }
     }
