@@ -4,6 +4,7 @@
 #ifndef PROBETOP_KUBECTL_H
 #define PROBETOP_KUBECTL_H
 
+#include "base/text.h"
 #include "engine/child.h"
 
 /* The flags that kubectl has, spelled and meant as there; NULL or empty: not given. Owned by whoever holds the struct (kubectl_flags_free). */
@@ -18,6 +19,10 @@ void kubectl_flags_free(struct kubectl_flags *flags);
 /* The absolute path of the kubectl to run: --kubectl, else the first in PATH. Refuses relative PATH entries, and a program that others than root and ourselves may write. */
 enum status kubectl_find(const struct kubectl_flags *flags, char **out, struct problem *problem);
 
+/* The arguments of a kubectl: the program, `rest` (NULL-terminated), and the flags that say which cluster and as whom (not the namespace). NULL-terminated; free with kubectl_argv_free(). */
+char **kubectl_argv(const char *kubectl, const struct kubectl_flags *flags, const char *const *rest);
+void kubectl_argv_free(char **argv);
+
 /* What a kubectl said on its standard error, any version from 1.20 to 1.33 and newer, matched case-insensitively by substring (facts/kube.md 3.1). */
 #define KUBECTL_WORD_TABLE(X)                                                                                          \
     X(KUBECTL_OTHER, "other")                                                                                          \
@@ -31,6 +36,8 @@ enum status kubectl_find(const struct kubectl_flags *flags, char **out, struct p
     X(KUBECTL_UNAUTHORIZED, "unauthorized")                                                                            \
     X(KUBECTL_API_REFUSED, "api-refused")                                                                              \
     X(KUBECTL_API_TIMEOUT, "api-timeout")                                                                              \
+    X(KUBECTL_API_UNREACHABLE, "api-unreachable")   /* no name, no route, no trust: nobody was asked */                \
+    X(KUBECTL_NODE_UNREACHABLE, "node-unreachable") /* the API server answers, the node's kubelet does not */          \
     X(KUBECTL_NO_CONFIG, "no-config")                                                                                  \
     X(KUBECTL_NO_CONTEXT, "no-context")                                                                                \
     X(KUBECTL_PLUGIN_FAILED, "plugin-failed") /* an exec credential plugin */                                          \
@@ -44,7 +51,16 @@ enum kubectl_word {
         KUBECTL_WORD_COUNT
 };
 const char *kubectl_word_name(enum kubectl_word word);
+/* Lines of one child may be given together: what happened in the pod goes before the lost connection that follows from it. */
 enum kubectl_word kubectl_classify(const char *stderr_text, size_t length);
+/* What of a child's standard error is worth showing: the newest line that kubectl_classify() knows, else the newest that begins as an error, else the newest; without klog's prefix, printable. */
+struct kubectl_words {
+    struct text text;
+    enum kubectl_word word;
+    int rank; /* private */
+};
+void kubectl_words_take(struct kubectl_words *words, const char *line, size_t length);
+void kubectl_words_free(struct kubectl_words *words); /* leaves them empty, for the next child */
 
 /* ---- the proxy ---- */
 
@@ -60,9 +76,11 @@ struct kubectl_proxy_options {
     const struct kubectl_flags *flags; /* borrowed for the proxy's life */
     const char *kubectl;               /* absolute path; copied */
     const char *dir;                   /* private directory; the socket is DIR/k.sock (at most 107 bytes); copied */
-    bool allow_post;                   /* older clusters need POST for a port-forward: see tunnel/portforward.h */
-    void (*state)(void *user, enum proxy_state state, enum kubectl_word word,
-                  const char *words); /* words: the child's last error line */
+    /* Older clusters need POST for a port-forward. A proxy's filters cannot join methods with paths, so that one which lets POST through serves port-forwards and nothing else: it is a second one, its socket is DIR/p.sock. */
+    bool allow_post;
+    bool allow_podproxy; /* --via podproxy */
+    /* words: the child's own about why, printable, "" when there is nothing to say. Once UP it is told again, still as UP, when the child complains: a credential plugin that fails is found out by the first request only. */
+    void (*state)(void *user, enum proxy_state state, enum kubectl_word word, const char *words);
     void (*group)(void *group_user, pid_t group, bool alive);
     void *user, *group_user;
 };
@@ -71,14 +89,15 @@ const char *kubectl_proxy_socket(const struct kubectl_proxy *proxy);
 /* Ends the child, removes the socket, then calls `done`; the proxy is freed after. */
 void kubectl_proxy_free(struct kubectl_proxy *proxy, void (*done)(void *user), void *user);
 
-/* The regular expressions given to --accept-paths, --reject-paths and --reject-methods. Pure, tested with POSIX regexes against what must and must not pass: GET of pods, their logs, events, namespaces' names are not needed, inferencepools, /version;
- * port-forward by GET upgrade (by POST only with allow_post); never exec, attach, eviction, binding, proxy except with podproxy, secrets, or any write. No commas within an expression: they separate. */
+/* The regular expressions given to --accept-paths, --reject-paths and --reject-methods; a list's parts are separated by commas, so there is none within an expression. Pure, tested with POSIX regexes against what must and must not pass.
+ * GET alone of pods, their logs, events, inferencepools and /version, and port-forward by GET upgrade; with allow_podproxy the pods' proxy too. With allow_post: port-forward alone, by GET and POST. Never exec, attach, eviction, binding, secrets or any write. */
 struct proxy_filters {
     const char *accept_paths, *reject_paths, *reject_methods;
 };
 struct proxy_filters kubectl_proxy_filters(bool allow_post, bool allow_podproxy);
 
-/* Runs `kubectl config view --minify -o json` once and tells context and namespace ("default" when unset), or why not. For the title and the default namespace. `done` is called once. */
+/* Runs `kubectl config view --minify -o json` once and tells context and namespace (flags->ns, else the context's own, else "default"); in a pod without a kubeconfig "in-cluster" and its service account's namespace. Otherwise context and ns are NULL,
+ * and word and words say why. For the title and the default namespace. `done` is called once, within 10 s; its strings live as long as the call. flags must stay until then. */
 void kubectl_context(uv_loop_t *loop, const char *kubectl, const struct kubectl_flags *flags,
                      void (*done)(void *user, const char *context, const char *ns, enum kubectl_word word,
                                   const char *words),
