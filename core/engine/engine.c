@@ -585,6 +585,13 @@ static void engine_hello(struct engine *engine)
     fact_free(&fact);
 }
 
+void engine_retitle(struct engine *engine, const char *title)
+{
+    mem_free(engine->title);
+    engine->title = mem_dup(title);
+    engine_hello(engine);
+}
+
 static void engine_flush(struct engine *engine)
 {
     if (!engine->dirty) {

@@ -60,6 +60,8 @@ void engine_note(struct engine *engine, const char *format, ...) __attribute__((
 /* The source has nothing more to tell: records FACT_END. */
 void engine_end(struct engine *engine, const char *reason);
 void engine_source_stopped(struct engine *engine);
+/* What is watched has become known only now: the hello is told again with it. */
+void engine_retitle(struct engine *engine, const char *title);
 uv_loop_t *engine_loop(struct engine *engine);
 const struct clock *engine_clock(const struct engine *engine);
 const struct fleet *engine_fleet(const struct engine *engine);

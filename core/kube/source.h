@@ -17,7 +17,7 @@ struct kube_options {
 void kube_options_free(struct kube_options *options);
 
 extern const struct source_ops kube_ops;
-/* kubectl must have been found. dir: private directory for sockets (the journal's, or one of its own). `options` is taken over. The tunnel (tunnel/kube_tunnel.h) is borrowed. */
+/* kubectl must have been found. dir: private directory for sockets (the journal's, or one of its own). `options` is taken over with its memory (mem_new()), so that the tunnel may point to the flags in it. The tunnel (tunnel/kube_tunnel.h) is borrowed. */
 struct kube_tunnel;
 void *kube_source_new(struct kube_options *options, const char *kubectl, const char *dir, struct kube_tunnel *tunnel,
                       void (*group)(void *user, pid_t group, bool alive), void *group_user);

@@ -1,0 +1,824 @@
+#include "kube/source.h"
+
+#include "base/mem.h"
+#include "kube/api.h"
+#include "kube/logs.h"
+#include "kube/rights.h"
+#include "kube/select.h"
+#include "kube/standing.h"
+#include "tunnel/kube_tunnel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* uthash takes its memory where everybody does. */
+#define uthash_malloc(size) mem_new(size)
+#define uthash_free(memory, size) mem_free(memory)
+#include <uthash.h>
+
+enum {
+    WORDS_MAX = 2048,
+    POOL_BYTES_MAX = 1 << 20,
+    POOL_RETRY_MS = 1000,
+    ORPHANS = 64, /* events that came before their pods */
+    LOOKS_MAX = 5,
+    SIGNS_MAX = 4,
+    MANY = 50,                /* pods; of more than these each is asked for its health less often */
+    MANY_HEALTH_SECONDS = 10, /* as often as the recommended livenessProbe, which then covers it */
+    TRIP_CHANGE_US = 1000     /* of a tunnel's round trip, below which it is told only with something else */
+};
+
+struct source;
+
+/* A pod of the cluster that the selection brought, ours or not. */
+struct entry {
+    char *uid;
+    uint32_t id;   /* 0: not shown */
+    uint64_t seen; /* number of the object that brought it last */
+    char *version; /* its resourceVersion */
+    char *looks;   /* of one that is not ours: its image's name */
+    char *sign;    /* of one that is ours */
+    enum tunnel_word word;
+    int64_t round_trip;
+    bool word_told;
+    char *detail, *via;
+    UT_hash_handle hh;    /* by uid */
+    UT_hash_handle by_id; /* those that are shown */
+};
+
+struct source {
+    struct engine *engine;
+    struct kube_options *options; /* owned */
+    char *kubectl, *dir;
+    struct kube_tunnel *tunnel;
+    void (*group)(void *user, pid_t group, bool alive);
+    void *group_user;
+
+    struct http *http;
+    struct api *api;
+    struct kubectl_proxy *proxy;
+    struct watch *pods, *events;
+    struct logs *logs;
+    struct pool *pools;
+    size_t pool_count, pool_at; /* the one that is asked for now */
+    int pool_attempt;
+    uint64_t pool_ticket;
+    uv_timer_t pool_timer, stop_timer;
+    int timers;
+
+    char *context, *ns; /* ns: where to look; NULL: not known yet, or in all */
+    bool context_pending, stopping;
+    enum proxy_state proxy_state;
+    enum kubectl_word word;
+    char *words;
+    bool no_context;
+    enum api_end pods_end, events_end;
+    char *pods_words;
+    bool listed;
+    bool tunnel_denied; /* told that a port-forward is not permitted */
+
+    struct entry *entries, *shown;
+    uint64_t sequence; /* of objects of pods */
+    size_t ours;
+    struct fact orphans[ORPHANS]; /* a ring of events */
+    char *orphan_uids[ORPHANS];
+    size_t orphan_next;
+    enum source_state told_state;
+    char *told_words;
+};
+
+static void replace(char **slot, const char *string)
+{
+    char *copy = mem_dup(string);
+    mem_free(*slot);
+    *slot = copy;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* ---- where it stands ---- */
+
+/* Words that stand in a list once each, with how often where that is asked for. */
+static void tally_put(const struct source *source, bool of_signs, int most, struct buf *out)
+{
+    const char *words[LOOKS_MAX];
+    int counts[LOOKS_MAX], kinds = 0, more = 0;
+    for (const struct entry *entry = source->entries; entry != NULL; entry = entry->hh.next) {
+        const char *word = of_signs ? (entry->id != 0 ? entry->sign : NULL) : (entry->id == 0 ? entry->looks : NULL);
+        int at = 0;
+        while (word != NULL && at < kinds && strcmp(words[at], word) != 0) {
+            at++;
+        }
+        if (word == NULL) {
+            continue;
+        }
+        if (at == kinds && kinds == most) {
+            more++;
+            continue;
+        }
+        if (at == kinds) {
+            words[kinds] = word;
+            counts[kinds++] = 0;
+        }
+        counts[at]++;
+    }
+    for (int i = 0; i < kinds; i++) {
+        buf_printf(out, "%s%s", i > 0 ? ", " : "", words[i]);
+        if (of_signs && kinds > 1) {
+            buf_printf(out, " (%d)", counts[i]);
+        }
+    }
+    if (more > 0) {
+        buf_puts(out, ", ...");
+    }
+}
+
+static void source_tell(struct source *source)
+{
+    struct buf signs, looks, words;
+    struct fact fact;
+    buf_init(&signs, WORDS_MAX);
+    buf_init(&looks, WORDS_MAX);
+    buf_init(&words, WORDS_MAX);
+    tally_put(source, true, SIGNS_MAX, &signs);
+    tally_put(source, false, LOOKS_MAX, &looks);
+    struct standing standing = {.context = source->context != NULL ? source->context : "",
+                                .ns = source->options->all_namespaces ? NULL
+                                      : source->ns != NULL            ? source->ns
+                                                                      : "",
+                                .no_context = source->no_context,
+                                .proxy = source->proxy_state,
+                                .word = source->word,
+                                .words = source->words != NULL ? source->words : "",
+                                .pods = source->pods_end,
+                                .pods_words = source->pods_words != NULL ? source->pods_words : "",
+                                .listed = source->listed,
+                                .asked = select_is_asked(source->options),
+                                .seen = HASH_COUNT(source->entries),
+                                .ours = source->ours,
+                                .signs = buf_str(&signs),
+                                .looks = buf_str(&looks)};
+    enum source_state state = standing_tell(&standing, &words);
+    if (source->told_words == NULL || state != source->told_state || !is_same(source->told_words, buf_str(&words))) {
+        source->told_state = state;
+        replace(&source->told_words, buf_str(&words));
+        fact_init(&fact, FACT_SOURCE, 0);
+        fact.u.source.state = state;
+        text_set(&fact.u.source.detail, buf_str(&words), words.len, TEXT_LINE);
+        engine_emit(source->engine, &fact);
+        fact_free(&fact);
+    }
+    buf_free(&signs);
+    buf_free(&looks);
+    buf_free(&words);
+}
+
+/* A right that is missing for one thing, while the rest goes on. */
+static void note_denied(struct source *source, const char *refusal, const char *right, const char *without)
+{
+    struct buf words;
+    buf_init(&words, WORDS_MAX);
+    rights_missing(refusal, right, &words);
+    buf_printf(&words, " is missing, so %s. ", without);
+    rights_advice(refusal, source->options->all_namespaces ? NULL : source->ns, &words);
+    engine_note(source->engine, "%s", buf_str(&words));
+    buf_free(&words);
+}
+
+static void on_logs_denied(void *user, const char *words)
+{
+    note_denied(user, words, "get pods/log", "logs cannot be read and how far a start-up is cannot be told");
+}
+
+/* ---- tunnels ---- */
+
+static struct entry *entry_shown(const struct source *source, uint32_t id)
+{
+    struct entry *entry;
+    HASH_FIND(by_id, source->shown, &id, sizeof id, entry);
+    return entry;
+}
+
+/* What is dialled, for a person: a forward connects to localhost inside of the pod, the others to its address (facts/kube.md 3.1). */
+static void facts_set_way(const struct source *source, struct pod_facts *facts)
+{
+    const char *via = kube_tunnel_via(source->tunnel, facts->id);
+    bool forwards = strcmp(via, via_name(VIA_PORTFORWARD)) == 0 || strcmp(via, via_name(VIA_KUBECTL)) == 0;
+    text_set_str(&facts->via, via, TEXT_NAME);
+    if (facts->serving_port == 0) {
+        text_set_str(&facts->address, "", TEXT_LINE);
+    } else if (forwards) {
+        text_printf(&facts->address, TEXT_LINE, "localhost:%d in the pod", (int)facts->serving_port);
+    } else {
+        bool is_v6 = strchr(text_str(&facts->pod_ip), ':') != NULL;
+        text_printf(&facts->address, TEXT_LINE, is_v6 ? "[%s]:%d" : "%s:%d", text_str(&facts->pod_ip),
+                    (int)facts->serving_port);
+    }
+}
+
+/* The way to a pod has changed: all that is known of it is told again. */
+static void pod_tell_way(struct source *source, struct entry *entry)
+{
+    const struct pod *pod = fleet_pod(engine_fleet(source->engine), entry->id);
+    const char *via = kube_tunnel_via(source->tunnel, entry->id);
+    struct fact fact;
+    if (pod == NULL || is_same(entry->via, via)) {
+        return;
+    }
+    replace(&entry->via, via);
+    fact_init(&fact, FACT_POD, entry->id);
+    pod_facts_copy(&fact.u.facts, &pod->facts);
+    facts_set_way(source, &fact.u.facts);
+    engine_emit(source->engine, &fact);
+    fact_free(&fact);
+}
+
+static bool trip_has_changed(int64_t before, int64_t now)
+{
+    int64_t change = now > before ? now - before : before - now;
+    return (before < 0) != (now < 0) || (change > TRIP_CHANGE_US && change > before / 4);
+}
+
+static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t round_trip, const char *detail)
+{
+    struct source *source = user;
+    struct entry *entry = entry_shown(source, id);
+    struct fact fact;
+    if (entry == NULL || source->stopping) {
+        return;
+    }
+    if (word == TUNNEL_REFUSED_IN_POD) {
+        word = TUNNEL_UP; /* somebody in the pod refused: the tunnel got there */
+        detail = "";
+    }
+    pod_tell_way(source, entry);
+    bool came_up = word == TUNNEL_UP && (!entry->word_told || entry->word != TUNNEL_UP);
+    if (entry->word_told && word == entry->word && is_same(entry->detail, detail) &&
+        !trip_has_changed(entry->round_trip, round_trip)) {
+        return;
+    }
+    entry->word_told = true;
+    entry->word = word;
+    entry->round_trip = round_trip;
+    replace(&entry->detail, detail != NULL ? detail : "");
+    fact_init(&fact, FACT_TUNNEL, id);
+    fact.u.tunnel.word = word;
+    fact.u.tunnel.round_trip = round_trip;
+    text_set_str(&fact.u.tunnel.detail, entry->detail, TEXT_LINE);
+    engine_emit(source->engine, &fact);
+    fact_free(&fact);
+    if (came_up) {
+        engine_probe_now(source->engine, id); /* what could not be sent until now is due */
+    }
+    if (word == TUNNEL_FORBIDDEN && !source->tunnel_denied) {
+        source->tunnel_denied = true;
+        note_denied(source, entry->detail, "create pods/portforward", "no probe gets to the pods");
+    } else if (word == TUNNEL_UP) {
+        source->tunnel_denied = false;
+    }
+}
+
+/* ---- pods ---- */
+
+static void entry_free(struct source *source, struct entry *entry)
+{
+    HASH_DEL(source->entries, entry);
+    mem_free(entry->uid);
+    mem_free(entry->version);
+    mem_free(entry->looks);
+    mem_free(entry->sign);
+    mem_free(entry->detail);
+    mem_free(entry->via);
+    mem_free(entry);
+}
+
+static void pod_gone(struct source *source, struct entry *entry)
+{
+    if (entry->id != 0) {
+        struct fact fact;
+        fact_init(&fact, FACT_GONE, entry->id);
+        HASH_DELETE(by_id, source->shown, entry);
+        source->ours--;
+        logs_gone(source->logs, entry->id);
+        engine_emit(source->engine, &fact);
+        fact_free(&fact);
+    }
+    entry_free(source, entry);
+}
+
+/* What somebody sees who looks at the pod: the last part of its first image's name. */
+static void entry_look(struct entry *entry, const struct json *pod)
+{
+    const struct json *container = json_first(json_get(json_get(pod, "spec"), "containers"));
+    const char *image = json_string(json_get(container, "image"));
+    const char *slash = image != NULL ? strrchr(image, '/') : NULL;
+    image = slash != NULL ? slash + 1 : image != NULL ? image : "?";
+    mem_free(entry->looks);
+    entry->looks = mem_dup_n(image, strcspn(image, ":@"));
+}
+
+/* The witnesses, where vLLM's port and the serving one are known. */
+static void facts_set_witnesses(const struct source *source, struct pod_facts *facts)
+{
+    if (facts->vllm_port > 0 && facts->probes[LANE_HEALTH].action == PROBE_NONE) {
+        probe_spec_recommended(&facts->probes[LANE_HEALTH], LANE_HEALTH, facts->vllm_port);
+    }
+    if (facts->serving_port > 0 && facts->probes[LANE_MODELS].action == PROBE_NONE) {
+        probe_spec_recommended(&facts->probes[LANE_MODELS], LANE_MODELS, facts->serving_port);
+    }
+    if (source->ours > MANY && facts->probes[LANE_HEALTH].action != PROBE_NONE) {
+        facts->probes[LANE_HEALTH].period = MANY_HEALTH_SECONDS;
+    }
+}
+
+static void orphans_adopt(struct source *source, const struct entry *entry)
+{
+    for (size_t i = 0; i < ORPHANS; i++) {
+        size_t at = (source->orphan_next + i) % ORPHANS; /* the oldest first */
+        if (is_same(source->orphan_uids[at], entry->uid)) {
+            source->orphans[at].pod = entry->id;
+            engine_emit(source->engine, &source->orphans[at]);
+            mem_free(source->orphan_uids[at]);
+            source->orphan_uids[at] = NULL;
+            fact_free(&source->orphans[at]);
+        }
+    }
+}
+
+static void pod_tell(struct source *source, struct entry *entry, const struct json *object,
+                     const struct discovery *found)
+{
+    struct fact fact;
+    bool is_new = entry->id == 0;
+    if (is_new) {
+        entry->id = engine_new_pod_id(source->engine);
+        HASH_ADD(by_id, source->shown, id, sizeof entry->id, entry);
+        source->ours++;
+    }
+    replace(&entry->sign, found->sign);
+    fact_init(&fact, FACT_POD, entry->id);
+    struct pod_facts *facts = &fact.u.facts;
+    pod_facts_from_json(object, found, engine_clock(source->engine), entry->id, facts);
+    facts_set_witnesses(source, facts);
+    facts_set_way(source, facts);
+    replace(&entry->via, text_str(&facts->via));
+    struct pod_facts *told = mem_new(sizeof *told);
+    pod_facts_copy(told, facts);
+    engine_emit(source->engine, &fact);
+    fact_free(&fact);
+    const struct json *metadata = json_get(object, "metadata");
+    const char *ns = json_string(json_get(metadata, "namespace")), *name = json_string(json_get(metadata, "name"));
+    const char *ip = json_string(json_get(json_get(object, "status"), "podIP"));
+    bool running = told->phase == PHASE_RUNNING && ip != NULL && ip[0] != '\0';
+    kube_tunnel_pod(source->tunnel, entry->id, ns != NULL ? ns : "", name != NULL ? name : "", entry->uid,
+                    ip != NULL ? ip : "", running);
+    logs_pod(source->logs, told);
+    pod_facts_free(told);
+    mem_free(told);
+    if (is_new) {
+        orphans_adopt(source, entry);
+    }
+}
+
+static struct entry *entry_get(struct source *source, const char *uid)
+{
+    struct entry *entry;
+    HASH_FIND_STR(source->entries, uid, entry);
+    if (entry == NULL) {
+        entry = mem_new(sizeof *entry);
+        entry->uid = mem_dup(uid);
+        entry->round_trip = -1;
+        HASH_ADD_KEYPTR(hh, source->entries, entry->uid, strlen(entry->uid), entry);
+    }
+    return entry;
+}
+
+static void on_pod(void *user, const char *type, const struct json *object)
+{
+    struct source *source = user;
+    const struct json *metadata = json_get(object, "metadata");
+    const char *uid = json_string(json_get(metadata, "uid"));
+    const char *version = json_string(json_get(metadata, "resourceVersion"));
+    struct entry *entry;
+    source->sequence++;
+    if (uid == NULL) {
+        return;
+    }
+    if (strcmp(type, "DELETED") == 0) {
+        HASH_FIND_STR(source->entries, uid, entry);
+        if (entry != NULL) {
+            pod_gone(source, entry);
+        }
+    } else {
+        entry = entry_get(source, uid);
+        entry->seen = source->sequence;
+        if (version != NULL && is_same(entry->version, version)) {
+            return; /* listed again, and nothing has changed */
+        }
+        replace(&entry->version, version);
+        bool asked = select_is_asked(source->options), has = select_has(source->options, source->pools, object);
+        struct discovery found = {0};
+        discover_pod(object, asked && has, &found);
+        if (has && (found.is_ours || entry->id != 0)) {
+            pod_tell(source, entry, object, &found);
+        } else if (entry->id == 0) {
+            entry_look(entry, object);
+        }
+    }
+    if (source->listed) {
+        source_tell(source);
+    }
+}
+
+/* A list is complete. Its objects were the last ones that came, since no watch runs meanwhile: whoever was not among them is gone. */
+static void on_pods_listed(void *user, size_t count)
+{
+    struct source *source = user;
+    struct entry *entry, *next;
+    uint64_t since = source->sequence > count ? source->sequence - count : 0;
+    HASH_ITER(hh, source->entries, entry, next)
+    {
+        if (entry->seen <= since) {
+            pod_gone(source, entry);
+        }
+    }
+    source->listed = true;
+    source->pods_end = API_OK;
+    source_tell(source);
+}
+
+static void on_pods_state(void *user, enum api_end end, const char *words)
+{
+    struct source *source = user;
+    source->pods_end = end == API_CUT || end == API_GONE ? API_OK : end; /* those two are the course of things */
+    replace(&source->pods_words, words);
+    if (end == API_OK) {
+        logs_retry(source->logs);
+    }
+    source_tell(source);
+}
+
+/* ---- events ---- */
+
+static void on_event(void *user, const char *type, const struct json *object)
+{
+    struct source *source = user;
+    struct entry *entry = NULL;
+    struct fact fact;
+    const char *uid = NULL;
+    if (strcmp(type, "DELETED") == 0 || !event_from_json(object, engine_clock(source->engine), &fact, &uid)) {
+        return; /* events are forgotten by the cluster after an hour; what happened has happened */
+    }
+    if (uid != NULL) {
+        HASH_FIND_STR(source->entries, uid, entry);
+    }
+    if (entry != NULL && entry->id != 0) {
+        fact.pod = entry->id;
+        engine_emit(source->engine, &fact);
+    } else if (entry == NULL && uid != NULL) {
+        size_t at = source->orphan_next++ % ORPHANS;
+        if (source->orphan_uids[at] != NULL) {
+            fact_free(&source->orphans[at]);
+        }
+        replace(&source->orphan_uids[at], uid);
+        source->orphans[at] = fact; /* with all it owns */
+        return;
+    }
+    fact_free(&fact);
+}
+
+static void on_events_state(void *user, enum api_end end, const char *words)
+{
+    struct source *source = user;
+    if (end == API_FORBIDDEN && source->events_end != API_FORBIDDEN) {
+        note_denied(source, words, "list events", "what the kubelet says is not shown");
+    }
+    if (end == API_OK || end == API_FORBIDDEN) {
+        source->events_end = end;
+    }
+}
+
+/* ---- beginning to watch ---- */
+
+static void watches_start(struct source *source)
+{
+    static const struct watch_ops pod_ops = {.object = on_pod, .listed = on_pods_listed, .state = on_pods_state};
+    static const struct watch_ops event_ops = {.object = on_event, .state = on_events_state};
+    const char *ns = source->options->all_namespaces ? NULL : source->ns;
+    struct buf collection, query;
+    buf_init(&collection, WORDS_MAX);
+    buf_init(&query, 2 * WORDS_MAX);
+    select_collection(ns, "pods", &collection);
+    select_query(source->options, &query);
+    source->pods =
+        watch_new(engine_loop(source->engine), source->api, buf_str(&collection), buf_str(&query), &pod_ops, source);
+    buf_clear(&collection);
+    select_collection(ns, "events", &collection);
+    source->events = watch_new(engine_loop(source->engine), source->api, buf_str(&collection),
+                               "fieldSelector=involvedObject.kind%3DPod", &event_ops, source);
+    buf_free(&collection);
+    buf_free(&query);
+}
+
+static void pools_ask(struct source *source);
+
+static void on_pool_timer(uv_timer_t *timer)
+{
+    pools_ask(timer->data);
+}
+
+static void on_pool(void *user, enum api_end end, const char *words, const char *body, size_t length)
+{
+    struct source *source = user;
+    struct pool *pool = &source->pools[source->pool_at];
+    struct json *object = NULL;
+    source->pool_ticket = 0;
+    if (end == API_NOT_FOUND) {
+        source->pool_attempt++;
+    } else if (end == API_OK) {
+        pool->missing =
+            json_parse(body, length, POOL_BYTES_MAX, &object, NULL) != STATUS_OK || !pool_take(pool, object);
+        json_free(object);
+        source->pool_at++;
+        source->pool_attempt = 0;
+    } else if (end == API_FORBIDDEN) {
+        engine_note(source->engine, "the pool %s cannot be read: %s", pool->name, words);
+        source->pool_at++;
+        source->pool_attempt = 0;
+    } else {
+        uv_timer_start(&source->pool_timer, on_pool_timer, POOL_RETRY_MS, 0);
+        return;
+    }
+    pools_ask(source);
+}
+
+/* One pool after the other; the pods are looked for when all are known. */
+static void pools_ask(struct source *source)
+{
+    struct buf path;
+    buf_init(&path, WORDS_MAX);
+    while (source->pool_at < source->pool_count &&
+           pool_path(&source->pools[source->pool_at], source->ns, source->pool_attempt, &path) < 0) {
+        engine_note(source->engine, "there is no InferencePool %s in the namespace %s",
+                    source->pools[source->pool_at].name, source->ns);
+        source->pools[source->pool_at].missing = true;
+        source->pool_at++;
+        source->pool_attempt = 0;
+    }
+    if (source->pool_at < source->pool_count) {
+        source->pool_ticket = api_get(source->api, buf_str(&path), POOL_BYTES_MAX, on_pool, source);
+    } else {
+        watches_start(source);
+    }
+    buf_free(&path);
+}
+
+/* As soon as the proxy serves and it is known where to look. */
+static void source_look(struct source *source)
+{
+    bool knows = source->options->all_namespaces && source->pool_count == 0 ? true : source->ns != NULL;
+    if (source->stopping || source->proxy_state != PROXY_UP || !knows || source->pods != NULL ||
+        source->pool_ticket != 0) {
+        return;
+    }
+    pools_ask(source);
+}
+
+static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word, const char *words)
+{
+    struct source *source = user;
+    enum proxy_state before = source->proxy_state;
+    if (source->stopping) {
+        return;
+    }
+    if (state == PROXY_STARTING && before == PROXY_DOWN) {
+        return; /* another try: it is down until it serves */
+    }
+    source->proxy_state = state;
+    if (!source->no_context) {
+        source->word = word;
+        replace(&source->words, words);
+    }
+    if (state != before && state != PROXY_STARTING) {
+        kube_tunnel_proxy(source->tunnel, kubectl_proxy_socket(source->proxy), state == PROXY_UP);
+    }
+    if (state == PROXY_UP && before != PROXY_UP) {
+        source_look(source);
+        if (source->pods != NULL) {
+            watch_retry(source->pods);
+            watch_retry(source->events);
+            logs_retry(source->logs);
+        }
+    }
+    source_tell(source);
+}
+
+static void source_retitle(struct source *source)
+{
+    struct buf title;
+    buf_init(&title, WORDS_MAX);
+    buf_printf(&title, "%s/%s", source->context != NULL ? source->context : "",
+               source->options->all_namespaces ? "all namespaces" : source->ns);
+    engine_retitle(source->engine, buf_str(&title));
+    buf_free(&title);
+}
+
+static void stop_go_on(struct source *source);
+
+static void on_context(void *user, const char *context, const char *ns, enum kubectl_word word, const char *words)
+{
+    struct source *source = user;
+    source->context_pending = false;
+    if (source->stopping) {
+        stop_go_on(source);
+        return;
+    }
+    source->no_context = context == NULL;
+    if (source->no_context) {
+        source->word = word;
+        replace(&source->words, words);
+    } else {
+        replace(&source->context, context);
+        if (source->ns == NULL) {
+            replace(&source->ns, ns != NULL && ns[0] != '\0' ? ns : "default");
+        }
+        source_retitle(source);
+    }
+    source_look(source);
+    source_tell(source);
+}
+
+static void pools_make(struct source *source)
+{
+    const struct kube_options *options = source->options;
+    source->pools = mem_array(options->target_count, sizeof *source->pools);
+    for (size_t i = 0; i < options->target_count; i++) {
+        if (options->targets[i].kind == TARGET_POOL) {
+            source->pools[source->pool_count++].name = options->targets[i].name;
+        }
+    }
+}
+
+static enum status kube_start(void *user, struct engine *engine, struct problem *problem)
+{
+    struct source *source = user;
+    uv_loop_t *loop = engine_loop(engine);
+    source->engine = engine;
+    source->http = http_new(loop, "probetop/" PACKAGE_VERSION);
+    if (source->http == NULL) {
+        return problem_set(problem, STATUS_UNSUPPORTED, "libcurl cannot start");
+    }
+    uv_timer_init(loop, &source->pool_timer);
+    uv_timer_init(loop, &source->stop_timer);
+    source->pool_timer.data = source->stop_timer.data = source;
+    source->timers = 2;
+    pools_make(source);
+    kube_tunnel_on_word(source->tunnel, on_word, source);
+    struct kubectl_proxy_options proxy = {.loop = loop,
+                                          .flags = &source->options->flags,
+                                          .kubectl = source->kubectl,
+                                          .dir = source->dir,
+                                          .allow_podproxy = is_same(source->options->via, via_name(VIA_PODPROXY)),
+                                          .state = on_proxy,
+                                          .group = source->group,
+                                          .user = source,
+                                          .group_user = source->group_user};
+    source_tell(source);
+    source->proxy = kubectl_proxy_new(&proxy);
+    source->api = api_new(source->http, kubectl_proxy_socket(source->proxy));
+    source->logs = logs_new(
+        &(struct logs_options){.engine = engine, .api = source->api, .denied = on_logs_denied, .user = source});
+    source->context_pending = true;
+    kubectl_context(loop, source->kubectl, &source->options->flags, on_context, source);
+    return STATUS_OK;
+}
+
+/* "logs 12": somebody looks at them. */
+static void kube_control(void *user, const char *line)
+{
+    struct source *source = user;
+    if (strncmp(line, "logs ", 5) == 0) {
+        logs_ask(source->logs, (uint32_t)strtoul(line + 5, NULL, 10));
+    }
+}
+
+/* ---- the end ---- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct source *source = handle->data;
+    source->timers--;
+    if (source->timers == 0) {
+        engine_source_stopped(source->engine);
+    }
+}
+
+static void on_proxy_over(void *user)
+{
+    struct source *source = user;
+    source->proxy = NULL;
+    uv_close((uv_handle_t *)&source->pool_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&source->stop_timer, on_timer_closed);
+}
+
+static void on_tunnel_over(void *user)
+{
+    struct source *source = user;
+    kubectl_proxy_free(source->proxy, on_proxy_over, source);
+}
+
+static void stop_go_on(struct source *source)
+{
+    logs_free(source->logs);
+    watch_free(source->pods);
+    watch_free(source->events);
+    api_free(source->api);
+    http_free(source->http);
+    kube_tunnel_stop(source->tunnel, on_tunnel_over, source);
+}
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+    struct source *source = timer->data;
+    if (!source->context_pending) {
+        stop_go_on(source);
+    }
+}
+
+/* May be called from within an answer of the API that is being told: what is told from is not taken away before the next turn. */
+static void kube_stop(void *user)
+{
+    struct source *source = user;
+    source->stopping = true;
+    if (source->timers == 0) { /* it never started */
+        engine_source_stopped(source->engine);
+        return;
+    }
+    uv_timer_stop(&source->pool_timer);
+    uv_timer_start(&source->stop_timer, on_stop_timer, 0, 0);
+}
+
+static void kube_source_free(void *user)
+{
+    struct source *source = user;
+    struct entry *entry, *next;
+    HASH_CLEAR(by_id, source->shown);
+    HASH_ITER(hh, source->entries, entry, next)
+    {
+        entry_free(source, entry);
+    }
+    for (size_t i = 0; i < ORPHANS; i++) {
+        if (source->orphan_uids[i] != NULL) {
+            fact_free(&source->orphans[i]);
+            mem_free(source->orphan_uids[i]);
+        }
+    }
+    for (size_t i = 0; i < source->pool_count; i++) {
+        pool_free(&source->pools[i]);
+    }
+    mem_free(source->pools);
+    mem_free(source->kubectl);
+    mem_free(source->dir);
+    mem_free(source->context);
+    mem_free(source->ns);
+    mem_free(source->words);
+    mem_free(source->pods_words);
+    mem_free(source->told_words);
+    kube_options_free(source->options);
+    mem_free(source->options);
+    mem_free(source);
+}
+
+const struct source_ops kube_ops = {
+    .name = "kubernetes", .start = kube_start, .control = kube_control, .stop = kube_stop, .free = kube_source_free};
+
+void *kube_source_new(struct kube_options *options, const char *kubectl, const char *dir, struct kube_tunnel *tunnel,
+                      void (*group)(void *user, pid_t group, bool alive), void *group_user)
+{
+    struct source *source = mem_new(sizeof *source);
+    source->options = options;
+    source->kubectl = mem_dup(kubectl);
+    source->dir = mem_dup(dir);
+    source->tunnel = tunnel;
+    source->group = group;
+    source->group_user = group_user;
+    source->ns = mem_dup(source->options->flags.ns);
+    source->pods_end = API_OK;
+    return source;
+}
+
+void kube_options_free(struct kube_options *options)
+{
+    kubectl_flags_free(&options->flags);
+    mem_free(options->selector);
+    mem_free(options->field_selector);
+    for (size_t i = 0; i < options->target_count; i++) {
+        mem_free(options->targets[i].name);
+    }
+    mem_free(options->targets);
+    mem_free(options->via);
+    *options = (struct kube_options){0};
+}

@@ -1,0 +1,126 @@
+#include "kube/standing.h"
+
+#include "kube/rights.h"
+
+static void place_put(const struct standing *standing, struct buf *words)
+{
+    if (standing->context[0] != '\0') {
+        buf_printf(words, "context %s, ", standing->context);
+    }
+    if (standing->ns != NULL) {
+        buf_printf(words, "namespace %s", standing->ns);
+    } else {
+        buf_puts(words, "all namespaces");
+    }
+}
+
+static void quote_put(const char *said, struct buf *words)
+{
+    if (said[0] != '\0') {
+        buf_printf(words, " (%s)", said);
+    }
+}
+
+/* kubectl itself: never the cluster's fault, and never a pod's. */
+static void kubectl_put(const struct standing *standing, struct buf *words)
+{
+    switch (standing->word) {
+    case KUBECTL_NO_CONFIG:
+        buf_puts(words, "kubectl knows of no cluster; set KUBECONFIG, or give --kubeconfig FILE");
+        break;
+    case KUBECTL_NO_CONTEXT:
+        buf_puts(words,
+                 "kubectl has no such context; kubectl config get-contexts lists them, --context NAME chooses one");
+        break;
+    case KUBECTL_PLUGIN_FAILED:
+        buf_puts(words,
+                 "kubectl's credential plugin failed; log in as you do for kubectl, probetop goes on by itself then");
+        break;
+    case KUBECTL_UNAUTHORIZED:
+        buf_puts(words,
+                 "the cluster does not accept kubectl's credentials; log in again, probetop goes on by itself then");
+        break;
+    default:
+        buf_puts(words,
+                 "kubectl proxy is not running and is started again by itself; nothing is known of the pods meanwhile");
+        break;
+    }
+    quote_put(standing->words, words);
+}
+
+static enum source_state trouble_put(const struct standing *standing, struct buf *words)
+{
+    switch (standing->pods) {
+    case API_FORBIDDEN:
+        rights_missing(standing->pods_words, "list pods", words);
+        buf_puts(words, " is missing in ");
+        place_put(standing, words);
+        buf_puts(words, ". ");
+        rights_advice(standing->pods_words, standing->ns, words);
+        return SOURCE_DENIED;
+    case API_UNAUTHORIZED:
+        buf_puts(words, "the cluster does not accept kubectl's credentials (401), they may have expired; log in again, "
+                        "probetop goes "
+                        "on by itself then");
+        return SOURCE_DENIED;
+    case API_UNREACHABLE:
+        if (standing->word == KUBECTL_PLUGIN_FAILED) {
+            kubectl_put(standing, words); /* the proxy has no credentials to ask with */
+            return SOURCE_LOST;
+        }
+        buf_puts(words,
+                 "the API server cannot be reached; the pods may be fine, nothing is known of them until it is back");
+        break;
+    case API_NOT_FOUND:
+        buf_puts(words, "the API server does not know what was asked for");
+        break;
+    default:
+        buf_printf(words, "pods cannot be listed: %s", api_end_sentence(standing->pods));
+        break;
+    }
+    quote_put(standing->pods_words, words);
+    return SOURCE_LOST;
+}
+
+static void none_put(const struct standing *standing, struct buf *words)
+{
+    buf_puts(words, "looked in ");
+    place_put(standing, words);
+    if (standing->asked) {
+        buf_puts(words, ": no pod is what was asked for. Goes on looking");
+    } else if (standing->seen == 0) {
+        buf_puts(words, ": there are no pods. -n NAMESPACE or -A looks elsewhere. Goes on looking");
+    } else {
+        buf_printf(words, " at %zu pod%s: none looks like vLLM or llm-d", standing->seen,
+                   standing->seen == 1 ? "" : "s");
+        quote_put(standing->looks, words);
+        buf_puts(words, ". -l app=NAME or pod/NAME shows any, -n NAMESPACE or -A looks elsewhere. Goes on looking");
+    }
+}
+
+enum source_state standing_tell(const struct standing *standing, struct buf *words)
+{
+    buf_clear(words);
+    if (standing->no_context || standing->proxy == PROXY_DOWN) {
+        kubectl_put(standing, words);
+        return SOURCE_LOST;
+    }
+    if (standing->pods != API_OK) {
+        return trouble_put(standing, words);
+    }
+    if (standing->proxy == PROXY_STARTING || !standing->listed) {
+        buf_puts(words, "asking ");
+        place_put(standing, words);
+        return SOURCE_STARTING;
+    }
+    if (standing->ours == 0) {
+        none_put(standing, words);
+        return SOURCE_NONE_FOUND;
+    }
+    buf_printf(words, "%zu of %zu pods in ", standing->ours, standing->seen);
+    place_put(standing, words);
+    if (standing->signs[0] != '\0') {
+        buf_printf(words, ", by %s", standing->signs);
+    }
+    return SOURCE_WATCHING;
+}

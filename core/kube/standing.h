@@ -1,0 +1,28 @@
+/* Where the source stands, and how to say it: whose fault it is that nothing is known, and what to do about it. Pure. */
+#ifndef PROBETOP_STANDING_H
+#define PROBETOP_STANDING_H
+
+#include "base/buf.h"
+#include "kube/api.h"
+#include "kube/kubectl.h"
+#include "model/fact.h"
+
+/* All strings borrowed, none NULL but `ns`. */
+struct standing {
+    const char *context; /* "" not known yet */
+    const char *ns;      /* NULL: all namespaces */
+    bool no_context;     /* kubectl could not say which cluster is meant: `word`, `words` */
+    enum proxy_state proxy;
+    enum kubectl_word word; /* of the proxy's end, or of kubectl's failure */
+    const char *words;
+    enum api_end pods; /* how listing and watching of pods goes */
+    const char *pods_words;
+    bool listed;       /* a whole list has come */
+    bool asked;        /* the person chose the pods: nothing was looked for */
+    size_t seen, ours; /* pods */
+    const char *signs; /* "label llm-d.ai/role (3)": by what ours were found */
+    const char *looks; /* "nginx, redis": what the others look like */
+};
+enum source_state standing_tell(const struct standing *standing, struct buf *words);
+
+#endif
