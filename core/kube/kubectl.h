@@ -86,6 +86,8 @@ struct kubectl_proxy_options {
 };
 struct kubectl_proxy *kubectl_proxy_new(const struct kubectl_proxy_options *options);
 const char *kubectl_proxy_socket(const struct kubectl_proxy *proxy);
+/* A child that has read the kubeconfig anew takes the present one's place: after a 401, since somebody may have logged in again. Nothing happens while none serves. The caller sees to it that this is not done often. */
+void kubectl_proxy_restart(struct kubectl_proxy *proxy);
 /* Ends the child, removes the socket, then calls `done`; the proxy is freed after. */
 void kubectl_proxy_free(struct kubectl_proxy *proxy, void (*done)(void *user), void *user);
 
