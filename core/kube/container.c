@@ -89,7 +89,8 @@ bool command_flag(const struct json *container, const char *flag, char *out)
         if (strncmp(words.word, flag, length) != 0 || (words.word[length] != '\0' && words.word[length] != '=')) {
             continue;
         }
-        if (words.word[length] == '=') {
+        if (words.word[length] == '=' &&
+            words.word[length + 1] != '\0') { /* in --port="8000" the quote ends the word */
             snprintf(out, COMMAND_WORD_MAX, "%s", words.word + length + 1);
         } else if (command_words_next(&words)) {
             snprintf(out, COMMAND_WORD_MAX, "%s", words.word);
