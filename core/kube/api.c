@@ -76,6 +76,8 @@ static enum api_end end_of_plain(int32_t status, const struct buf *body, char *w
         snprintf(words, WORDS_SIZE, "kubectl proxy's own filters let this request not through");
         return API_BAD;
     }
+    if (status == 404)
+        return API_NOT_FOUND; /* a kind of object that this API server does not know */
     if (status == 401 || (status == 500 && strstr(words, "getting credentials")))
         return API_UNAUTHORIZED; /* an exec plugin that failed */
     return status >= 500 && status <= 504 ? API_UNREACHABLE : API_BAD;

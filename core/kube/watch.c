@@ -17,7 +17,7 @@ enum {
     QUERY_MAX = 16384
 };
 /* A watch that held as long as this has held: what ends it is a new story. */
-static const int64_t held_us = (int64_t)5 * SECOND_US;
+enum { HELD_US = SECOND_US };
 
 struct watch {
     struct api *api;
@@ -183,13 +183,13 @@ static void watch_ended(struct watch *watch, enum api_end end, const char *words
 {
     int64_t now = clock_mono_us();
     watch->ticket = 0;
-    if (now - watch->begun >= held_us)
+    if (now - watch->begun >= HELD_US)
         watch->failures = 0;
     if (end == API_GONE || end == API_BAD)
         buf_clear(&watch->version);
-    if (end == API_OK && now - watch->begun >= SECOND_US) {
+    if (end == API_OK && now - watch->begun >= HELD_US) {
         watch_go(watch); /* its time was over */
-    } else if (end == API_GONE && now - watch->listed >= held_us) {
+    } else if (end == API_GONE && now - watch->listed >= HELD_US) {
         watch_go(watch); /* as it happens; but a server that finds its own lists too old is not asked without a pause */
     } else if (end == API_OK || (end == API_CUT && watch->failures == 0)) {
         watch_pause(watch); /* a fault only if it cannot be resumed */

@@ -104,7 +104,7 @@ static int32_t stream_status(const struct stream *stream)
 {
     long status = 0;
     curl_easy_getinfo(stream->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-    return status >= 200 && status < 1000 ? (int32_t)status : 0;
+    return stream->headers_done && status < 1000 ? (int32_t)status : 0;
 }
 
 /* Returns false when it was cancelled meanwhile, and is gone. */
@@ -114,6 +114,7 @@ static bool stream_tell(struct stream *stream)
     stream->telling = true;
     if (stream->headers_done && !stream->headers_told) {
         stream->headers_told = true;
+        deadlines_arm(stream->streams); /* it may be nearer now */
         stream->data(stream->user, status, "", 0);
     }
     if (!stream->dead && stream->piece.len > 0)
@@ -157,7 +158,7 @@ static void on_ended(struct transfer *transfer, int curl_code)
         error = HTTP_EMPTY_REPLY;
     if (stream->header_bytes > HTTP_HEADERS_MAX)
         error = HTTP_HEADERS_TOO_BIG;
-    stream_finish(stream, error, error == HTTP_OK ? "" : words);
+    stream_finish(stream, error, curl_code == CURLE_OK ? "" : words);
 }
 
 static void on_deadline(uv_timer_t *timer)
