@@ -27,9 +27,9 @@ struct server {
     uv_loop_t *loop;
     answer_fn *answer;
     void *user;
-    struct listener *listener; /* NULL while muted */
-    int held;                  /* bound, does not listen: keeps the port ours; -1 while listening */
-    int32_t port;
+    struct listener *listener;  /* NULL while muted */
+    int held;                   /* bound, does not listen: keeps the port ours; -1 while listening */
+    struct sockaddr_in address; /* with the port that it got */
     struct connection *connections;
     size_t references; /* listeners and connections not closed yet, and 1 for the owner */
     char room[ROOM];
@@ -59,19 +59,17 @@ struct connection {
 /* ---- the port ---- */
 
 /* A bound socket that does not listen. SO_REUSEPORT lets the next socket of the same user take the port over before this one gives it up, so that nobody
- * else can get it in between. `port` 0: any. -1 with errno on failure. */
-static int socket_bind(int32_t port)
+ * else can get it in between. -1 with errno on failure. */
+static int socket_bind(const struct sockaddr_in *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0)
         return -1;
     int one = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     bool bound = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
                  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
                  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
-                 bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+                 bind(fd, (const struct sockaddr *)address, sizeof *address) == 0;
     if (bound)
         return fd;
     int error = errno;
@@ -86,29 +84,37 @@ static void server_unreference(struct server *server)
         mem_free(server);
 }
 
-enum status server_new(uv_loop_t *loop, answer_fn *answer, void *user, struct server **out, struct problem *problem)
+enum status server_new_at(uv_loop_t *loop, const char *host, int32_t port, answer_fn *answer, void *user,
+                          struct server **out, struct problem *problem)
 {
     *out = NULL;
-    int fd = socket_bind(0);
-    struct sockaddr_in address = {0};
+    struct sockaddr_in address;
     socklen_t size = sizeof address;
+    if (port < 0 || port > UINT16_MAX || uv_ip4_addr(host, port, &address) != 0)
+        return problem_set(problem, STATUS_BAD_INPUT, "%s:%d is no address to serve on", host, (int)port);
+    int fd = socket_bind(&address);
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
         int error = errno;
         if (fd >= 0)
             close(fd);
-        return problem_set(problem, status_from_errno(error), "no port on 127.0.0.1 for a simulated server: %s",
+        return problem_set(problem, status_from_errno(error), "no port on %s for a simulated server: %s", host,
                            strerror(error));
     }
     struct server *server = mem_new(sizeof *server);
-    *server = (struct server){.loop = loop, .answer = answer, .user = user, .held = fd, .references = 1};
-    server->port = ntohs(address.sin_port);
+    *server =
+        (struct server){.loop = loop, .answer = answer, .user = user, .held = fd, .address = address, .references = 1};
     *out = server;
     return STATUS_OK;
 }
 
+enum status server_new(uv_loop_t *loop, answer_fn *answer, void *user, struct server **out, struct problem *problem)
+{
+    return server_new_at(loop, "127.0.0.1", 0, answer, user, out, problem);
+}
+
 int32_t server_port(const struct server *server)
 {
-    return server->port;
+    return ntohs(server->address.sin_port);
 }
 
 /* ---- connections ---- */
@@ -399,7 +405,7 @@ enum status server_listen(struct server *server)
         return STATUS_OK;
     }
     if (server->held < 0)
-        server->held = socket_bind(server->port);
+        server->held = socket_bind(&server->address);
     uv_close((uv_handle_t *)&listener->tcp, listener_closed);
     return status_from_errno(-error);
 }
@@ -407,7 +413,7 @@ enum status server_listen(struct server *server)
 void server_mute(struct server *server, bool abruptly)
 {
     if (server->listener) {
-        server->held = socket_bind(server->port);
+        server->held = socket_bind(&server->address);
         uv_close((uv_handle_t *)&server->listener->tcp, listener_closed);
         server->listener = NULL;
     }

@@ -1,4 +1,4 @@
-/* A small HTTP server on the loop that can also misbehave; the simulated fleet and the fault tests use it. Loopback only.
+/* A small HTTP server on the loop that can also misbehave; the simulated fleet and the fault tests use it, on loopback only, and the cluster tests' pods.
  *
  * Like vLLM it binds its port early and listens late: a bound port that does not listen refuses (facts/vllm.md 1.1). */
 #ifndef PROBETOP_SIM_SERVER_H
@@ -41,7 +41,10 @@ struct server;
 /* Decides the answer to GET `path`; `request` is the whole head as received. */
 typedef void answer_fn(void *user, const char *path, const char *request, struct answer *answer);
 
-/* Binds 127.0.0.1:0 without listening: refused until server_listen(). */
+/* Binds this IPv4 address without listening: refused until server_listen(). port 0: any free one. */
+enum status server_new_at(uv_loop_t *loop, const char *host, int32_t port, answer_fn *answer, void *user,
+                          struct server **out, struct problem *problem);
+/* The same on 127.0.0.1 and a free port. */
 enum status server_new(uv_loop_t *loop, answer_fn *answer, void *user, struct server **out, struct problem *problem);
 int32_t server_port(const struct server *server);
 enum status server_listen(struct server *server);

@@ -1,0 +1,36 @@
+/* Pods for the fake API: each is the simulated fleet's own kubelet (sim/kubelet.h) over a real server on loopback (sim/server.h), told to the API as Kubernetes tells it. Real time. */
+#ifndef PROBETOP_TEST_FAKE_PODS_H
+#define PROBETOP_TEST_FAKE_PODS_H
+
+#include "sim/vllm.h"
+#include "tests/support/fake_api.h"
+
+/* A probe of the kubelet; threshold 0: there is none. */
+struct fake_probe {
+    const char *path;
+    int32_t delay, period, timeout, threshold;
+};
+struct fake_pod_options {
+    const char *name, *workload; /* workload: of which Deployment; NULL: none */
+    const char *labels;          /* JSON members, or NULL: "app": "vllm" */
+    const char *container;       /* NULL: vllm */
+    struct fake_probe startup, liveness, readiness;
+    double loads; /* seconds from each start to serving; negative: never */
+};
+
+struct fake_pods;
+struct fake_pod;
+
+/* The API's socket is made at `socket`. The pods are in the namespace llm-d. */
+struct fake_pods *fake_pods_new(uv_loop_t *loop, const char *socket);
+void fake_pods_free(struct fake_pods *pods);
+struct fake_api *fake_pods_api(struct fake_pods *pods);
+
+struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_options *options);
+void fake_pod_delete(struct fake_pod *pod); /* gone at once, its server too */
+void fake_pod_face(struct fake_pod *pod, enum vllm_face face);
+void fake_pod_crash(struct fake_pod *pod, int32_t exit_code, const char *reason);
+int32_t fake_pod_restarts(const struct fake_pod *pod);
+bool fake_pod_ready(const struct fake_pod *pod);
+
+#endif
