@@ -34,7 +34,7 @@ bool container_is_native_sidecar(const struct json *container);
 /* Whether what listens on `port` in it speaks TLS: by an httpGet probe of that port, else by its arguments. */
 bool container_is_https(const struct json *container, int32_t port);
 
-/* An RFC 3339 string as t. False: it is none, or one from before 1970, which is Go's zero time or a joke. */
+/* An RFC 3339 string as t. False: it is none, or one from before 1970, which is Go's zero time, or too late to be meant. */
 bool json_moment(const struct json *value, const struct clock *clock, int64_t *t);
 
 #endif
