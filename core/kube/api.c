@@ -202,7 +202,10 @@ static void on_done(void *user, enum http_error error, int32_t status, const cha
         end = end_of_status(status, &request->bytes, words); /* however its body ended */
     } else if (error != HTTP_OK) {
         end = end_of_error(error, status);
-        snprintf(words, sizeof words, "%s%s%s", http_error_sentence(error), detail[0] ? ": " : "", detail);
+        bool by_proxy =
+            status == 0; /* over a unix socket libcurl's own words speak of ports and hosts that there are not */
+        snprintf(words, sizeof words, "%s%s%s%s", by_proxy ? "kubectl proxy: " : "", http_error_sentence(error),
+                 end == API_BAD && detail[0] ? ": " : "", end == API_BAD ? detail : "");
     } else if (request->line && request->bytes.len > 0) {
         request->busy = true; /* a last line without its end */
         request->line(request->user, buf_str(&request->bytes), request->bytes.len);
