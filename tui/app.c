@@ -436,6 +436,8 @@ static void paint_bottom(const struct app *app, const struct fleet *fleet, int64
         text_free(&words);
     } else if (note && now - note->t < NOTE_SHOWN_US)
         canvas_text(canvas, row, 1, canvas->columns - 2, STYLE_WARN, &note->words);
+    else if ((fleet->source == SOURCE_LOST || fleet->source == SOURCE_DENIED) && fleet->count > 0)
+        canvas_text(canvas, row, 1, canvas->columns - 2, STYLE_WARN, &fleet->source_detail);
     else
         paint_keys(app, canvas, row);
 }

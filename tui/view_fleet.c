@@ -480,14 +480,14 @@ static void paint_empty(const struct view_state *state, const struct fleet *flee
     else if (fleet->source == SOURCE_STARTING)
         words = "looking for pods";
     else if (fleet->source == SOURCE_NONE_FOUND)
-        words = "no pod of vLLM or llm-d was found";
+        words = "no pod of vLLM or llm-d is there yet; probetop goes on looking";
     else if (fleet->source == SOURCE_LOST)
         words = "where pods are told from cannot be reached";
     else if (fleet->source == SOURCE_DENIED)
         words = "the cluster does not permit it";
     canvas_puts(canvas, row, 1, canvas->columns - 2, STYLE_MUTED, words);
     if (fleet->count == 0)
-        canvas_text(canvas, row + 1, 1, canvas->columns - 2, STYLE_TEXT, &fleet->source_detail);
+        canvas_wrap(canvas, row + 1, 1, canvas->columns - 2, canvas->rows - row - 2, STYLE_TEXT, &fleet->source_detail);
 }
 
 static void paint(struct view_state *state, const struct fleet *fleet, int64_t now, struct canvas *canvas)

@@ -37,7 +37,7 @@ bool journal_flush(struct journal *journal, struct problem *note);
 void journal_close(struct journal *journal, bool keep);
 const char *journal_dir(const struct journal *journal); /* where it is now: changes when it moves */
 bool journal_goes_on(const struct journal *journal);    /* false: it could not be written anywhere any more */
-/* Removes a journal's directory and its segments: for the half that outlives the writer. Removes nothing that does not look like a journal's. */
+/* Removes a journal's directory, its segments and the sockets beside them: for the half that outlives the writer. Removes nothing that does not look like a journal's. */
 void journal_remove_dir(const char *dir);
 
 /* ---- what there is ---- */

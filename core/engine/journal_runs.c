@@ -192,6 +192,13 @@ static int run_open(const char *dir)
     return fd;
 }
 
+/* kubectl's proxy and the tunnels have their sockets beside the journal; a run that was killed leaves them there. */
+static bool entry_is_socket(int dir_fd, const char *name)
+{
+    struct stat info;
+    return fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(info.st_mode);
+}
+
 /* A directory in which somebody put a file of their own is nobody's leftover. */
 static void run_look(int dir_fd, struct journal_run *run)
 {
@@ -205,7 +212,7 @@ static void run_look(int dir_fd, struct journal_run *run)
             int64_t written = (int64_t)info.st_mtime * SECOND_US;
             run->written = written > run->written ? written : run->written;
             run->bytes += (uint64_t)info.st_size;
-        } else if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+        } else if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !entry_is_socket(dir_fd, name)) {
             plain = false;
         }
     }
@@ -308,7 +315,7 @@ void journal_remove_dir(const char *dir)
     int dir_fd = run_open(dir);
     DIR *list = dir_fd >= 0 ? journal_dir_list(dir_fd) : NULL;
     for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
-        if (segment_number(entry->d_name) != 0) {
+        if (segment_number(entry->d_name) != 0 || entry_is_socket(dir_fd, entry->d_name)) {
             unlinkat(dir_fd, entry->d_name, 0);
         }
     }

@@ -127,3 +127,16 @@ void pool_free(struct pool *pool)
     mem_free(pool->labels);
     *pool = (struct pool){0};
 }
+
+void kube_options_free(struct kube_options *options)
+{
+    kubectl_flags_free(&options->flags);
+    mem_free(options->selector);
+    mem_free(options->field_selector);
+    for (size_t i = 0; i < options->target_count; i++) {
+        mem_free(options->targets[i].name);
+    }
+    mem_free(options->targets);
+    mem_free(options->via);
+    *options = (struct kube_options){0};
+}

@@ -208,7 +208,7 @@ static void facts_set_way(const struct source *source, struct pod_facts *facts)
     const char *via = kube_tunnel_via(source->tunnel, facts->id);
     bool forwards = strcmp(via, via_name(VIA_PORTFORWARD)) == 0 || strcmp(via, via_name(VIA_KUBECTL)) == 0;
     text_set_str(&facts->via, via, TEXT_NAME);
-    if (facts->serving_port == 0) {
+    if (facts->serving_port == 0 || (!forwards && text_empty(&facts->pod_ip))) {
         text_set_str(&facts->address, "", TEXT_LINE);
     } else if (forwards) {
         text_printf(&facts->address, TEXT_LINE, "localhost:%d in the pod", (int)facts->serving_port);
@@ -490,6 +490,13 @@ static void on_event(void *user, const char *type, const struct json *object)
     fact_free(&fact);
 }
 
+/* Events that are no longer listed have happened all the same. */
+static void on_events_listed(void *user, size_t count)
+{
+    (void)user;
+    (void)count;
+}
+
 static void on_events_state(void *user, enum api_end end, const char *words)
 {
     struct source *source = user;
@@ -506,7 +513,8 @@ static void on_events_state(void *user, enum api_end end, const char *words)
 static void watches_start(struct source *source)
 {
     static const struct watch_ops pod_ops = {.object = on_pod, .listed = on_pods_listed, .state = on_pods_state};
-    static const struct watch_ops event_ops = {.object = on_event, .state = on_events_state};
+    static const struct watch_ops event_ops = {
+        .object = on_event, .listed = on_events_listed, .state = on_events_state};
     const char *ns = source->options->all_namespaces ? NULL : source->ns;
     struct buf collection, query;
     buf_init(&collection, WORDS_MAX);
@@ -602,7 +610,7 @@ static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word,
         source->word = word;
         replace(&source->words, words);
     }
-    if (state != before && state != PROXY_STARTING) {
+    if (source->proxy != NULL && state != before && state != PROXY_STARTING) {
         kube_tunnel_proxy(source->tunnel, kubectl_proxy_socket(source->proxy), state == PROXY_UP);
     }
     if (state == PROXY_UP && before != PROXY_UP) {
@@ -808,17 +816,4 @@ void *kube_source_new(struct kube_options *options, const char *kubectl, const c
     source->ns = mem_dup(source->options->flags.ns);
     source->pods_end = API_OK;
     return source;
-}
-
-void kube_options_free(struct kube_options *options)
-{
-    kubectl_flags_free(&options->flags);
-    mem_free(options->selector);
-    mem_free(options->field_selector);
-    for (size_t i = 0; i < options->target_count; i++) {
-        mem_free(options->targets[i].name);
-    }
-    mem_free(options->targets);
-    mem_free(options->via);
-    *options = (struct kube_options){0};
 }

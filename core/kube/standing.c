@@ -87,14 +87,14 @@ static void none_put(const struct standing *standing, struct buf *words)
     buf_puts(words, "looked in ");
     place_put(standing, words);
     if (standing->asked) {
-        buf_puts(words, ": no pod is what was asked for. Goes on looking");
+        buf_puts(words, ": no pod is what was asked for");
     } else if (standing->seen == 0) {
-        buf_puts(words, ": there are no pods. -n NAMESPACE or -A looks elsewhere. Goes on looking");
+        buf_puts(words, ": there are no pods; -n NAMESPACE or -A looks elsewhere");
     } else {
         buf_printf(words, " at %zu pod%s: none looks like vLLM or llm-d", standing->seen,
                    standing->seen == 1 ? "" : "s");
         quote_put(standing->looks, words);
-        buf_puts(words, ". -l app=NAME or pod/NAME shows any, -n NAMESPACE or -A looks elsewhere. Goes on looking");
+        buf_puts(words, "; -l app=NAME or pod/NAME shows any, -n NAMESPACE or -A looks elsewhere");
     }
 }
 
