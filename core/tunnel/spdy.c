@@ -7,7 +7,7 @@
 
 /* SPDY/3.1: control types, flags and statuses that a port-forward meets. */
 enum { SYN_STREAM = 1, SYN_REPLY = 2, RST_STREAM = 3, PING = 6, GOAWAY = 7, HEADERS = 8 };
-enum { FLAG_FIN = 1, VERSION = 3, HEAD = 8, HEADERS_COUNT_MAX = 64 };
+enum { FLAG_FIN = 1, SPDY_VERSION = 3, HEAD = 8, HEADERS_COUNT_MAX = 64 };
 enum { STATUS_REFUSED_STREAM = 3 };
 static const uint32_t ID_MASK = 0x7fffffff;
 
@@ -162,7 +162,7 @@ void spdy_free(struct spdy *spdy)
 
 static void control_begin(struct spdy *spdy, unsigned type, unsigned flags, size_t length)
 {
-    put32(spdy->out, UINT32_C(0x80000000) | (uint32_t)VERSION << 16 | type);
+    put32(spdy->out, UINT32_C(0x80000000) | (uint32_t)SPDY_VERSION << 16 | type);
     put32(spdy->out, (uint32_t)flags << 24 | (uint32_t)length);
 }
 
@@ -365,8 +365,8 @@ static enum status control_receive(struct spdy *spdy, struct problem *problem)
     unsigned type = (unsigned)spdy->head[2] << 8 | spdy->head[3];
     const unsigned char *body = (const unsigned char *)buf_str(&spdy->control);
     size_t length = spdy->control.len;
-    if (version != VERSION) {
-        return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a frame of version %u, not %d", version, VERSION);
+    if (version != SPDY_VERSION) {
+        return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a frame of version %u, not %d", version, SPDY_VERSION);
     }
     size_t need = type == RST_STREAM || type == GOAWAY ? 8 : type == PING ? 4 : 0;
     if (length < need) {
