@@ -369,7 +369,7 @@ void discover_pod(const struct json *pod, bool asked, struct discovery *out)
     bool known = sign != NULL;
     out->is_ours = known || asked;
     out->sign = asked ? "asked for" : sign;
-    if (!out->is_ours || found.serving == NULL) {
+    if (found.serving == NULL) {
         return;
     }
     out->serving = json_string(json_get(found.serving, "name"));

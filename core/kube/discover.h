@@ -29,7 +29,7 @@ struct discovery {
     enum role role;
     int32_t serving_port, vllm_port; /* 0: none (LWS worker: shown, not probed, not blamed) */
 };
-/* asked: a selector or target chose the pod, so it is shown whatever its signs; then is_ours is true and sign says "asked for". */
+/* The containers and ports are the best guess also of a pod that is not ours: one that was, and has lost its labels, stays what it was. asked: a selector or target chose the pod, so it is shown whatever its signs; then is_ours is true and sign says "asked for". */
 void discover_pod(const struct json *pod, bool asked, struct discovery *out);
 
 /* Pod JSON to facts, into a zeroed `out` (all of facts/kube.md 2.1 that struct pod_facts has). Moments by the clock. `id` is the caller's. Named ports are resolved in that container's own ports (1.6); what cannot be sent from outside (exec, grpc) keeps its action. */

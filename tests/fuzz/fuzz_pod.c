@@ -46,8 +46,8 @@ static void pod_check(const struct json *pod, const struct clock *clock)
     discover_pod(pod, true, &asked);
     discover_pod(pod, false, &found);
     must(asked.is_ours && found.is_ours == (found.sign != NULL));
-    must(!found.is_ours || (asked.serving == found.serving && asked.vllm_port == found.vllm_port &&
-                            asked.serving_port == found.serving_port && asked.role == found.role));
+    must(asked.serving == found.serving && asked.vllm_port == found.vllm_port &&
+         asked.serving_port == found.serving_port && asked.role == found.role);
     must(asked.serving_port >= 0 && asked.serving_port <= PORT_MAX && asked.vllm_port >= 0 &&
          asked.vllm_port <= PORT_MAX);
     fact_init(&fact, FACT_POD, 1);
