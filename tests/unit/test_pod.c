@@ -159,6 +159,14 @@ static void by_status(void **state)
     text_set_str(&s.facts.serving.reason, "ImagePullBackOff", TEXT_NAME);
     story_tell(&s);
     STAGE_IS(s, STAGE_BACKOFF);
+    text_set_str(&s.facts.serving.reason, "Init:0/2", TEXT_NAME); /* an init container's turn, as kubectl says it */
+    story_tell(&s);
+    STAGE_IS(s, STAGE_CREATING);
+    REASON_IS(s, "Init:0/2");
+    text_set_str(&s.facts.serving.reason, "Init:CrashLoopBackOff", TEXT_NAME);
+    story_tell(&s);
+    STAGE_IS(s, STAGE_BACKOFF);
+    REASON_IS(s, "Init:CrashLoopBackOff");
     text_set_str(&s.facts.serving.reason, "CrashLoopBackOff", TEXT_NAME);
     story_tell(&s);
     STAGE_IS(s, STAGE_BACKOFF);
