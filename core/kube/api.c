@@ -12,7 +12,7 @@ enum {
     REFUSAL_MAX = 65536, /* kept of an answer that is not 200 */
     WORDS_SIZE = 1024
 };
-/* A list of thousands of pods takes its time; a watch is answered before anything has happened. */
+/* A list of thousands of pods takes its time. */
 static const int64_t answer_us = (int64_t)30 * SECOND_US;
 
 struct api_request {
@@ -202,9 +202,8 @@ static void on_done(void *user, enum http_error error, int32_t status, const cha
         end = end_of_status(status, &request->bytes, words); /* however its body ended */
     } else if (error != HTTP_OK) {
         end = end_of_error(error, status);
-        bool by_proxy =
-            status == 0; /* over a unix socket libcurl's own words speak of ports and hosts that there are not */
-        snprintf(words, sizeof words, "%s%s%s%s", by_proxy ? "kubectl proxy: " : "", http_error_sentence(error),
+        /* Of libcurl's own words only where there are no others: over a unix socket they speak of ports and hosts that there are not. */
+        snprintf(words, sizeof words, "%s%s%s%s", status == 0 ? "kubectl proxy: " : "", http_error_sentence(error),
                  end == API_BAD && detail[0] ? ": " : "", end == API_BAD ? detail : "");
     } else if (request->line && request->bytes.len > 0) {
         request->busy = true; /* a last line without its end */
@@ -220,11 +219,13 @@ static void on_done(void *user, enum http_error error, int32_t status, const cha
 static struct api_request *request_start(struct api *api, const char *path, size_t max, int idle_seconds)
 {
     struct api_request *request = mem_new(sizeof *request);
+    int64_t idle_us = (int64_t)idle_seconds * SECOND_US;
+    /* A server may send its headers with the first line only. */
     struct stream_options options = {.unix_path = api->socket_path,
                                      .target = path,
                                      .user_agent = "probetop/" PACKAGE_VERSION,
-                                     .answer_us = answer_us,
-                                     .idle_us = (int64_t)idle_seconds * SECOND_US};
+                                     .answer_us = idle_us > answer_us ? idle_us : answer_us,
+                                     .idle_us = idle_us};
     request->api = api;
     buf_init(&request->bytes, max > REFUSAL_MAX ? max : REFUSAL_MAX);
     request->next = api->all;
