@@ -242,13 +242,14 @@ static struct classify_question flight_question(const struct flight *flight, con
     const struct tunnel_ops *ops = engine->options.tunnel_ops;
     const struct probe_spec *spec = &flight->spec;
     const struct pod_facts *facts = &pod->facts;
+    bool streams = ops->streams != NULL ? ops->streams(engine->options.tunnel, flight->pod) : ops->is_stream;
     return (struct classify_question){
         .lane = flight->lane,
         .action = spec->action,
         .path = spec->path != NULL ? spec->path : "",
         .https = spec->https,
-        .tunnelled = ops->is_stream,
-        .tunnel = ops->is_stream ? ops->word(engine->options.tunnel, flight->pod, spec->port) : TUNNEL_UP,
+        .tunnelled = streams,
+        .tunnel = streams ? ops->word(engine->options.tunnel, flight->pod, spec->port) : TUNNEL_UP,
         .behind_sidecar =
             facts->sidecar.exists && spec->port == facts->serving_port && facts->serving_port != facts->vllm_port,
         .expected_model = text_str(&facts->expected_model),

@@ -351,13 +351,23 @@ bool wire_build(struct wire *wire, const struct probe_spec *spec, const struct h
     buf_clear(&wire->referer_line);
     good = host_build(wire, spec, host_header) && good;
     good = fields_build(wire, spec, user_agent) && good;
+    const char *prefix = spec->https ? address->prefix_https : address->prefix;
+    if (prefix != NULL)
+        wire->https = false;
     dialled_begin(wire);
+    if (prefix != NULL)
+        buf_puts(&wire->url, prefix);
     size_t target = wire->url.len;
     good = target_put(&wire->url, spec->path) && good;
     scheme_put(wire, &wire->asked);
     host_put(&wire->asked, buf_str(&wire->host_name));
     port_put(&wire->asked, wire->port);
     buf_append(&wire->asked, buf_str(&wire->url) + target, wire->url.len - target);
+    if (prefix != NULL) {
+        line_set(&wire->host_line, "Host: ", "localhost");
+        wire->host_custom = false;
+        buf_clear(&wire->host_name); /* no Location is of the same host */
+    }
     return good && !wire->url.truncated && !wire->asked.truncated;
 }
 

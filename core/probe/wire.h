@@ -11,6 +11,9 @@ struct http_address {
     const char *host; /* name or address to connect to; NULL with unix_path */
     int32_t port;
     const char *unix_path; /* connect here instead; NULL for TCP */
+    /* In front of the path, for a proxy that finds the pod by it and is spoken to in plain HTTP under its own name, whatever the spec's scheme (there is one prefix for each); NULL: none.
+     * Redirects are not followed then: their Locations are the proxy's. */
+    const char *prefix, *prefix_https;
 };
 
 /* WIRE_URL_MAX and WIRE_FIELDS_MAX are bytes; WIRE_LINES_MAX: the spec's headers and Host, User-Agent, Accept, Referer, Connection and one that tells libcurl to leave Accept out. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64, CONNECTIONS_MAX = 32, WORDS_MAX = 8, READ_SIZE = 16 * 1024, QUEUE_MAX = 1 << 20 };
+enum { BACKLOG = 64, CONNECTIONS_MAX = 32, WORDS_MAX = 8, QUEUE_MAX = 1 << 20 };
 enum { WORD_MS = 1000 }; /* whoever was to ask for a word has done so by then, or never will */
 
 struct connection {
@@ -27,7 +27,7 @@ struct gate {
     uv_loop_t *loop;
     int32_t port;
     char *path;
-    struct portforward *session; /* borrowed; NULL: none */
+    struct carrier carrier; /* borrowed */
     uv_pipe_t listener;
     struct connection *connections;
     int connection_count;
@@ -69,6 +69,11 @@ static void word_keep(struct gate *gate, enum tunnel_word word)
     gate->words[gate->word_count++] = (struct kept_word){word, clock_mono_us()};
 }
 
+static enum tunnel_word carrier_word(const struct gate *gate)
+{
+    return gate->carrier.ops != NULL ? gate->carrier.ops->word(gate->carrier.self) : TUNNEL_STARTING;
+}
+
 enum tunnel_word gate_word(struct gate *gate)
 {
     int64_t oldest = clock_mono_us() - (int64_t)WORD_MS * MILLISECOND_US;
@@ -80,7 +85,7 @@ enum tunnel_word gate_word(struct gate *gate)
         word_shift(gate);
         return word;
     }
-    return gate->session != NULL ? portforward_word(gate->session) : TUNNEL_STARTING;
+    return carrier_word(gate);
 }
 
 /* ---- connections ---- */
@@ -104,23 +109,10 @@ static void connection_close(struct connection *connection)
     gate->connection_count--;
     connection->gate = NULL;
     if (connection->forward != NULL) {
-        forward_close(connection->forward);
+        gate->carrier.ops->close(connection->forward);
         connection->forward = NULL;
     }
     uv_close((uv_handle_t *)&connection->pipe, on_connection_closed);
-}
-
-struct writing {
-    uv_write_t request;
-    char *bytes;
-};
-
-static void on_written(uv_write_t *request, int status)
-{
-    (void)status; /* a failure shows on the reading side */
-    struct writing *writing = request->data;
-    mem_free(writing->bytes);
-    mem_free(writing);
 }
 
 /* From the pod to libcurl. Whoever asks for more than it reads has lost interest. */
@@ -128,22 +120,10 @@ static void on_forward_data(void *user, const char *bytes, size_t length)
 {
     struct connection *connection = user;
     uv_stream_t *stream = (uv_stream_t *)&connection->pipe;
-    uv_buf_t piece = uv_buf_init((char *)bytes, (unsigned)length);
-    int taken = uv_try_write(stream, &piece, 1);
-    size_t written = taken > 0 ? (size_t)taken : 0;
-    if (written == length) {
-        return;
-    }
-    if (uv_stream_get_write_queue_size(stream) > QUEUE_MAX || (taken < 0 && taken != UV_EAGAIN)) {
+    if (uv_stream_get_write_queue_size(stream) > QUEUE_MAX) {
         connection_close(connection);
-        return;
-    }
-    struct writing *writing = mem_new(sizeof *writing);
-    writing->request.data = writing;
-    writing->bytes = mem_dup_n(bytes + written, length - written);
-    piece = uv_buf_init(writing->bytes, (unsigned)(length - written));
-    if (uv_write(&writing->request, stream, &piece, 1, on_written) != 0) {
-        on_written(&writing->request, UV_EPIPE);
+    } else {
+        carrier_write(stream, bytes, length);
     }
 }
 
@@ -176,20 +156,13 @@ static void on_forward_ended(void *user, enum tunnel_word word, const char *deta
 
 static const struct forward_ops forward_ops = {.data = on_forward_data, .ended = on_forward_ended};
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
-{
-    (void)handle;
-    (void)suggested;
-    *out = uv_buf_init(mem_resize(NULL, READ_SIZE, 1), READ_SIZE);
-}
-
 /* From libcurl to the pod. libcurl never closes one half only: its end means that it wants nothing more. */
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
 {
     struct connection *connection = stream->data;
     bool good = length >= 0;
     if (length > 0 && connection->forward != NULL) {
-        good = forward_send(connection->forward, room->base, (size_t)length);
+        good = connection->gate->carrier.ops->send(connection->forward, room->base, (size_t)length);
     }
     mem_free(room->base);
     if (!good && connection->gate != NULL) {
@@ -201,10 +174,12 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
 static void connection_join(struct connection *connection)
 {
     struct gate *gate = connection->gate;
-    enum tunnel_word word = gate->session != NULL ? portforward_word(gate->session) : TUNNEL_STARTING;
-    if (gate->session != NULL && portforward_is_up(gate->session)) {
-        connection->forward = forward_open(gate->session, gate->port, &forward_ops, connection);
-        if (connection->forward != NULL && uv_read_start((uv_stream_t *)&connection->pipe, on_alloc, on_read) == 0) {
+    const struct carrier *carrier = &gate->carrier;
+    enum tunnel_word word = carrier_word(gate);
+    if (carrier->ops != NULL && carrier->ops->is_up(carrier->self)) {
+        connection->forward = carrier->ops->open(carrier->self, gate->port, &forward_ops, connection);
+        if (connection->forward != NULL &&
+            uv_read_start((uv_stream_t *)&connection->pipe, carrier_alloc, on_read) == 0) {
             return;
         }
         word = TUNNEL_BACKOFF;
@@ -244,7 +219,7 @@ static void on_listener_closed(uv_handle_t *handle)
     handle_gone(handle->data);
 }
 
-struct gate *gate_new(uv_loop_t *loop, const char *path, int32_t port, struct portforward *session,
+struct gate *gate_new(uv_loop_t *loop, const char *path, int32_t port, const struct carrier *carrier,
                       struct problem *problem)
 {
     if (strlen(path) > GATE_PATH_MAX) {
@@ -253,7 +228,7 @@ struct gate *gate_new(uv_loop_t *loop, const char *path, int32_t port, struct po
         return NULL;
     }
     struct gate *gate = mem_new(sizeof *gate);
-    *gate = (struct gate){.loop = loop, .port = port, .path = mem_dup(path), .session = session, .handles = 1};
+    *gate = (struct gate){.loop = loop, .port = port, .path = mem_dup(path), .carrier = *carrier, .handles = 1};
     gate->listener.data = gate;
     uv_pipe_init(loop, &gate->listener, 0);
     unlink(path); /* what a killed run left there */
@@ -290,17 +265,17 @@ void gate_update(struct gate *gate)
     }
 }
 
-void gate_attach(struct gate *gate, struct portforward *session)
+void gate_attach(struct gate *gate, const struct carrier *carrier)
 {
     struct connection *next;
     for (struct connection *connection = gate->connections; connection != NULL; connection = next) {
         next = connection->next;
-        if (connection->forward != NULL) {
+        if (connection->forward != NULL && carrier->self != gate->carrier.self) {
             word_keep(gate, TUNNEL_POD_GONE);
             connection_close(connection);
         }
     }
-    gate->session = session;
+    gate->carrier = *carrier;
     gate_update(gate);
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ANSWER_MAX = 16 * 1024, OUT_MAX = 4 << 20, ERROR_TEXT_MAX = 1024, READ_SIZE = 16 * 1024 };
+enum { ANSWER_MAX = 16 * 1024, OUT_MAX = 4 << 20, ERROR_TEXT_MAX = 1024 };
 enum {
     START_MS = 10000,     /* from connect to the first PING's answer */
     PING_MS = 5000,       /* between PINGs at rest */
@@ -445,19 +445,6 @@ static void link_lose(struct link *link, enum tunnel_word word, const char *deta
     }
 }
 
-struct writing {
-    uv_write_t request;
-    char *bytes;
-};
-
-static void on_written(uv_write_t *request, int status)
-{
-    (void)status; /* a failure shows on the reading side */
-    struct writing *writing = request->data;
-    mem_free(writing->bytes);
-    mem_free(writing);
-}
-
 /* Writes what has gathered. Almost always the kernel takes it at once. */
 static void link_flush(struct link *link)
 {
@@ -471,18 +458,7 @@ static void link_flush(struct link *link)
     }
     uv_stream_t *stream = (uv_stream_t *)&link->pipe;
     bool stuck = out->truncated || uv_stream_get_write_queue_size(stream) > OUT_MAX;
-    uv_buf_t bytes = uv_buf_init(out->data, (unsigned)out->len);
-    int taken = uv_try_write(stream, &bytes, 1);
-    size_t written = taken > 0 ? (size_t)taken : 0;
-    if (written < out->len) {
-        struct writing *writing = mem_new(sizeof *writing);
-        writing->request.data = writing;
-        writing->bytes = mem_dup_n(out->data + written, out->len - written);
-        bytes = uv_buf_init(writing->bytes, (unsigned)(out->len - written));
-        if (uv_write(&writing->request, stream, &bytes, 1, on_written) != 0) {
-            on_written(&writing->request, UV_EPIPE);
-        }
-    }
+    carrier_write(stream, out->data, out->len);
     buf_clear(out);
     if (stuck) {
         link->owner->stuck = true; /* later: nobody who sends expects to lose the session by it */
@@ -690,13 +666,6 @@ static void upgrade_receive(struct link *link, bool ended)
     }
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
-{
-    (void)handle;
-    (void)suggested;
-    *out = uv_buf_init(mem_resize(NULL, READ_SIZE, 1), READ_SIZE);
-}
-
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
 {
     struct link *link = stream->data;
@@ -720,7 +689,7 @@ static void on_connect(uv_connect_t *request, int status)
     if (session == NULL) {
         return;
     }
-    if (status != 0 || uv_read_start((uv_stream_t *)&link->pipe, on_alloc, on_read) != 0) {
+    if (status != 0 || uv_read_start((uv_stream_t *)&link->pipe, carrier_alloc, on_read) != 0) {
         session_lose(session, TUNNEL_API_LOST, "the proxy is not to be reached");
         return;
     }
@@ -749,7 +718,7 @@ static void link_connect(struct portforward *session)
     buf_init(&link->answer, ANSWER_MAX);
     buf_init(&link->out, OUT_MAX);
     buf_init(&link->spdy_out, OUT_MAX);
-    buf_init(&link->payload, READ_SIZE);
+    buf_init(&link->payload, CARRIER_READ_SIZE);
     uv_pipe_init(session->options.loop, &link->pipe, 0);
     link->older = session->link;
     session->link = link;
@@ -776,7 +745,6 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
     session->ping_sent = 0;
     /* Up to a quarter more, so that a hundred sessions that were lost together do not come back together. */
     timer_arm(session, session->pause_ms + (int)(seed_next(session) % (uint64_t)(session->pause_ms / 4)));
-    bool changed = session->word != word;
     session->word = word;
     while (session->link != NULL) {
         struct link *link = session->link;
@@ -787,7 +755,7 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
             link_abandon(link);
         }
     }
-    if (changed && !session->freed) {
+    if (!session->freed) {
         word_tell(session, word, kept.text);
     }
 }
@@ -799,6 +767,9 @@ static void on_timer(uv_timer_t *timer)
     switch (session->state) {
     case PAUSING:
         link_connect(session);
+        if (session->told_at == 0) {
+            word_tell(session, TUNNEL_STARTING, "");
+        }
         break;
     case CONNECTING:
     case UPGRADING:
@@ -848,11 +819,12 @@ struct portforward *portforward_new(const struct portforward_options *options)
     return session;
 }
 
+/* In a later turn of the loop, so that no word is told from within a call of whoever hears it. */
 void portforward_start(struct portforward *session)
 {
-    if (session->state == IDLE) {
-        word_tell(session, TUNNEL_STARTING, "");
-        link_connect(session);
+    if (session->state == IDLE || session->state == PAUSING) {
+        session->state = PAUSING;
+        timer_arm(session, session->told_at == 0 ? 0 : (int)(seed_next(session) % PAUSE_FIRST_MS));
     }
 }
 
@@ -883,13 +855,15 @@ void portforward_free(struct portforward *session, void (*done)(void *user), voi
     uv_close((uv_handle_t *)&session->moment, on_timer_closed);
 }
 
-bool portforward_is_up(const struct portforward *session)
+static bool session_is_up(const void *carrier)
 {
+    const struct portforward *session = carrier;
     return session->state == OPEN;
 }
 
-enum tunnel_word portforward_word(const struct portforward *session)
+static enum tunnel_word session_word(const void *carrier)
 {
+    const struct portforward *session = carrier;
     if (session->state != OPEN) {
         return session->word == TUNNEL_UP ? TUNNEL_STARTING : session->word;
     }
@@ -906,19 +880,15 @@ bool portforward_by_post(const struct portforward *session)
     return session->state == OPEN && session->link->post;
 }
 
-int64_t portforward_round_trip(const struct portforward *session)
-{
-    return session->round_trip;
-}
-
 /* ---- forwarded connections ---- */
 
 /* As client-go does it: the error stream first, which we never write to, then the data stream; a number ties them together.
  *
  * Where the port did not answer when it was last tried, the request is held back until a refusal would have come: a request that nobody takes costs the session (see forward_settle()), and a pod that loads a model
  * refuses for minutes. */
-struct forward *forward_open(struct portforward *session, int32_t port, const struct forward_ops *ops, void *user)
+static struct forward *forward_open(void *carrier, int32_t port, const struct forward_ops *ops, void *user)
 {
+    struct portforward *session = carrier;
     if (session->state != OPEN || session->forward_count >= FORWARDS_MAX) {
         return NULL;
     }
@@ -946,7 +916,7 @@ struct forward *forward_open(struct portforward *session, int32_t port, const st
     return forward;
 }
 
-bool forward_send(struct forward *forward, const char *bytes, size_t length)
+static bool forward_send(struct forward *forward, const char *bytes, size_t length)
 {
     if (length > FORWARD_SEND_MAX - forward->sent) {
         return false;
@@ -961,10 +931,20 @@ bool forward_send(struct forward *forward, const char *bytes, size_t length)
     return true;
 }
 
-void forward_close(struct forward *forward)
+static void forward_close(struct forward *forward)
 {
     struct portforward *session = forward->link->session;
     forward_let_go(forward);
     forward_drop(forward);
     moment_arm(session);
+}
+
+struct carrier portforward_carrier(struct portforward *session)
+{
+    static const struct carrier_ops ops = {.open = forward_open,
+                                           .send = forward_send,
+                                           .close = forward_close,
+                                           .is_up = session_is_up,
+                                           .word = session_word};
+    return (struct carrier){&ops, session};
 }

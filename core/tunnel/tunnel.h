@@ -14,6 +14,8 @@ struct tunnel; /* a backend's own */
 struct tunnel_ops {
     const char *name; /* "direct", "portforward", ... as in pod_facts.via and --via */
     bool is_stream;   /* a refusal in the pod shows as an empty reply: classification needs the word */
+    /* Whether that holds for this pod, where its ways differ from pod to pod; NULL: is_stream says it for all. */
+    bool (*streams)(struct tunnel *tunnel, uint32_t pod);
     /* The address to connect to for this container port now. STATUS_AGAIN: not yet (the probe is UNKNOWN with word()). The address's strings live until the pod is closed. */
     enum status (*address)(struct tunnel *tunnel, uint32_t pod, int32_t container_port, struct http_address *out);
     /* What the tunnel says happened to the connection that just ended for this port. */

@@ -1,0 +1,558 @@
+#include "tunnel/kube_tunnel.h"
+
+#include "base/mem.h"
+#include "tunnel/gate.h"
+#include "tunnel/kubectl_forward.h"
+#include "tunnel/portforward.h"
+
+#include <string.h>
+
+/* uthash takes its memory where everybody does. */
+#define uthash_malloc(size) mem_new(size)
+#define uthash_free(memory, size) mem_free(memory)
+#include <uthash.h>
+
+enum {
+    STARTING_MOST = 16, /* sessions that are made for the first time, at a time: a hundred at once are a burden */
+    REFUSED_MOST = 3,   /* upgrades answered with something else, after which `auto` goes on to kubectl */
+    PATH_MAX_BYTES = 1024
+};
+
+/* One port of a pod. What address() has given out of it lives until the pod is closed. */
+struct door {
+    struct reached *reached;
+    struct door *next;
+    int32_t port;
+    struct gate *gate;             /* portforward and kubectl; NULL: none needed, or it could not be made */
+    struct kubectl_forward *child; /* kubectl; NULL: none */
+    char *prefix, *prefix_https;   /* podproxy */
+};
+
+/* Where a pod's session stands in the queue of those that are made for the first time. */
+enum turn { NOT_ASKED, IN_QUEUE, BEING_MADE, MADE };
+
+/* A pod. */
+struct reached {
+    struct kube_tunnel *tunnel;
+    uint32_t id;
+    char *ns, *name, *uid, *ip;
+    bool running;
+    enum via via;
+    struct portforward *session; /* NULL: none needed yet */
+    enum turn turn;
+    bool been_up;
+    int refused; /* times in a row that the upgrade was answered with something else */
+    struct door *doors;
+    UT_hash_handle hh;
+};
+
+struct kube_tunnel {
+    struct kube_tunnel_options options; /* strings owned */
+    char *proxy;                        /* path of its socket; NULL: it has never served */
+    bool proxy_up, by_post;
+    tunnel_word_fn *word;
+    void *word_user;
+    struct reached *pods;
+    struct tunnel *direct; /* the addresses of pods that are reached directly */
+    struct kubectl_crowd crowd;
+    int making;  /* sessions */
+    int closing; /* gates, sessions and children that are still on the loop */
+    uint64_t sessions;
+    bool stopping;
+    void (*stopped)(void *user);
+    void *stopped_user;
+};
+
+static const char *const via_names[] = {"auto", "portforward", "kubectl", "podproxy", "direct"};
+
+const char *via_name(enum via via)
+{
+    return (unsigned)via < sizeof via_names / sizeof via_names[0] ? via_names[via] : "?";
+}
+
+bool via_from_name(const char *name, enum via *via)
+{
+    for (size_t i = 0; i < sizeof via_names / sizeof via_names[0]; i++) {
+        if (strcmp(name, via_names[i]) == 0) {
+            *via = (enum via)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct reached *reached_find(const struct kube_tunnel *tunnel, uint32_t id)
+{
+    struct reached *reached;
+    HASH_FIND(hh, tunnel->pods, &id, sizeof id, reached);
+    return reached;
+}
+
+static void replace(char **string, const char *with)
+{
+    char *copy = mem_dup(with);
+    mem_free(*string);
+    *string = copy;
+}
+
+static void word_tell(const struct reached *reached, enum tunnel_word word, int64_t round_trip, const char *detail)
+{
+    const struct kube_tunnel *tunnel = reached->tunnel;
+    if (tunnel->word != NULL && !tunnel->stopping) {
+        tunnel->word(tunnel->word_user, reached->id, word, round_trip, detail);
+    }
+}
+
+/* ---- what ends later than it is let go ---- */
+
+static void on_closed(void *user)
+{
+    struct kube_tunnel *tunnel = user;
+    tunnel->closing--;
+    if (tunnel->closing == 0 && tunnel->stopped != NULL) {
+        void (*stopped)(void *stopped_user) = tunnel->stopped;
+        tunnel->stopped = NULL;
+        stopped(tunnel->stopped_user);
+    }
+}
+
+static void session_turn(struct reached *reached, enum turn turn);
+
+/* Everything that carries connections into the pod; its gates stay, and their paths with them. */
+static void reached_disconnect(struct reached *reached)
+{
+    static const struct carrier none = {NULL, NULL};
+    struct kube_tunnel *tunnel = reached->tunnel;
+    for (struct door *door = reached->doors; door != NULL; door = door->next) {
+        if (door->gate != NULL) {
+            gate_attach(door->gate, &none);
+        }
+        if (door->child != NULL) {
+            tunnel->closing++;
+            kubectl_forward_free(door->child, on_closed, tunnel);
+            door->child = NULL;
+        }
+    }
+    if (reached->session != NULL) {
+        session_turn(reached, NOT_ASKED);
+        tunnel->closing++;
+        portforward_free(reached->session, on_closed, tunnel);
+        reached->session = NULL;
+    }
+    reached->been_up = false;
+    reached->refused = 0;
+}
+
+static void reached_free(struct reached *reached)
+{
+    struct kube_tunnel *tunnel = reached->tunnel;
+    reached_disconnect(reached);
+    while (reached->doors != NULL) {
+        struct door *door = reached->doors;
+        reached->doors = door->next;
+        if (door->gate != NULL) {
+            tunnel->closing++;
+            gate_free(door->gate, on_closed, tunnel);
+        }
+        mem_free(door->prefix);
+        mem_free(door->prefix_https);
+        mem_free(door);
+    }
+    direct_ops.close_pod(tunnel->direct, reached->id);
+    HASH_DEL(tunnel->pods, reached);
+    char *strings[] = {reached->ns, reached->name, reached->uid, reached->ip};
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        mem_free(strings[i]);
+    }
+    mem_free(reached);
+}
+
+/* ---- native sessions ---- */
+
+static void doors_update(struct reached *reached)
+{
+    for (struct door *door = reached->doors; door != NULL; door = door->next) {
+        if (door->gate != NULL) {
+            gate_update(door->gate);
+        }
+    }
+}
+
+/* Those that wait for their turn. */
+static void sessions_start(struct kube_tunnel *tunnel)
+{
+    struct reached *reached, *next;
+    HASH_ITER(hh, tunnel->pods, reached, next)
+    {
+        if (tunnel->making >= STARTING_MOST || !tunnel->proxy_up) {
+            break;
+        }
+        if (reached->turn == IN_QUEUE) {
+            session_turn(reached, BEING_MADE);
+            portforward_start(reached->session);
+        }
+    }
+}
+
+static void session_turn(struct reached *reached, enum turn turn)
+{
+    reached->tunnel->making += (turn == BEING_MADE) - (reached->turn == BEING_MADE);
+    reached->turn = turn;
+}
+
+static void doors_attach(struct reached *reached);
+
+/* `auto`: where the API server answers the upgrade but never with what we can use, kubectl may know better. Rights that are missing for the one are missing for the other. */
+static void reached_fall_back(struct reached *reached, const char *detail)
+{
+    struct problem why = {0};
+    problem_set(&why, STATUS_OK, "kubectl port-forward instead: %s", detail);
+    reached_disconnect(reached);
+    reached->via = VIA_KUBECTL;
+    doors_attach(reached);
+    word_tell(reached, TUNNEL_STARTING, -1, why.text);
+}
+
+static void on_session_word(void *user, enum tunnel_word word, int64_t round_trip, const char *detail)
+{
+    struct reached *reached = user;
+    struct kube_tunnel *tunnel = reached->tunnel;
+    if (word != TUNNEL_STARTING && reached->turn == BEING_MADE) {
+        session_turn(reached, MADE);
+        sessions_start(tunnel);
+    }
+    if (word == TUNNEL_UP) {
+        reached->been_up = true;
+        tunnel->by_post = portforward_by_post(reached->session);
+    }
+    reached->refused = word == TUNNEL_BACKOFF ? reached->refused + 1 : 0;
+    if (tunnel->options.via == VIA_AUTO && !reached->been_up && reached->refused >= REFUSED_MOST) {
+        reached_fall_back(reached, detail);
+        return;
+    }
+    doors_update(reached);
+    word_tell(reached, word, round_trip, detail);
+}
+
+static void session_make(struct reached *reached)
+{
+    struct kube_tunnel *tunnel = reached->tunnel;
+    struct portforward_options options = {.loop = tunnel->options.loop,
+                                          .proxy = tunnel->proxy,
+                                          .ns = reached->ns,
+                                          .name = reached->name,
+                                          .by_post = tunnel->by_post,
+                                          .seed = ++tunnel->sessions,
+                                          .word = on_session_word,
+                                          .user = reached};
+    reached->session = portforward_new(&options);
+    reached->turn = IN_QUEUE;
+    sessions_start(tunnel);
+}
+
+/* ---- doors ---- */
+
+static void on_child_word(void *user, enum tunnel_word word, const char *detail)
+{
+    struct door *door = user;
+    if (word == TUNNEL_UP) {
+        door->reached->been_up = true;
+    }
+    if (door->gate != NULL) {
+        gate_update(door->gate);
+    }
+    word_tell(door->reached, word, -1, detail);
+}
+
+static void child_make(struct door *door)
+{
+    const struct reached *reached = door->reached;
+    struct kube_tunnel *tunnel = reached->tunnel;
+    struct kubectl_forward_options options = {.loop = tunnel->options.loop,
+                                              .kubectl = tunnel->options.kubectl,
+                                              .flags = tunnel->options.flags,
+                                              .ns = reached->ns,
+                                              .name = reached->name,
+                                              .port = door->port,
+                                              .crowd = &tunnel->crowd,
+                                              .group = tunnel->options.group,
+                                              .group_user = tunnel->options.group_user,
+                                              .word = on_child_word,
+                                              .user = door};
+    door->child = kubectl_forward_new(&options);
+}
+
+/* Makes what is missing of the way that the pod uses now. */
+static void door_attach(struct door *door)
+{
+    struct reached *reached = door->reached;
+    struct carrier carrier = {NULL, NULL};
+    if (!reached->running || reached->tunnel->stopping) {
+        return;
+    }
+    if (reached->via == VIA_KUBECTL && door->child == NULL) {
+        child_make(door);
+        carrier = kubectl_forward_carrier(door->child);
+    } else if (reached->via == VIA_PORTFORWARD && reached->tunnel->proxy != NULL) {
+        if (reached->session == NULL) {
+            session_make(reached);
+        }
+        carrier = portforward_carrier(reached->session);
+    }
+    if (carrier.ops != NULL && door->gate != NULL) {
+        gate_attach(door->gate, &carrier);
+    }
+}
+
+static void doors_attach(struct reached *reached)
+{
+    for (struct door *door = reached->doors; door != NULL; door = door->next) {
+        door_attach(door);
+    }
+}
+
+static void gate_make(struct door *door)
+{
+    static const struct carrier none = {NULL, NULL};
+    const struct kube_tunnel *tunnel = door->reached->tunnel;
+    struct problem problem = {0};
+    struct buf path;
+    buf_init(&path, PATH_MAX_BYTES);
+    buf_printf(&path, "%s/%u.%d", tunnel->options.dir, door->reached->id, door->port);
+    door->gate = gate_new(tunnel->options.loop, buf_str(&path), door->port, &none, &problem);
+    buf_free(&path);
+}
+
+static void prefix_make(struct door *door, const char *scheme, char **out)
+{
+    struct buf prefix;
+    buf_init(&prefix, PATH_MAX_BYTES);
+    buf_printf(&prefix, "/api/v1/namespaces/%s/pods/%s%s:%d/proxy", door->reached->ns, scheme, door->reached->name,
+               door->port);
+    *out = mem_dup(buf_str(&prefix));
+    buf_free(&prefix);
+}
+
+static struct door *door_find(struct reached *reached, int32_t port)
+{
+    struct door *door = reached->doors;
+    while (door != NULL && door->port != port) {
+        door = door->next;
+    }
+    return door;
+}
+
+static struct door *door_make(struct reached *reached, int32_t port)
+{
+    struct door *door = mem_new(sizeof *door);
+    *door = (struct door){.reached = reached, .next = reached->doors, .port = port};
+    reached->doors = door;
+    if (reached->via == VIA_PODPROXY) {
+        prefix_make(door, "", &door->prefix);
+        prefix_make(door, "https:", &door->prefix_https);
+    } else {
+        gate_make(door);
+        door_attach(door);
+    }
+    return door;
+}
+
+/* ---- tunnel_ops ---- */
+
+static bool streams(struct tunnel *self, uint32_t id)
+{
+    const struct reached *reached = reached_find((struct kube_tunnel *)self, id);
+    return reached == NULL || reached->via == VIA_PORTFORWARD || reached->via == VIA_KUBECTL;
+}
+
+/* How the way through this door is. */
+static enum tunnel_word door_word(const struct door *door, bool *is_up)
+{
+    const struct reached *reached = door->reached;
+    struct carrier carrier = {NULL, NULL};
+    if (reached->via == VIA_KUBECTL && door->child != NULL) {
+        carrier = kubectl_forward_carrier(door->child);
+    } else if (reached->via == VIA_PORTFORWARD && reached->session != NULL) {
+        carrier = portforward_carrier(reached->session);
+    }
+    *is_up = carrier.ops != NULL && carrier.ops->is_up(carrier.self);
+    return carrier.ops != NULL ? carrier.ops->word(carrier.self) : TUNNEL_STARTING;
+}
+
+static enum status door_address(const struct door *door, struct http_address *out)
+{
+    const struct reached *reached = door->reached;
+    if (reached->via == VIA_PODPROXY) {
+        *out = (struct http_address){
+            .unix_path = reached->tunnel->proxy, .prefix = door->prefix, .prefix_https = door->prefix_https};
+        return reached->tunnel->proxy_up ? STATUS_OK : STATUS_AGAIN;
+    }
+    bool is_up;
+    enum tunnel_word word = door_word(door, &is_up);
+    /* One that is made anew with nothing lost is there in a moment: the connection waits for it. */
+    if (door->gate == NULL || !(is_up || (word == TUNNEL_STARTING && reached->been_up))) {
+        return STATUS_AGAIN;
+    }
+    *out = (struct http_address){.unix_path = gate_path(door->gate)};
+    return STATUS_OK;
+}
+
+static enum status address(struct tunnel *self, uint32_t id, int32_t port, struct http_address *out)
+{
+    struct kube_tunnel *tunnel = (struct kube_tunnel *)self;
+    struct reached *reached = reached_find(tunnel, id);
+    if (reached == NULL || !reached->running || tunnel->stopping) {
+        return STATUS_AGAIN;
+    }
+    if (reached->via == VIA_DIRECT) {
+        direct_set(tunnel->direct, id, port, reached->ip, port, NULL);
+        return direct_ops.address(tunnel->direct, id, port, out);
+    }
+    struct door *door = door_find(reached, port);
+    return door_address(door != NULL ? door : door_make(reached, port), out);
+}
+
+static enum tunnel_word word(struct tunnel *self, uint32_t id, int32_t port)
+{
+    const struct kube_tunnel *tunnel = (struct kube_tunnel *)self;
+    struct reached *reached = reached_find(tunnel, id);
+    const struct door *door = reached != NULL ? door_find(reached, port) : NULL;
+    bool is_up;
+    if (reached != NULL && reached->running && !streams(self, id)) {
+        return tunnel->proxy_up || reached->via == VIA_DIRECT ? TUNNEL_UP : TUNNEL_API_LOST;
+    }
+    if (door == NULL || !reached->running) {
+        return TUNNEL_STARTING;
+    }
+    return door->gate != NULL ? gate_word(door->gate) : door_word(door, &is_up);
+}
+
+static void close_pod(struct tunnel *self, uint32_t id)
+{
+    struct reached *reached = reached_find((struct kube_tunnel *)self, id);
+    if (reached != NULL) {
+        reached_free(reached);
+    }
+}
+
+static void tunnel_free(struct tunnel *self)
+{
+    struct kube_tunnel *tunnel = (struct kube_tunnel *)self;
+    if (tunnel == NULL) {
+        return;
+    }
+    direct_ops.free(tunnel->direct);
+    mem_free((char *)tunnel->options.dir);
+    mem_free((char *)tunnel->options.kubectl);
+    mem_free(tunnel->proxy);
+    mem_free(tunnel);
+}
+
+const struct tunnel_ops kube_tunnel_ops = {.name = "kube",
+                                           .is_stream = true,
+                                           .streams = streams,
+                                           .address = address,
+                                           .word = word,
+                                           .close_pod = close_pod,
+                                           .free = tunnel_free};
+
+/* ---- the tunnel ---- */
+
+struct kube_tunnel *kube_tunnel_new(const struct kube_tunnel_options *options)
+{
+    struct kube_tunnel *tunnel = mem_new(sizeof *tunnel);
+    tunnel->options = *options;
+    tunnel->options.dir = mem_dup(options->dir);
+    tunnel->options.kubectl = mem_dup(options->kubectl);
+    tunnel->direct = direct_new();
+    return tunnel;
+}
+
+void kube_tunnel_on_word(struct kube_tunnel *tunnel, tunnel_word_fn *word_fn, void *user)
+{
+    tunnel->word = word_fn;
+    tunnel->word_user = user;
+}
+
+static struct reached *reached_make(struct kube_tunnel *tunnel, uint32_t id)
+{
+    struct reached *reached = mem_new(sizeof *reached);
+    reached->tunnel = tunnel;
+    reached->id = id;
+    reached->via = tunnel->options.via == VIA_AUTO ? VIA_PORTFORWARD : tunnel->options.via;
+    HASH_ADD(hh, tunnel->pods, id, sizeof reached->id, reached);
+    return reached;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a != NULL && strcmp(a, b) == 0;
+}
+
+void kube_tunnel_pod(struct kube_tunnel *tunnel, uint32_t pod, const char *ns, const char *name, const char *uid,
+                     const char *ip, bool running)
+{
+    struct reached *reached = reached_find(tunnel, pod);
+    if (reached == NULL) {
+        reached = reached_make(tunnel, pod);
+    }
+    bool another = reached->name != NULL && !(same(reached->ns, ns) && same(reached->name, name) &&
+                                              same(reached->uid, uid) && same(reached->ip, ip));
+    if (another || (reached->running && !running)) {
+        reached_disconnect(reached);
+    }
+    replace(&reached->ns, ns);
+    replace(&reached->name, name);
+    replace(&reached->uid, uid);
+    replace(&reached->ip, ip);
+    bool begins = running && (another || !reached->running);
+    reached->running = running;
+    if (begins) {
+        doors_attach(reached);
+    }
+    if (begins && !streams((struct tunnel *)tunnel, pod) && (tunnel->proxy_up || reached->via == VIA_DIRECT)) {
+        word_tell(reached, TUNNEL_UP, -1, "");
+    }
+}
+
+void kube_tunnel_proxy(struct kube_tunnel *tunnel, const char *socket_path, bool up)
+{
+    struct reached *reached, *next;
+    if (tunnel->proxy == NULL || strcmp(tunnel->proxy, socket_path) != 0) {
+        replace(&tunnel->proxy, socket_path);
+    }
+    tunnel->proxy_up = up;
+    HASH_ITER(hh, tunnel->pods, reached, next)
+    {
+        if (reached->via == VIA_PODPROXY && reached->running) {
+            word_tell(reached, up ? TUNNEL_UP : TUNNEL_API_LOST, -1, up ? "" : "kubectl proxy has ended");
+        } else if (reached->via == VIA_PORTFORWARD && up) {
+            if (reached->session != NULL && reached->turn == MADE) {
+                portforward_start(reached->session);
+            }
+            doors_attach(reached);
+        }
+    }
+    sessions_start(tunnel);
+}
+
+const char *kube_tunnel_via(const struct kube_tunnel *tunnel, uint32_t pod)
+{
+    const struct reached *reached = reached_find(tunnel, pod);
+    enum via first = tunnel->options.via == VIA_AUTO ? VIA_PORTFORWARD : tunnel->options.via;
+    return via_name(reached != NULL ? reached->via : first);
+}
+
+void kube_tunnel_stop(struct kube_tunnel *tunnel, void (*done)(void *user), void *user)
+{
+    struct reached *reached, *next;
+    tunnel->stopping = true;
+    tunnel->stopped = done;
+    tunnel->stopped_user = user;
+    tunnel->closing++; /* so that `done` comes once, after all of them */
+    HASH_ITER(hh, tunnel->pods, reached, next)
+    {
+        reached_free(reached);
+    }
+    on_closed(tunnel);
+}
