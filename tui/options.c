@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tunnel/kube_tunnel.h"
 #include "tui/theme.h"
 
 #include <getopt.h>
@@ -23,11 +24,27 @@ enum {
     FOR_REPLAY = 1 << COMMAND_REPLAY,
     FOR_SCREEN = FOR_WATCH | FOR_DEMO | FOR_REPLAY,
     FOR_RUN = FOR_WATCH | FOR_DEMO,
+    FOR_PODS = FOR_WATCH | FOR_CHECK,
     FOR_ALL = FOR_SCREEN | FOR_CHECK
 };
 
 /*     id                 long name       letter  value   goes with   help */
 #define FLAG_TABLE(X)                                                                                                  \
+    X(FLAG_NAMESPACE, "namespace", 'n', "NAME", FOR_PODS, "look in this namespace, not in the context's own")          \
+    X(FLAG_ALL_NAMESPACES, "all-namespaces", 'A', "", FOR_PODS, "look in all namespaces")                              \
+    X(FLAG_SELECTOR, "selector", 'l', "LABELS", FOR_PODS, "show the pods with these labels: app=vllm,tier!=test")      \
+    X(FLAG_FIELD_SELECTOR, "field-selector", '\0', "FIELDS", FOR_PODS,                                                 \
+      "show the pods with these fields: spec.nodeName=gpu-7")                                                          \
+    X(FLAG_CONTEXT, "context", '\0', "NAME", FOR_PODS, "use this context of the kubeconfig")                           \
+    X(FLAG_CLUSTER, "cluster", '\0', "NAME", FOR_PODS, "use this cluster of the kubeconfig")                           \
+    X(FLAG_USER, "user", '\0', "NAME", FOR_PODS, "use this user of the kubeconfig")                                    \
+    X(FLAG_KUBECONFIG, "kubeconfig", '\0', "FILE", FOR_PODS, "use this kubeconfig")                                    \
+    X(FLAG_AS, "as", '\0', "USER", FOR_PODS, "act as this user")                                                       \
+    X(FLAG_AS_GROUP, "as-group", '\0', "GROUP", FOR_PODS, "act as a member of this group; may be repeated")            \
+    X(FLAG_AS_UID, "as-uid", '\0', "UID", FOR_PODS, "act as this UID")                                                 \
+    X(FLAG_REQUEST_TIMEOUT, "request-timeout", '\0', "TIME", FOR_PODS, "give up on a single request after this long")  \
+    X(FLAG_KUBECTL, "kubectl", '\0', "FILE", FOR_PODS, "run this kubectl, not the first in PATH")                      \
+    X(FLAG_VIA, "via", '\0', "TUNNEL", FOR_PODS, "auto, portforward, kubectl, podproxy or direct")                     \
     X(FLAG_CONFIG, "config", '\0', "FILE", FOR_ALL, "read this configuration file instead of your own")                \
     X(FLAG_RECORD, "record", '\0', "FILE", FOR_RUN, "also write everything that happens to FILE, for replay")          \
     X(FLAG_THEME, "theme", '\0', "NAME", FOR_SCREEN, "colours: a theme's name, or the path of a theme file")           \
@@ -68,8 +85,9 @@ static const struct flag FLAGS[FLAG_COUNT] = {
 /*     word       command         usage                                             what it does */
 #define WORD_TABLE(X)                                                                                                  \
     X("demo", COMMAND_DEMO, "[STORY]", "the dashboard over a simulated fleet: no cluster, no server needed")           \
-    X("check", COMMAND_CHECK, "[NAME=URL | URL ...]", "probe everything once, print it; exit 1 when one is unwell")    \
-    X("record", COMMAND_WATCH, "FILE [demo STORY | NAME=URL | URL ...]", "the same as --record FILE")                  \
+    X("check", COMMAND_CHECK, "[TYPE/NAME ... | URL ...]",                                                             \
+      "probe everything once, print it; exit 1 when one is unwell")                                                    \
+    X("record", COMMAND_WATCH, "FILE [demo STORY | TYPE/NAME ... | URL ...]", "the same as --record FILE")             \
     X("replay", COMMAND_REPLAY, "[FILE]",                                                                              \
       "show a recording or a run's journal; without FILE: say which journals there are")
 
@@ -91,8 +109,11 @@ struct found {
     const char *value[FLAG_COUNT];
     char **words;
     int word_count;
-    bool is_record;       /* "record FILE" came first */
-    bool wants_endpoints; /* the file's endpoints count: a watching command without targets */
+    bool is_record;         /* "record FILE" came first */
+    bool wants_endpoints;   /* the file's endpoints count: a watching command without targets or flags of a cluster */
+    bool has_sections;      /* and it has some */
+    const char **as_groups; /* of --as-group, which alone may be repeated; owned */
+    size_t as_group_count;
 };
 
 /* ---- near misses ---- */
@@ -239,6 +260,13 @@ static void replace_string(char **slot, const char *string)
     *slot = copy;
 }
 
+static bool is_via(const char *string)
+{
+    enum via via;
+    return via_from_name(string, &via);
+}
+#define VIA_EXPECTED "auto, portforward, kubectl, podproxy or direct"
+
 /* ---- flags ---- */
 
 enum { FLAG_CODE = 256 }; /* getopt's codes of long flags begin here */
@@ -313,6 +341,10 @@ static enum status flags_find(int argc, char **argv, struct found *found, struct
         enum flag_id id = flag_of_code(answer);
         found->given[id] = true;
         found->value[id] = optarg;
+        if (id == FLAG_AS_GROUP) {
+            found->as_groups = mem_resize(found->as_groups, found->as_group_count + 1, sizeof *found->as_groups);
+            found->as_groups[found->as_group_count++] = optarg;
+        }
     }
     found->words = argv + optind;
     found->word_count = argc - optind;
@@ -326,8 +358,8 @@ static enum status flags_fit(const struct found *found, enum command command, st
         if (!found->given[id] || FLAGS[id].commands & 1 << command)
             continue;
         const char *fits = "the dashboard";
-        for (int i = WORD_COUNT - 1; i >= 0; i--)
-            if (FLAGS[id].commands & 1 << WORDS[i].command && WORDS[i].command != COMMAND_WATCH)
+        for (int i = WORD_COUNT - 1; i >= 0 && !(FLAGS[id].commands & FOR_WATCH); i--)
+            if (FLAGS[id].commands & 1 << WORDS[i].command)
                 fits = WORDS[i].name;
         return problem_set(problem, STATUS_BAD_INPUT, "--%s does nothing here; it goes with %s%s", FLAGS[id].name,
                            strcmp(fits, "the dashboard") == 0 ? "" : "probetop ", fits);
@@ -362,6 +394,80 @@ static enum status flags_numbers(const struct found *found, struct options *out,
     if (found->given[FLAG_OUTPUT] && !report_format_from_name(value, &out->format))
         return flag_bad(FLAG_OUTPUT, value, "table, wide, json or jsonl", problem);
     return STATUS_OK;
+}
+
+/* ---- the cluster ---- */
+
+/* The first flag that is about a cluster; FLAG_COUNT: none is given. */
+static enum flag_id flag_of_cluster(const struct found *found)
+{
+    for (int id = FLAG_NAMESPACE; id <= FLAG_VIA; id++)
+        if (found->given[id])
+            return (enum flag_id)id;
+    return FLAG_COUNT;
+}
+
+/* kubectl's own rules for what goes together, and one kind of target at a time. */
+static enum status cluster_fits(const struct found *found, const struct options *out, struct problem *problem)
+{
+    const struct kube_options *kube = &out->kube;
+    enum flag_id flag = flag_of_cluster(found);
+    bool by_label = found->given[FLAG_SELECTOR] || found->given[FLAG_FIELD_SELECTOR];
+    if (out->endpoints.count > 0 && kube->target_count > 0)
+        return problem_set(problem, STATUS_BAD_INPUT,
+                           "servers given by URL and pods of a cluster do not go together: \"%s\" and a target such as "
+                           "pod/%s. Run probetop once for each",
+                           out->endpoints.list[0].name, kube->targets[0].name);
+    if (out->endpoints.count > 0 && flag != FLAG_COUNT)
+        return problem_set(problem, STATUS_BAD_INPUT,
+                           "--%s is about a cluster and does not go with a server given by URL, \"%s\"",
+                           FLAGS[flag].name, out->endpoints.list[0].name);
+    if (kube->target_count > 0 && by_label)
+        return problem_set(problem, STATUS_BAD_INPUT,
+                           "--%s chooses pods by itself and does not go with a target by name",
+                           FLAGS[found->given[FLAG_SELECTOR] ? FLAG_SELECTOR : FLAG_FIELD_SELECTOR].name);
+    if (kube->target_count > 0 && found->given[FLAG_ALL_NAMESPACES])
+        return problem_set(problem, STATUS_BAD_INPUT,
+                           "--all-namespaces does not go with a target by name, which is one namespace's; expected "
+                           "--namespace=NAME");
+    if (found->given[FLAG_VIA] && !is_via(found->value[FLAG_VIA]))
+        return flag_bad(FLAG_VIA, found->value[FLAG_VIA], VIA_EXPECTED, problem);
+    return STATUS_OK;
+}
+
+/* As in kubectl an empty value is as good as none, and --all-namespaces wins over --namespace. */
+static void cluster_flags(const struct found *found, struct options *out)
+{
+    struct kube_options *kube = &out->kube;
+    const struct {
+        enum flag_id id;
+        char **where;
+    } ROWS[] = {
+        {FLAG_NAMESPACE, &kube->flags.ns},
+        {FLAG_SELECTOR, &kube->selector},
+        {FLAG_FIELD_SELECTOR, &kube->field_selector},
+        {FLAG_CONTEXT, &kube->flags.context},
+        {FLAG_CLUSTER, &kube->flags.cluster},
+        {FLAG_USER, &kube->flags.user},
+        {FLAG_KUBECONFIG, &kube->flags.kubeconfig},
+        {FLAG_AS, &kube->flags.as},
+        {FLAG_AS_UID, &kube->flags.as_uid},
+        {FLAG_REQUEST_TIMEOUT, &kube->flags.request_timeout},
+        {FLAG_KUBECTL, &kube->flags.kubectl},
+        {FLAG_VIA, &kube->via},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const char *value = found->value[ROWS[i].id];
+        if (value && value[0] != '\0')
+            replace_string(ROWS[i].where, value);
+    }
+    kube->all_namespaces = found->given[FLAG_ALL_NAMESPACES];
+    kube->flags.as_groups = mem_array(found->as_group_count, sizeof *kube->flags.as_groups);
+    for (size_t i = 0; i < found->as_group_count; i++)
+        if (found->as_groups[i][0] != '\0')
+            kube->flags.as_groups[kube->flags.as_group_count++] = mem_dup(found->as_groups[i]);
+    if (!kube->via)
+        kube->via = mem_dup("auto");
 }
 
 /* Flags over environment over file. NO_COLOR asks for no colour wherever nobody asked for some (no-color.org). */
@@ -461,7 +567,7 @@ static enum status word_unknown(const char *written, struct problem *problem)
         nearest_offer(&nearest, WORDS[i].name);
     nearest_tell(&nearest, "", &words);
     buf_puts(&words, nearest.best ? " Expected" : "; expected");
-    buf_puts(&words, " demo, check, record, replay, or a target such as http://127.0.0.1:8000");
+    buf_puts(&words, " demo, check, record, replay, or a target such as pod/NAME or http://127.0.0.1:8000");
     enum status status = problem_set(problem, STATUS_BAD_INPUT, "unknown command \"%s\"%s", written, buf_str(&words));
     buf_free(&words);
     return status;
@@ -555,6 +661,24 @@ static enum status words_replay(const struct found *found, struct options *out, 
     return STATUS_OK;
 }
 
+/* TYPE/NAME, which no URL and no NAME=URL looks like. */
+static bool is_kube_target(const char *word)
+{
+    const char *slash = strchr(word, '/');
+    return slash && slash != word && !strpbrk(word, ":=");
+}
+
+static enum status words_kube_target(struct kube_options *kube, const char *word, struct problem *problem)
+{
+    struct kube_target target;
+    enum status status = kube_target_parse(word, &target, problem);
+    if (status != STATUS_OK)
+        return status;
+    kube->targets = mem_resize(kube->targets, kube->target_count + 1, sizeof *kube->targets);
+    kube->targets[kube->target_count++] = target;
+    return STATUS_OK;
+}
+
 static enum status words_rest(struct found *found, struct options *out, struct problem *problem)
 {
     if (out->command == COMMAND_DEMO)
@@ -562,19 +686,21 @@ static enum status words_rest(struct found *found, struct options *out, struct p
     if (out->command == COMMAND_REPLAY)
         return words_replay(found, out, problem);
     for (int i = 0; i < found->word_count; i++) {
-        enum status status = endpoints_add_argument(&out->endpoints, found->words[i], problem);
+        const char *word = found->words[i];
+        enum status status = is_kube_target(word) ? words_kube_target(&out->kube, word, problem)
+                                                  : endpoints_add_argument(&out->endpoints, word, problem);
         if (status != STATUS_OK)
             return status;
     }
-    found->wants_endpoints = found->word_count == 0;
-    return STATUS_OK;
+    found->wants_endpoints = found->word_count == 0 && flag_of_cluster(found) == FLAG_COUNT;
+    return cluster_fits(found, out, problem);
 }
 
 /* ---- the configuration file ---- */
 
 struct reading {
     struct options *out;
-    bool wants_endpoints;
+    struct found *found;
 };
 
 static enum status setting_bad(const char *key, const char *value, const char *expected, struct problem *problem)
@@ -620,7 +746,20 @@ static enum status setting_line(struct options *out, const char *key, const char
         setting_record(out, value);
         return STATUS_OK;
     }
-    return problem_set(problem, STATUS_BAD_INPUT, "unknown key \"%s\"; expected theme, ascii, color or record", key);
+    if (strcmp(key, "namespace") == 0 || strcmp(key, "context") == 0) {
+        if (value[0] == '\0')
+            return setting_bad(key, value, "a name", problem);
+        replace_string(key[0] == 'n' ? &out->kube.flags.ns : &out->kube.flags.context, value);
+        return STATUS_OK;
+    }
+    if (strcmp(key, "via") == 0) {
+        if (!is_via(value))
+            return setting_bad(key, value, VIA_EXPECTED, problem);
+        replace_string(&out->kube.via, value);
+        return STATUS_OK;
+    }
+    return problem_set(problem, STATUS_BAD_INPUT,
+                       "unknown key \"%s\"; expected theme, ascii, color, record, namespace, context or via", key);
 }
 
 static enum status conf_line(void *user, const char *section, const char *key, const char *value, int line,
@@ -633,8 +772,9 @@ static enum status conf_line(void *user, const char *section, const char *key, c
     if (strcmp(section, "keys") == 0)
         return keymap_bind(&reading->out->keymap, key, value, problem);
     if (strncmp(section, "endpoint ", 9) == 0) {
-        if (!reading->wants_endpoints)
+        if (!reading->found->wants_endpoints)
             return STATUS_OK;
+        reading->found->has_sections = true;
         return endpoints_conf_line(&reading->out->endpoints, section, key, value, problem);
     }
     if (section[0] == '\0')
@@ -644,9 +784,9 @@ static enum status conf_line(void *user, const char *section, const char *key, c
                        "unknown section [%s]; expected [probetop], [keys] or [endpoint NAME]", section);
 }
 
-static enum status conf_file(const char *path, const struct found *found, struct options *out)
+static enum status conf_file(const char *path, struct found *found, struct options *out)
 {
-    struct reading reading = {out, found->wants_endpoints};
+    struct reading reading = {out, found};
     enum status status = conf_read(path, conf_line, &reading, &out->problems);
     if (status == STATUS_OK && found->wants_endpoints)
         endpoints_check(&out->endpoints, path, &out->problems);
@@ -662,7 +802,7 @@ static bool conf_own_path(struct buf *path)
     return home && home[0] == '/' && buf_printf(path, "%s/.config/probetop/probetop.conf", home);
 }
 
-static enum status conf_all(const struct found *found, struct options *out, struct problem *problem)
+static enum status conf_all(struct found *found, struct options *out, struct problem *problem)
 {
     const char *environment = getenv("PROBETOP_CONFIG");
     enum status status = STATUS_OK;
@@ -696,18 +836,6 @@ static enum status record_choose(const struct found *found, struct options *out,
     return STATUS_OK;
 }
 
-static enum status targets_needed(const struct options *out, struct problem *problem)
-{
-    if ((out->command != COMMAND_WATCH && out->command != COMMAND_CHECK) || out->endpoints.count > 0)
-        return STATUS_OK;
-    const char *word = out->command == COMMAND_CHECK ? "check " : "";
-    return problem_set(problem, STATUS_BAD_INPUT,
-                       "nothing to watch. Name a server, as in: probetop %shttp://127.0.0.1:8000 or: probetop "
-                       "%sdecode-0=http://10.0.0.7:8200 (or put [endpoint NAME] sections into the configuration file). "
-                       "To see what it looks like: probetop demo",
-                       word, word);
-}
-
 static enum status options_judge(struct found *found, struct options *out, struct problem *problem)
 {
     enum status status = words_rest(found, out, problem);
@@ -730,8 +858,12 @@ static enum status options_judge(struct found *found, struct options *out, struc
         status = flags_looks(found, out, problem);
     if (status == STATUS_OK)
         status = theme_choose(found, out, problem);
-    if (status == STATUS_OK)
-        status = targets_needed(out, problem);
+    if (status == STATUS_OK && found->has_sections && out->endpoints.count == 0)
+        status =
+            problem_set(problem, STATUS_BAD_INPUT, "no [endpoint NAME] section of the configuration can be used: %s",
+                        out->problems.count > 0 ? out->problems.list[0].text : "they are empty");
+    cluster_flags(found, out);
+    out->use_kube = FOR_PODS & 1 << out->command && out->endpoints.count == 0;
     return status;
 }
 
@@ -741,23 +873,25 @@ enum status options_parse(int argc, char **argv, struct options *out, struct pro
     memset(out, 0, sizeof *out);
     keymap_default(&out->keymap);
     enum status status = flags_find(argc, argv, &found, problem);
-    if (status != STATUS_OK)
-        return status;
-    if (found.given[FLAG_VERSION]) {
+    if (status == STATUS_OK && found.given[FLAG_VERSION]) {
         out->command = COMMAND_VERSION;
-        return STATUS_OK;
+    } else if (status == STATUS_OK) {
+        status = words_command(&found, out, problem);
+        if (found.given[FLAG_HELP]) {
+            out->command = COMMAND_HELP;
+            status = STATUS_OK;
+        } else if (status == STATUS_OK) {
+            status = options_judge(&found, out, problem);
+        }
     }
-    status = words_command(&found, out, problem);
-    if (found.given[FLAG_HELP]) {
-        out->command = COMMAND_HELP;
-        return STATUS_OK;
-    }
-    return status == STATUS_OK ? options_judge(&found, out, problem) : status;
+    mem_free(found.as_groups);
+    return status;
 }
 
 void options_free(struct options *options)
 {
     endpoints_free(&options->endpoints);
+    kube_options_free(&options->kube);
     mem_free(options->record_path);
     mem_free(options->replay_path);
     mem_free(options->theme);
@@ -779,7 +913,7 @@ static void help_flag(enum flag_id id, struct buf *out)
     }
     buf_init(&name, 64);
     buf_printf(&name, "--%s%s%s", flag->name, flag->value[0] ? "=" : "", flag->value);
-    buf_printf(out, "  %s%-16s  %s\n", letter, buf_str(&name), flag->help);
+    buf_printf(out, "  %s%-23s  %s\n", letter, buf_str(&name), flag->help);
     buf_free(&name);
 }
 
@@ -793,14 +927,18 @@ static void help_flags(int commands, struct buf *out)
 
 static void help_general(struct buf *out)
 {
-    buf_puts(out, "Usage: probetop [FLAGS] [NAME=URL | URL ...]\n"
-                  "Probes vLLM servers as the kubelet does and shows live where each one stands, what happens\n"
-                  "next, why, and what to do.\n\nCommands:\n");
+    buf_puts(out, "Usage: probetop [FLAGS] [TYPE/NAME ... | NAME=URL | URL ...]\n"
+                  "Probes vLLM and llm-d pods as the kubelet does and shows live where each one stands, what\n"
+                  "happens next, why, and what to do. Without a target: the pods of the present context and\n"
+                  "namespace that look like vLLM's or llm-d's. TYPE is pod, deploy, sts, lws or pool.\n\nCommands:\n");
     for (size_t i = 0; i < WORD_COUNT; i++)
         buf_printf(out, "  probetop %s %s\n      %s\n", WORDS[i].name, WORDS[i].usage, WORDS[i].help);
     help_flags(FOR_ALL, out);
     buf_puts(out,
              "\nExamples:\n"
+             "  probetop\n"
+             "  probetop -n llm-d -l llm-d.ai/role=decode\n"
+             "  probetop --context prod deploy/decode sts/prefill\n"
              "  probetop demo\n"
              "  probetop http://127.0.0.1:8000 decode-0=http://10.0.0.7:8200\n"
              "  probetop check -o json http://127.0.0.1:8000\n"
@@ -809,7 +947,7 @@ static void help_general(struct buf *out)
              "\nWithout a terminal it runs in line mode by itself. Inside, ? explains keys, signs and words.\n"
              "\nFiles: " PROBETOP_SYSCONF_DIR
              "/probetop.conf, then $XDG_CONFIG_HOME/probetop/probetop.conf (~/.config).\n"
-             "Environment: PROBETOP_CONFIG, PROBETOP_THEME, PROBETOP_THEMES, NO_COLOR, TERM, LC_ALL, TZ.\n"
+             "Environment: PROBETOP_CONFIG, PROBETOP_THEME, PROBETOP_THEMES, KUBECONFIG, NO_COLOR, TERM, LC_ALL, TZ.\n"
              "Exit status: 0 fine, 1 something is unwell (check), 2 usage or operation, 128+N ended by signal N.\n");
 }
 

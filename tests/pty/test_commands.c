@@ -297,8 +297,8 @@ static void test_usage_errors(void **state)
     static const struct {
         const char *arguments[6], *says;
     } ROWS[] = {
-        {{NULL}, "nothing to watch"},
-        {{"check"}, "nothing to watch"},
+        {{"pod/x", "http://127.0.0.1:1"}, "do not go together"},
+        {{"check", "-n", "x", "http://127.0.0.1:1"}, "--namespace is about a cluster"},
         {{"--them", "mono", "--thene", "demo"}, "unknown flag --thene; did you mean --theme?"},
         {{"-x"}, "unknown flag -x"},
         {{"demo", "rolout"}, "unknown story \"rolout\"; did you mean rollout?"},

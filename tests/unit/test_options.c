@@ -126,8 +126,20 @@ static void test_refused(void **state)
         {"--theme=nosuch demo", {"unknown theme \"nosuch\"", "default"}},
         {"--theme=mnoo demo", {"unknown theme \"mnoo\"", "did you mean mono?"}},
         {"--config /nowhere/at/all demo", {"/nowhere/at/all", "is not there"}},
-        {"", {"nothing to watch", "probetop http://127.0.0.1:8000", "probetop demo"}},
-        {"check", {"nothing to watch", "probetop check http://", "probetop demo"}},
+        {"pod/x http://127.0.0.1:1", {"do not go together", "127.0.0.1:1", "pod/x"}},
+        {"a=http://127.0.0.1:1 lws/x", {"do not go together", "\"a\""}},
+        {"-n x http://127.0.0.1:1", {"--namespace is about a cluster", "127.0.0.1:1"}},
+        {"http://127.0.0.1:1 --via=direct", {"--via is about a cluster"}},
+        {"-l a=b pod/x", {"--selector chooses pods", "by name"}},
+        {"sts/x --field-selector a=b", {"--field-selector chooses pods", "by name"}},
+        {"-A pod/x", {"--all-namespaces does not go with", "--namespace=NAME"}},
+        {"--via tcp", {"--via=tcp", "auto, portforward, kubectl, podproxy or direct"}},
+        {"rs/x", {"\"rs/x\"", "expected pod/NAME, deploy/NAME"}},
+        {"pod/X", {"\"pod/X\"", "lower case"}},
+        {"podx", {"unknown command \"podx\"", "pod/NAME"}},
+        {"demo -n x", {"--namespace does nothing here", "the dashboard"}},
+        {"replay f --context=x", {"--context does nothing here"}},
+        {"-n", {"--namespace needs a value"}},
         {"ftp://127.0.0.1:1", {"ftp://127.0.0.1:1"}},
         {"http://127.0.0.1:99999", {"99999"}},
         {"http://", {"http://"}},
@@ -179,6 +191,10 @@ static void test_commands(void **state)
         {"-h", COMMAND_HELP},
         {"--version", COMMAND_VERSION},
         {"-- demo", COMMAND_DEMO},
+        {"", COMMAND_WATCH},
+        {"pod/x deploy/y", COMMAND_WATCH},
+        {"check pool/x", COMMAND_CHECK},
+        {"record f sts/x", COMMAND_WATCH},
     };
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
@@ -221,6 +237,103 @@ static void test_values(void **state)
     assert_int_equal(options.sim.pods, 0);
     assert_true(options.speed == 0);
     assert_null(options.record_path);
+    options_free(&options);
+}
+
+/* ---- the cluster ---- */
+
+static void test_cluster(void **state)
+{
+    struct options options;
+    (void)state;
+    parse_well("", &options);
+    assert_true(options.use_kube);
+    assert_null(options.kube.flags.ns);
+    assert_null(options.kube.flags.context);
+    assert_string_equal(options.kube.via, "auto");
+    assert_int_equal(options.kube.target_count, 0);
+    assert_false(options.kube.all_namespaces);
+    options_free(&options);
+
+    parse_well("check -nprod -l app=vllm,tier!=test --field-selector spec.nodeName=gpu-7 --context c --cluster d",
+               &options);
+    const struct kube_options *kube = &options.kube;
+    assert_true(options.use_kube);
+    assert_string_equal(kube->flags.ns, "prod");
+    assert_string_equal(kube->selector, "app=vllm,tier!=test");
+    assert_string_equal(kube->field_selector, "spec.nodeName=gpu-7");
+    assert_string_equal(kube->flags.context, "c");
+    assert_string_equal(kube->flags.cluster, "d");
+    options_free(&options);
+
+    parse_well("--user u --kubeconfig /k --as me --as-uid=7 --as-group=a --as-group b --request-timeout 5s", &options);
+    assert_string_equal(kube->flags.user, "u");
+    assert_string_equal(kube->flags.kubeconfig, "/k");
+    assert_string_equal(kube->flags.as, "me");
+    assert_string_equal(kube->flags.as_uid, "7");
+    assert_int_equal(kube->flags.as_group_count, 2);
+    assert_string_equal(kube->flags.as_groups[0], "a");
+    assert_string_equal(kube->flags.as_groups[1], "b");
+    assert_string_equal(kube->flags.request_timeout, "5s");
+    options_free(&options);
+
+    parse_well("pod/a deployment.apps/b --via direct --kubectl=/opt/kubectl lws/c pool/d", &options);
+    assert_int_equal(kube->target_count, 4);
+    assert_int_equal(kube->targets[1].kind, TARGET_DEPLOYMENT);
+    assert_string_equal(kube->targets[1].name, "b");
+    assert_int_equal(kube->targets[3].kind, TARGET_POOL);
+    assert_string_equal(kube->via, "direct");
+    assert_string_equal(kube->flags.kubectl, "/opt/kubectl");
+    options_free(&options);
+
+    /* As in kubectl: an empty value is none, and of two the last one counts. */
+    parse_well("-A --context= -n x -n y", &options);
+    assert_true(kube->all_namespaces);
+    assert_null(kube->flags.context);
+    assert_string_equal(kube->flags.ns, "y");
+    options_free(&options);
+
+    parse_well("http://127.0.0.1:1", &options);
+    assert_false(options.use_kube);
+    options_free(&options);
+    parse_well("demo", &options);
+    assert_false(options.use_kube);
+    options_free(&options);
+}
+
+static void test_cluster_configuration(void **state)
+{
+    struct place *place = *state;
+    struct options options;
+    write_file(place->file, "[probetop]\nnamespace = llm-d\ncontext = prod\nvia = kubectl\n"
+                            "[endpoint here]\nurl = http://127.0.0.1:1\n");
+    parse_well("", &options);
+    assert_int_equal(options.problems.count, 0);
+    assert_false(options.use_kube);
+    assert_int_equal(options.endpoints.count, 1);
+    options_free(&options);
+
+    parse_well("deploy/x", &options);
+    assert_true(options.use_kube);
+    assert_int_equal(options.endpoints.count, 0);
+    assert_string_equal(options.kube.flags.ns, "llm-d");
+    assert_string_equal(options.kube.flags.context, "prod");
+    assert_string_equal(options.kube.via, "kubectl");
+    options_free(&options);
+
+    parse_well("-n other --context=test --via=podproxy", &options);
+    assert_true(options.use_kube);
+    assert_string_equal(options.kube.flags.ns, "other");
+    assert_string_equal(options.kube.flags.context, "test");
+    assert_string_equal(options.kube.via, "podproxy");
+    options_free(&options);
+
+    write_file(place->file, "[probetop]\nvia = tcp\nnamespace =\n");
+    parse_well("", &options);
+    assert_true(options.use_kube);
+    assert_int_equal(options.problems.count, 2);
+    assert_says(options.problems.list[0].text, "via = tcp: expected auto");
+    assert_string_equal(options.kube.via, "auto");
     options_free(&options);
 }
 
@@ -311,7 +424,8 @@ static void test_broken_endpoints(void **state)
     struct problem problem = {""};
     write_file(place->file, "[endpoint a]\nurl = nonsense\n[endpoint b]\nrole = decode\n");
     assert_int_equal(parse("", &options, &problem), STATUS_BAD_INPUT);
-    assert_says(problem.text, "nothing to watch");
+    assert_says(problem.text, "no [endpoint NAME] section of the configuration can be used: ");
+    assert_says(problem.text, place->file);
     assert_true(options.problems.count >= 2);
     options_free(&options);
 
@@ -372,8 +486,9 @@ static void test_environment(void **state)
 
 static void test_help(void **state)
 {
-    static const char *const SAYS[] = {"probetop demo [STORY]", "--theme=NAME", "-U, --ascii", "-o, --output=FORMAT",
-                                       "Exit status"};
+    static const char *const SAYS[] = {"probetop demo [STORY]", "--namespace=NAME", "-A, --all-namespaces",
+                                       "TYPE is pod, deploy",   "--theme=NAME",     "-U, --ascii",
+                                       "-o, --output=FORMAT",   "Exit status"};
     struct buf out;
     (void)state;
     buf_init(&out, 1 << 16);
@@ -393,6 +508,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_commands, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cluster, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_configuration, setup, teardown),
         cmocka_unit_test_setup_teardown(test_configuration, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_configuration, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_endpoints, setup, teardown),
