@@ -81,17 +81,18 @@ bool items_find(const char *bytes, size_t length, struct items_span *metadata, s
     while (!span_take(&rest, '}')) {
         if (!span_take_value(&rest, &key) || !span_take(&rest, ':') || !span_take_value(&rest, &value))
             return false;
-        if (span_is(&key, "\"metadata\""))
+        /* The first of two wins, as in base/json. */
+        if (metadata->length == 0 && span_is(&key, "\"metadata\""))
             *metadata = value;
-        else if (span_is(&key, "\"items\"") && !span_is(&value, "null"))
+        else if (items->length == 0 && span_is(&key, "\"items\""))
             *items = value;
         span_take(&rest, ',');
     }
-    if (items->length == 0)
-        return true;
-    if (items->bytes[0] != '[')
+    bool is_array = items->length > 0 && items->bytes[0] == '[';
+    if (items->length > 0 && !is_array && !span_is(items, "null"))
         return false;
-    *items = (struct items_span){items->bytes + 1, items->length - 2}; /* what stands between the brackets */
+    /* what stands between the brackets */
+    *items = is_array ? (struct items_span){items->bytes + 1, items->length - 2} : (struct items_span){"", 0};
     return true;
 }
 
