@@ -33,6 +33,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(place->dir));
     snprintf(place->recording, sizeof place->recording, "%s/recording.jsonl", place->dir);
     setenv("XDG_STATE_HOME", place->dir, 1);
+    setenv("HOME", place->dir, 1);
     char *made = NULL;
     assert_int_equal(journal_make_dir(&made, &problem), STATUS_OK);
     snprintf(run, sizeof run, "%s", made);

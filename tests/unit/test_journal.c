@@ -42,6 +42,7 @@ static int place_make(void **state)
     }
     snprintf(place->file, sizeof place->file, "%s/recording.jsonl", place->dir);
     setenv("XDG_RUNTIME_DIR", place->dir, 1); /* where a journal goes on first that cannot stay */
+    setenv("HOME", place->dir, 1);            /* what the user's own runs left there is none of our business */
     *state = place;
     return 0;
 }
