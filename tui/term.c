@@ -149,20 +149,6 @@ enum status term_open(enum term_colour colour, struct term **out, struct problem
     return STATUS_OK;
 }
 
-void term_close(struct term *term)
-{
-    if (!term)
-        return;
-    endwin();
-    delscreen(term->screen);
-    fclose(term->out);
-    if (term->frame >= 0)
-        close(term->frame);
-    canvas_free(&term->shown);
-    mem_free(term->frame_data);
-    mem_free(term);
-}
-
 /* A capability's bytes without its padding times ("$<5/>"), which mean nothing to a pseudo-terminal. */
 static void capability_append(const char *name, struct buf *out)
 {
@@ -178,9 +164,35 @@ static void capability_append(const char *name, struct buf *out)
     }
 }
 
+/* Terminals that keep the cursor's visibility with its place (those made with libvterm do) hide it again when the alternate screen is left: so it is shown once more after that. */
+static void term_leave(struct term *term)
+{
+    struct buf cursor;
+    endwin();
+    buf_init(&cursor, 64);
+    capability_append("cnorm", &cursor);
+    fwrite(buf_str(&cursor), 1, cursor.len, term->out);
+    fflush(term->out);
+    buf_free(&cursor);
+}
+
+void term_close(struct term *term)
+{
+    if (!term)
+        return;
+    term_leave(term);
+    delscreen(term->screen);
+    fclose(term->out);
+    if (term->frame >= 0)
+        close(term->frame);
+    canvas_free(&term->shown);
+    mem_free(term->frame_data);
+    mem_free(term);
+}
+
 void term_restore_bytes(const struct term *term, struct buf *out)
 {
-    static const char *const NAMES[] = {"sgr0", "op", "rmkx", "cnorm", "rmcup"};
+    static const char *const NAMES[] = {"sgr0", "op", "rmkx", "rmcup", "cnorm"};
     (void)term;
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         capability_append(NAMES[i], out);
@@ -188,8 +200,7 @@ void term_restore_bytes(const struct term *term, struct buf *out)
 
 void term_suspend(struct term *term)
 {
-    (void)term;
-    endwin();
+    term_leave(term);
 }
 
 void term_resume(struct term *term)
