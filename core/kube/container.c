@@ -206,10 +206,11 @@ bool container_is_https(const struct json *container, int32_t port)
 
 bool json_moment(const struct json *value, const struct clock *clock, int64_t *t)
 {
-    const int64_t end = INT64_C(1) << 53; /* what a number of JSON holds, and with it a journal: the year 2255 */
+    /* Containers that never ran have started in 1970 by their runtime's word. The end is what a number of JSON holds, and with it a journal: the year 2255. */
+    const int64_t end = INT64_C(1) << 53;
     int64_t wall;
     const char *string = json_string(value);
-    if (string == NULL || !clock_parse_rfc3339(string, &wall) || wall < 0 || wall >= end) {
+    if (string == NULL || !clock_parse_rfc3339(string, &wall) || wall <= 0 || wall >= end) {
         return false;
     }
     *t = wall - clock->wall_zero;

@@ -330,6 +330,8 @@ static const char *const HOSTILE[] = {
     "'lastState':{'terminated':{'exitCode':1e30,'signal':-9,'finishedAt':'x'}}}]}}",
     "{'spec':{'containers':[{'name':'vllm'}]},'status':{'containerStatuses':[{'name':'vllm','restartCount':1e30,"
     "'state':{'running':{'startedAt':'0001-01-01T00:00:00Z'},'waiting':{'reason':'x'},'terminated':{}}}]}}",
+    "{'spec':{'containers':[{'name':'vllm'}]},'status':{'containerStatuses':[{'name':'vllm',"
+    "'state':{'running':{'startedAt':'1970-01-01T00:00:00Z'}}}]}}",
     "{'spec':{'containers':[{'name':'vllm'}]},'status':{'initContainerStatuses':[null,{'name':7,'state':"
     "{'waiting':{'reason':[]}}}]}}",
 };
