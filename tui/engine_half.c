@@ -3,13 +3,23 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/control.h"
+#include "kube/source.h"
 #include "sim/sim.h"
+#include "tunnel/kube_tunnel.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
-enum { STOP_MS = 1500, RESTORE_MAX = CONTROL_LINE_MAX / 2 };
+enum {
+    STOP_MS = 1500,
+    RESTORE_MAX = CONTROL_LINE_MAX / 2,
+    SOCKET_NAME_MAX = 24 /* of the sockets that kubectl's proxy and the tunnels make */
+};
 
 struct half {
     uv_loop_t loop;
@@ -26,28 +36,129 @@ struct half {
     bool orderly, stopping, stopped, screen_gone;
 };
 
+/* ---- the way to a cluster ---- */
+
+static char *sockets_dir_make(void)
+{
+    const char *places[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct buf path;
+        char *made = NULL;
+        buf_init(&path, sizeof((struct sockaddr_un *)NULL)->sun_path - 1 - SOCKET_NAME_MAX);
+        if (places[i] && places[i][0] == '/' && buf_printf(&path, "%s/probetop-XXXXXX", places[i]))
+            made = mkdtemp(path.data);
+        char *dir = mem_dup(made);
+        buf_free(&path);
+        if (dir)
+            return dir;
+    }
+    return NULL;
+}
+
+enum status cluster_way_find(const struct options *options, const struct journal *journal, struct cluster_way *out,
+                             struct problem *problem)
+{
+    *out = (struct cluster_way){.dir = NULL};
+    if (!options->use_kube)
+        return STATUS_OK;
+    enum status status = kubectl_find(&options->kube.flags, &out->kubectl, problem);
+    if (status != STATUS_OK)
+        return status;
+    const char *dir = journal ? journal_dir(journal) : NULL;
+    if (dir && strlen(dir) + SOCKET_NAME_MAX < sizeof((struct sockaddr_un *)NULL)->sun_path)
+        out->dir = mem_dup(dir);
+    else
+        out->dir = sockets_dir_make();
+    out->is_own_dir = !dir || !out->dir || strcmp(dir, out->dir) != 0;
+    if (out->dir)
+        return STATUS_OK;
+    cluster_way_end(out);
+    return problem_set(problem, STATUS_DENIED,
+                       "no directory for sockets can be made; set XDG_RUNTIME_DIR or TMPDIR to a short path of a "
+                       "directory that can be written");
+}
+
+/* What a half that was killed left in it goes too. */
+static void sockets_dir_remove(const char *path)
+{
+    DIR *list = opendir(path);
+    for (struct dirent *entry; list && (entry = readdir(list)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlinkat(dirfd(list), entry->d_name, 0);
+    if (list)
+        closedir(list);
+    rmdir(path);
+}
+
+void cluster_way_end(struct cluster_way *way)
+{
+    if (way->is_own_dir && way->dir)
+        sockets_dir_remove(way->dir);
+    mem_free(way->kubectl);
+    mem_free(way->dir);
+    *way = (struct cluster_way){.dir = NULL};
+}
+
+/* ---- which source, and which tunnel ---- */
+
 static const struct source_ops *source_ops_of(const struct options *options)
 {
-    return options->command == COMMAND_DEMO ? &sim_ops : &endpoints_ops;
+    if (options->command == COMMAND_DEMO)
+        return &sim_ops;
+    return options->use_kube ? &kube_ops : &endpoints_ops;
+}
+
+/* What an engine is made of, beside the options. */
+struct parts {
+    const struct cluster_way *way;
+    uv_loop_t *loop;
+    struct journal *journal;
+    engine_group_fn *group;
+    void *group_user;
+};
+
+static void parts_kube(struct options *options, const struct parts *parts, struct engine_options *engine)
+{
+    struct kube_options *kube = mem_new(sizeof *kube);
+    *kube = options->kube;
+    options->kube = (struct kube_options){.via = NULL};
+    struct kube_tunnel_options tunnel = {.loop = parts->loop,
+                                         .via = VIA_AUTO,
+                                         .dir = parts->way->dir,
+                                         .kubectl = parts->way->kubectl,
+                                         .flags = &kube->flags,
+                                         .group = parts->group,
+                                         .group_user = parts->group_user};
+    if (kube->via)
+        via_from_name(kube->via, &tunnel.via);
+    struct kube_tunnel *made = kube_tunnel_new(&tunnel);
+    engine->tunnel_ops = &kube_tunnel_ops;
+    engine->tunnel = (struct tunnel *)made;
+    engine->source = kube_source_new(kube, parts->way->kubectl, parts->way->dir, made, parts->group, parts->group_user);
 }
 
 /* The source is the engine's to free, but control lines go to it past the engine. */
-static struct engine *engine_make(struct options *options, uv_loop_t *loop, struct journal *journal, void **source)
+static struct engine *engine_make(struct options *options, const struct parts *parts, void **source)
 {
-    struct engine_options engine = {.loop = loop,
-                                    .journal = journal,
+    struct engine_options engine = {.loop = parts->loop,
+                                    .journal = parts->journal,
                                     .user_agent = options->user_agent,
                                     .tunnel_ops = &direct_ops,
-                                    .tunnel = direct_new(),
                                     .source_ops = source_ops_of(options)};
     bool demo = options->command == COMMAND_DEMO;
     double speed = options->speed > 0 ? options->speed : demo ? options->sim.story->default_speed : 1;
     struct buf title;
-    buf_init(&title, 128);
-    if (demo) {
+    buf_init(&title, 512);
+    if (engine.source_ops == &kube_ops) {
+        /* what is known before kubectl has told the rest */
+        buf_puts(&title, options->kube.flags.context ? options->kube.flags.context : "kubernetes");
+        parts_kube(options, parts, &engine);
+    } else if (demo) {
+        engine.tunnel = direct_new();
         buf_printf(&title, "demo: %s", options->sim.story->name);
         engine.source = sim_source_new(&options->sim, engine.tunnel);
     } else {
+        engine.tunnel = direct_new();
         buf_puts(&title, "endpoints");
         engine.secrets = endpoints_secrets(&options->endpoints, &engine.secret_count);
         engine.source = endpoints_source_new(&options->endpoints, engine.tunnel);
@@ -63,10 +174,12 @@ static struct engine *engine_make(struct options *options, uv_loop_t *loop, stru
     return made;
 }
 
-struct engine *engine_half_engine(struct options *options, uv_loop_t *loop, struct journal *journal)
+struct engine *engine_half_engine(struct options *options, const struct cluster_way *way, uv_loop_t *loop,
+                                  struct journal *journal)
 {
     void *source;
-    return engine_make(options, loop, journal, &source);
+    struct parts parts = {.way = way, .loop = loop, .journal = journal};
+    return engine_make(options, &parts, &source);
 }
 
 enum status engine_half_journal(const struct options *options, struct journal **out, struct problem *problem)
@@ -181,6 +294,14 @@ static void on_flush(void *user)
     control_wake(half->control, "journal");
 }
 
+/* The screen half ends what we leave behind. */
+static void on_group(void *user, pid_t group, bool alive)
+{
+    struct half *half = user;
+    if (half->control)
+        control_send(half->control, "%s %ld", alive ? "group" : "no-group", (long)group);
+}
+
 /* ---- running ---- */
 
 static void half_start(struct half *half, const struct options *options)
@@ -196,7 +317,8 @@ static void half_start(struct half *half, const struct options *options)
         engine_note(half->engine, "%s", options->problems.list[i].text);
 }
 
-int engine_half_run(struct options *options, struct journal *journal, const struct guard *guard)
+int engine_half_run(struct options *options, const struct cluster_way *way, struct journal *journal,
+                    const struct guard *guard)
 {
     struct half half = {.guard = guard,
                         .source_ops = source_ops_of(options),
@@ -207,7 +329,8 @@ int engine_half_run(struct options *options, struct journal *journal, const stru
     uv_timer_init(&half.loop, &half.bound);
     half.bound.data = &half;
     half.control = control_new(&half.loop, guard->fd, on_line, &half);
-    half.engine = engine_make(options, &half.loop, journal, &half.source);
+    struct parts parts = {.way = way, .loop = &half.loop, .journal = journal, .group = on_group, .group_user = &half};
+    half.engine = engine_make(options, &parts, &half.source);
     engine_on_flush(half.engine, on_flush, &half);
     half_start(&half, options);
     uv_run(&half.loop, UV_RUN_DEFAULT);

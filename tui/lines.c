@@ -16,6 +16,7 @@ struct lines {
     struct engine *engine; /* NULL when reading a recording */
     struct fleet *fleet;   /* a reader's: the engine's own keeps no texts */
     struct buf line, plain;
+    enum source_state told_source;
     bool ascii;
     bool stopping, mute; /* mute: standard output takes no more */
     int exit_code;
@@ -53,12 +54,30 @@ static void on_happening(void *user, const struct pod *pod, const struct happeni
     lines_put(lines);
 }
 
-/* What concerns no pod in particular. */
+/* What concerns no pod in particular. A source that watches says more than a transition with every pod that comes; endpoints say nothing. */
+static const struct text *general_words(const struct lines *lines, const struct fact *fact)
+{
+    switch (fact->kind) {
+    case FACT_NOTE:
+        return &fact->u.note;
+    case FACT_END:
+        return &fact->u.end;
+    case FACT_SOURCE:;
+        bool known = fact->u.source.state == lines->told_source &&
+                     (lines->told_source == SOURCE_STARTING || lines->told_source == SOURCE_WATCHING);
+        return known || text_empty(&fact->u.source.detail) ? NULL : &fact->u.source.detail;
+    default:
+        return NULL;
+    }
+}
+
 static void lines_general(struct lines *lines, const struct fact *fact)
 {
     char clock[32];
-    const struct text *words = fact->kind == FACT_NOTE ? &fact->u.note : &fact->u.end;
-    if (fact->kind != FACT_NOTE && fact->kind != FACT_END)
+    const struct text *words = general_words(lines, fact);
+    if (fact->kind == FACT_SOURCE)
+        lines->told_source = fact->u.source.state;
+    if (!words)
         return;
     buf_clear(&lines->line);
     buf_printf(&lines->line, "%s %s", clock_format(fleet_wall(lines->fleet, fact->t), CLOCK_HMS, clock, sizeof clock),
@@ -145,12 +164,19 @@ int lines_run(struct options *options)
     struct lines lines;
     struct journal *journal = NULL;
     struct problem problem = {""};
+    struct cluster_way way;
     if (lines_journal(options, &journal) != STATUS_OK)
         return 2;
+    if (cluster_way_find(options, journal, &way, &problem) != STATUS_OK) {
+        fprintf(stderr, "probetop: %s\n", problem.text);
+        if (journal)
+            journal_close(journal, false);
+        return 2;
+    }
     lines_init(&lines, options);
     uv_loop_init(&lines.loop);
     lines_watch_signals(&lines);
-    lines.engine = engine_half_engine(options, &lines.loop, journal);
+    lines.engine = engine_half_engine(options, &way, &lines.loop, journal);
     engine_observe(lines.engine, on_fact, &lines);
     if (engine_start(lines.engine, &problem) != STATUS_OK) {
         fprintf(stderr, "probetop: %s\n", problem.text);
@@ -158,6 +184,7 @@ int lines_run(struct options *options)
     }
     uv_run(&lines.loop, UV_RUN_DEFAULT);
     engine_free(lines.engine);
+    cluster_way_end(&way);
     if (journal)
         journal_close(journal, options->keep_journal);
     lines_free(&lines);

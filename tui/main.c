@@ -117,18 +117,21 @@ static int run_halves(struct options *options)
     struct journal *journal = NULL;
     struct problem problem = {""};
     struct guard guard;
+    struct cluster_way way;
     if (engine_half_journal(options, &journal, &problem) != STATUS_OK) {
         complain(problem.text);
         return 2;
     }
-    if (guard_split(STDIN_FILENO, &guard, &problem) != STATUS_OK) {
+    if (cluster_way_find(options, journal, &way, &problem) != STATUS_OK ||
+        guard_split(STDIN_FILENO, &guard, &problem) != STATUS_OK) {
         complain(problem.text);
+        cluster_way_end(&way);
         journal_close(journal, false);
         return 2;
     }
     int code;
     if (guard.is_engine) {
-        code = engine_half_run(options, journal, &guard);
+        code = engine_half_run(options, &way, journal, &guard);
         guard.fd = -1; /* it was the control connection's, which has closed it */
     } else {
         char *dir = mem_dup(journal_dir(journal));
@@ -136,6 +139,7 @@ static int run_halves(struct options *options)
         code = screen_run(options, &guard, dir);
         mem_free(dir);
     }
+    cluster_way_end(&way); /* the engine half has ended by now, or removes it itself */
     guard_free(&guard);
     return code;
 }

@@ -21,6 +21,7 @@ enum {
     POOL_BYTES_MAX = 1 << 20,
     POOL_RETRY_MS = 1000,
     ORPHANS = 64, /* events that came before their pods */
+    SECRETS_MAX = 32,
     LOOKS_MAX = 5,
     SIGNS_MAX = 4,
     MANY = 50,                /* pods; of more than these each is asked for its health less often */
@@ -334,6 +335,36 @@ static void facts_set_witnesses(const struct source *source, struct pod_facts *f
     }
 }
 
+/* Headers of probes whose values nobody is to read: by their names, since others hold ordinary words that stand everywhere. */
+static bool header_is_secret(const char *name)
+{
+    static const char *const parts[] = {"auth", "cookie", "token", "secret", "key", "password"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (strcasestr(name, parts[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is sent in them may come back in bodies and logs: it never gets into a fact. */
+static void facts_hide_secrets(const struct source *source, const struct pod_facts *facts)
+{
+    struct probe_header secrets[SECRETS_MAX];
+    size_t count = 0;
+    for (int lane = 0; lane < LANE_COUNT; lane++) {
+        const struct probe_spec *spec = &facts->probes[lane];
+        for (size_t i = 0; i < spec->header_count && count < SECRETS_MAX; i++) {
+            if (spec->headers[i].value != NULL && header_is_secret(spec->headers[i].name)) {
+                secrets[count++] = spec->headers[i];
+            }
+        }
+    }
+    if (count > 0) {
+        engine_set_headers(source->engine, facts->id, secrets, count);
+    }
+}
+
 static void orphans_adopt(struct source *source, const struct entry *entry)
 {
     for (size_t i = 0; i < ORPHANS; i++) {
@@ -364,6 +395,7 @@ static void pod_tell(struct source *source, struct entry *entry, const struct js
     pod_facts_from_json(object, found, engine_clock(source->engine), entry->id, facts);
     facts_set_witnesses(source, facts);
     facts_set_way(source, facts);
+    facts_hide_secrets(source, facts);
     replace(&entry->via, text_str(&facts->via));
     struct pod_facts *told = mem_new(sizeof *told);
     pod_facts_copy(told, facts);

@@ -119,7 +119,7 @@ enum source_state standing_tell(const struct standing *standing, struct buf *wor
     }
     buf_printf(words, "%zu of %zu pods in ", standing->ours, standing->seen);
     place_put(standing, words);
-    if (standing->signs[0] != '\0') {
+    if (standing->signs[0] != '\0' && !standing->asked) {
         buf_printf(words, ", by %s", standing->signs);
     }
     return SOURCE_WATCHING;
