@@ -90,8 +90,18 @@ static void fake_tunnel_free(struct tunnel *tunnel)
     tunnel->freed++;
 }
 
-static const struct tunnel_ops PLAIN = {"fake", false, fake_address, fake_word, fake_close_pod, fake_tunnel_free};
-static const struct tunnel_ops STREAM = {"fake", true, fake_address, fake_word, fake_close_pod, fake_tunnel_free};
+static const struct tunnel_ops PLAIN = {.name = "fake",
+                                        .is_stream = false,
+                                        .address = fake_address,
+                                        .word = fake_word,
+                                        .close_pod = fake_close_pod,
+                                        .free = fake_tunnel_free};
+static const struct tunnel_ops STREAM = {.name = "fake",
+                                         .is_stream = true,
+                                         .address = fake_address,
+                                         .word = fake_word,
+                                         .close_pod = fake_close_pod,
+                                         .free = fake_tunnel_free};
 
 static enum status fake_start(void *source, struct engine *engine, struct problem *problem)
 {
