@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include "base/mem.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -100,6 +102,18 @@ static size_t json_skip_blank(const char *bytes, size_t length, size_t at)
     return at;
 }
 
+static void *json_allocate(size_t size)
+{
+    return mem_resize(NULL, size, 1);
+}
+
+/* Memory that is not to be had must not pass for bad JSON: that would be the sender's fault. cJSON keeps this for the whole process. */
+static void json_set_up(void)
+{
+    cJSON_Hooks hooks = {.malloc_fn = json_allocate, .free_fn = mem_free};
+    cJSON_InitHooks(&hooks);
+}
+
 enum status json_parse(const char *bytes, size_t length, size_t max_length, struct json **out, struct problem *problem)
 {
     *out = NULL;
@@ -110,6 +124,7 @@ enum status json_parse(const char *bytes, size_t length, size_t max_length, stru
     if (!json_check_bytes(&check)) {
         return problem_set(problem, STATUS_BAD_INPUT, "byte %zu: expected %s", check.at + 1, check.expected);
     }
+    json_set_up();
     /* cJSON would skip a byte order mark and all bytes up to 0x20; the check above has refused both. */
     const char *end = bytes;
     cJSON *document = length == 0 ? NULL : cJSON_ParseWithLengthOpts(bytes, length, &end, 0);

@@ -171,6 +171,10 @@ void guard_restore_terminal(const struct guard *guard, const char *bytes, size_t
         tcsetattr(guard->tty, TCSANOW, guard->saved);
     }
     tty_write(guard->tty, bytes, length);
+    /* what the screen half may have said, out of memory for one, went down with the screen it was written on */
+    static const char words[] =
+        "probetop: the screen half has ended before its time; to look at what was recorded: probetop replay\n";
+    tty_write(guard->tty, words, sizeof words - 1);
 }
 
 enum wait_end { WAIT_ENDED, WAIT_NOT_OURS, WAIT_LATE };

@@ -25,7 +25,7 @@ struct guard {
 
 /* Core dumps off and no new privileges in both halves. tty_fd: the terminal (-1: none). */
 enum status guard_split(int tty_fd, struct guard *out, struct problem *problem);
-/* Engine half, when the screen half has gone without a word: puts the terminal back. `bytes` is what the screen half registered. Safe when the terminal is gone. */
+/* Engine half, when the screen half has gone without a word: puts the terminal back and says so in a sentence. `bytes` is what the screen half registered. Safe when the terminal is gone. */
 void guard_restore_terminal(const struct guard *guard, const char *bytes, size_t length);
 /* Screen half: how the engine half ended, as words ("was ended by signal 9 (Killed)"), after its socket closed; waits for it at most 2 s. Returns its exit status, or 128 + signal. */
 int guard_reap(const struct guard *guard, char *words, size_t size);
