@@ -199,7 +199,8 @@ static void tunnel_words(const struct fleet *fleet, int64_t now, char *out, size
     int64_t slowest = -1;
     for (uint32_t i = 0; i < fleet->count; i++) {
         const struct pod *pod = fleet->pods[i];
-        if (pod->gone || text_is(&pod->facts.via, "direct") || text_empty(&pod->facts.via))
+        bool running = pod->facts.phase == PHASE_RUNNING; /* before and after that there is nothing to tunnel to */
+        if (pod->gone || !running || text_is(&pod->facts.via, "direct") || text_empty(&pod->facts.via))
             continue;
         tunnels++;
         up += pod->tunnel == TUNNEL_UP || pod->tunnel == TUNNEL_REFUSED_IN_POD;

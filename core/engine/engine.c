@@ -283,6 +283,9 @@ static void flight_fill(struct flight *flight, const struct pod *pod, const stru
     sample->attempt = flight->attempt;
     sample->late = sample->sent > flight->due ? sample->sent - flight->due : 0;
     sample->is_late = flight->stalled || is_behind(engine, real_us(engine, sample->late));
+    if (question.tunnelled && pod->tunnel_round_trip >= 0) {
+        sample->tunnel = pod->tunnel_round_trip < sample->total ? pod->tunnel_round_trip : sample->total;
+    }
     if (flight->stalled) {
         sample_blame_ourselves(sample);
     }
