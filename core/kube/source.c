@@ -76,6 +76,7 @@ struct source {
     enum api_end pods_end, events_end;
     char *pods_words;
     bool listed;
+    bool role_told;
     bool tunnel_denied; /* told that a port-forward is not permitted */
 
     struct entry *entries, *shown;
@@ -184,7 +185,12 @@ static void note_denied(struct source *source, const char *refusal, const char *
     buf_init(&words, WORDS_MAX);
     rights_missing(refusal, right, &words);
     buf_printf(&words, " is missing, so %s. ", without);
-    rights_advice(refusal, source->options->all_namespaces ? NULL : source->ns, &words);
+    if (source->role_told) {
+        buf_puts(&words, "The Role that was told before grants it too");
+    } else {
+        rights_advice(refusal, source->options->all_namespaces ? NULL : source->ns, &words);
+    }
+    source->role_told = true;
     engine_note(source->engine, "%s", buf_str(&words));
     buf_free(&words);
 }
