@@ -32,7 +32,9 @@ struct half {
     const struct source_ops *source_ops;
     void *source;
     const struct guard *guard;
-    struct buf restore; /* bytes that give the terminal back, as the screen half said */
+    struct buf restore;         /* bytes that give the terminal back, as the screen half said */
+    struct guard_groups groups; /* of the children */
+    bool groups_told;
     bool orderly, stopping, stopped, screen_gone;
 };
 
@@ -285,21 +287,34 @@ static void half_tell_place(struct half *half)
     }
 }
 
+/* The screen half ends what we leave behind. */
+static void half_tell_groups(struct half *half)
+{
+    if (half->groups_told || !half->control)
+        return;
+    struct buf line;
+    buf_init(&line, CONTROL_LINE_MAX);
+    guard_groups_write(&half->groups, &line);
+    half->groups_told = control_wake(half->control, buf_str(&line));
+    buf_free(&line);
+}
+
+static void on_group(void *user, pid_t group, bool alive)
+{
+    struct half *half = user;
+    guard_groups_note(&half->groups, group, alive);
+    half->groups_told = false;
+    half_tell_groups(half);
+}
+
 static void on_flush(void *user)
 {
     struct half *half = user;
     if (!half->control)
         return;
     half_tell_place(half);
+    half_tell_groups(half);
     control_wake(half->control, "journal");
-}
-
-/* The screen half ends what we leave behind. */
-static void on_group(void *user, pid_t group, bool alive)
-{
-    struct half *half = user;
-    if (half->control)
-        control_send(half->control, "%s %ld", alive ? "group" : "no-group", (long)group);
 }
 
 /* ---- running ---- */
@@ -323,6 +338,7 @@ int engine_half_run(struct options *options, const struct cluster_way *way, stru
     struct half half = {.guard = guard,
                         .source_ops = source_ops_of(options),
                         .journal = journal,
+                        .groups_told = true, /* there are none */
                         .told_dir = mem_dup(journal_dir(journal))};
     buf_init(&half.restore, RESTORE_MAX);
     uv_loop_init(&half.loop);
@@ -334,6 +350,7 @@ int engine_half_run(struct options *options, const struct cluster_way *way, stru
     engine_on_flush(half.engine, on_flush, &half);
     half_start(&half, options);
     uv_run(&half.loop, UV_RUN_DEFAULT);
+    guard_groups_end(&half.groups); /* none, unless the end had to be made without waiting for it */
     journal_close(journal, !half.orderly || options->keep_journal);
     if (half.stopped) {
         engine_free(half.engine);

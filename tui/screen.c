@@ -10,7 +10,6 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,8 +20,7 @@ enum {
     FRAME_MS = 100,  /* at most ten frames a second */
     FACTS_A_PUMP = 4000 /* between two looks at the keyboard */,
     FAREWELL_MS = 3000, /* how long the engine half may take to end */
-    RESTORE_MAX = 1024,
-    GROUPS_MAX = 256 /* twice as many children as the tunnels ever have */
+    RESTORE_MAX = 1024
 };
 static const int64_t NEVER = INT64_MAX / 2;
 
@@ -47,8 +45,7 @@ struct screen {
     int64_t painted_at; /* clock_mono_us() */
     bool leaving, hung_up, engine_died;
     int exit_code;
-    pid_t groups[GROUPS_MAX]; /* process groups of the engine half's children, to be ended when it cannot */
-    size_t group_count;
+    struct guard_groups groups;     /* of the engine half's children, to be ended when it cannot */
     char bye[PROBLEM_MAX];          /* why the engine half ends, in its own words */
     char told_problem[PROBLEM_MAX]; /* the feed's newest that the user has been shown */
 };
@@ -209,37 +206,10 @@ static void screen_hear_of_journal(struct screen *screen, const char *line)
     screen_arm(screen);
 }
 
-static void groups_drop(struct screen *screen, pid_t group)
-{
-    for (size_t i = 0; i < screen->group_count; i++)
-        if (screen->groups[i] == group)
-            screen->groups[i--] = screen->groups[--screen->group_count];
-}
-
-/* "group 123" began, "no-group 123" is no more. */
-static bool screen_hear_of_group(struct screen *screen, const char *line)
-{
-    bool alive = strncmp(line, "group ", 6) == 0;
-    if (!alive && strncmp(line, "no-group ", 9) != 0)
-        return false;
-    pid_t group = (pid_t)strtol(strchr(line, ' ') + 1, NULL, 10);
-    groups_drop(screen, group);
-    if (alive && group > 1 && screen->group_count < GROUPS_MAX)
-        screen->groups[screen->group_count++] = group;
-    return true;
-}
-
-/* The engine half has ended its children itself, unless it was killed. */
-static void groups_end(const struct screen *screen)
-{
-    for (size_t i = 0; i < screen->group_count; i++)
-        kill(-screen->groups[i], SIGKILL);
-}
-
 static void on_line(void *user, const char *line)
 {
     struct screen *screen = user;
-    if (line && screen_hear_of_group(screen, line))
+    if (line && guard_groups_read(&screen->groups, line))
         return;
     if (!line) {
         screen->engine_died = !screen->leaving;
@@ -416,7 +386,7 @@ static int screen_epilogue(struct screen *screen, const struct guard *guard)
 {
     char words[128];
     int ended = guard ? guard_reap(guard, words, sizeof words) : 0;
-    groups_end(screen);
+    size_t left = guard_groups_end(&screen->groups); /* in an orderly end the engine half has ended them itself */
     if (screen->engine_died && screen->bye[0]) {
         fprintf(stderr, "probetop: %s\n", screen->bye);
     } else if (screen->engine_died || (ended != 0 && !screen->hung_up)) {
@@ -424,6 +394,8 @@ static int screen_epilogue(struct screen *screen, const struct guard *guard)
         fprintf(stderr,
                 "probetop: the engine half %s. What it had recorded is in %s%s%s; to look at it: probetop replay %s\n",
                 words, screen->journal, screen->moved ? " and then " : "", screen->moved ? screen->moved : "", last);
+        if (left > 0)
+            fprintf(stderr, "probetop: it left %zu kubectl process%s, ended now\n", left, left > 1 ? "es" : "");
         return 2;
     }
     return screen->exit_code;

@@ -3,7 +3,7 @@
  *
  * screen -> engine:  "probe POD" (0: all), "logs POD", "quit", "terminal HEX" (bytes that restore this terminal, see guard.h), "kill-journal yes|no"
  * engine -> screen:  "journal" (something new is in it), "moved DIR" (it goes on there), "lost" (it goes on nowhere: nothing new will come), "bye REASON" (an orderly end follows),
- *                    "group PGID", "no-group PGID" (the process group of a child began, is no more: see guard.h) */
+ *                    "groups PGID ..." (all process groups of children there are now: see guard.h) */
 #ifndef PROBETOP_CONTROL_H
 #define PROBETOP_CONTROL_H
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -27,7 +28,7 @@
 #endif
 #endif
 
-enum { REAP_US = 2 * SECOND_US, REAP_STEP_MS = 10, RESTORE_WAIT_MS = 500 };
+enum { REAP_US = 2 * SECOND_US, REAP_STEP_MS = 10, RESTORE_WAIT_MS = 500, GROUPS_US = SECOND_US / 2 };
 
 static void signal_ignore(int number)
 {
@@ -229,4 +230,70 @@ void guard_free(struct guard *guard)
     }
     mem_free(guard->saved);
     *guard = (struct guard){.fd = -1, .tty = -1};
+}
+
+/* ---- process groups ---- */
+
+void guard_groups_note(struct guard_groups *groups, pid_t group, bool alive)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        if (groups->list[i] == group) {
+            groups->list[i--] = groups->list[--groups->count];
+        }
+    }
+    if (alive && group > 1 && groups->count < GUARD_GROUPS_MAX) {
+        groups->list[groups->count++] = group;
+    }
+}
+
+static const char GROUPS_WORD[] = "groups";
+
+void guard_groups_write(const struct guard_groups *groups, struct buf *out)
+{
+    buf_puts(out, GROUPS_WORD);
+    for (size_t i = 0; i < groups->count; i++) {
+        buf_printf(out, " %ld", (long)groups->list[i]);
+    }
+}
+
+bool guard_groups_read(struct guard_groups *groups, const char *line)
+{
+    size_t length = sizeof GROUPS_WORD - 1;
+    if (strncmp(line, GROUPS_WORD, length) != 0 || (line[length] != ' ' && line[length] != '\0')) {
+        return false;
+    }
+    groups->count = 0;
+    char *end = NULL;
+    for (const char *at = line + length; *at == ' '; at = end) {
+        guard_groups_note(groups, (pid_t)strtol(at, &end, 10), true);
+        if (end == at) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* Forgets those that are gone or that are not ours to end. */
+static void groups_sift(struct guard_groups *groups, int number)
+{
+    for (size_t i = groups->count; i > 0; i--) {
+        if (kill(-groups->list[i - 1], number) != 0) {
+            groups->list[i - 1] = groups->list[--groups->count];
+        }
+    }
+}
+
+size_t guard_groups_end(struct guard_groups *groups)
+{
+    groups_sift(groups, SIGTERM);
+    size_t were = groups->count;
+    groups_sift(groups, SIGCONT); /* one that is stopped would not hear of it */
+    int64_t deadline = clock_mono_us() + GROUPS_US;
+    while (groups->count > 0 && clock_mono_us() < deadline) {
+        poll(NULL, 0, REAP_STEP_MS);
+        groups_sift(groups, 0);
+    }
+    groups_sift(groups, SIGKILL);
+    groups->count = 0;
+    return were;
 }

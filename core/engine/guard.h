@@ -9,6 +9,7 @@
 #ifndef PROBETOP_GUARD_H
 #define PROBETOP_GUARD_H
 
+#include "base/buf.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -30,5 +31,23 @@ void guard_restore_terminal(const struct guard *guard, const char *bytes, size_t
 /* Screen half: how the engine half ended, as words ("was ended by signal 9 (Killed)"), after its socket closed; waits for it at most 2 s. Returns its exit status, or 128 + signal. */
 int guard_reap(const struct guard *guard, char *words, size_t size);
 void guard_free(struct guard *guard);
+
+/* ---- process groups ---- */
+
+/* The process groups of the engine half's children. Both halves hold the list, so that what a killed engine half leaves behind is ended by the other. The engine half tells it as a whole, in one line, whenever it has changed:
+ * where the screen half takes nothing just now the line can be dropped and is said again. */
+enum {
+    GUARD_GROUPS_MAX = 512
+}; /* several times as many children as there ever are; what is beyond has PR_SET_PDEATHSIG alone */
+struct guard_groups {
+    pid_t list[GUARD_GROUPS_MAX];
+    size_t count;
+};
+void guard_groups_note(struct guard_groups *groups, pid_t group, bool alive);
+void guard_groups_write(const struct guard_groups *groups, struct buf *out); /* "groups 123 456" */
+/* Takes such a line's list for its own; false when it is another line. */
+bool guard_groups_read(struct guard_groups *groups, const char *line);
+/* SIGTERM to all, SIGKILL after 500 ms to those that are still there. Returns how many there were. */
+size_t guard_groups_end(struct guard_groups *groups);
 
 #endif

@@ -76,6 +76,12 @@ static bool is_restored(struct pty *pty, const void *user)
     return pty_is_restored(pty);
 }
 
+static bool has_processes(struct pty *pty, const void *user)
+{
+    pid_t pids[PTY_PROCESSES_MAX];
+    return pty_processes(pty, pids, PTY_PROCESSES_MAX) >= *(const size_t *)user;
+}
+
 /* Facts of a journal or recording, or -1 when it cannot be read. */
 static int journal_facts(const char *path)
 {
@@ -173,6 +179,53 @@ static void either_half_killed_by_any_signal(void **state)
                       DEATHS[i].number);
         check_death(&DEATHS[i]);
     }
+}
+
+/* ---- kubectl's processes ---- */
+
+/* In kubectl's place a script, as wrappers of it are, that starts another process: the system ends the script with the half that started it, the other process is the halves' to end. */
+static void no_kubectl_outlives_either_half(void **state)
+{
+    static const struct {
+        enum half half;
+        int number; /* 0: the key Q */
+    } rows[] = {{ENGINE, SIGKILL}, {ENGINE, SIGSEGV}, {SCREEN, SIGKILL}, {SCREEN, SIGTERM}, {SCREEN, 0}};
+    (void)state;
+    if (!pty_has_program()) {
+        skip();
+    }
+    char dir[] = "/tmp/probetop-kubectl-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/kubectl", dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("#!/bin/sh\ncase $1 in\nproxy) trap '' TERM; echo Starting to serve on x; sleep 1000 & sleep 1000 ;;\n"
+          "*) echo '{\"contexts\":[{\"name\":\"c\",\"context\":{}}]}' ;;\nesac\n",
+          file);
+    fclose(file);
+    assert_int_equal(chmod(path, 0755), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct pty *pty = pty_start(&(struct pty_options){.arguments = (const char *const[]){"--kubectl", path, NULL}});
+        assert_true(pty_wait_screen(pty));
+        assert_true(pty_wait(pty, has_processes, &(size_t){5}, PTY_WAIT_MS)); /* two halves, the script, its two */
+        pty_keys(pty, "?");                                                   /* the screen half has heard of them */
+        assert_true(pty_wait_text(pty, "one line up"));
+        if (rows[i].number == 0) {
+            pty_keys(pty, "Q");
+        } else {
+            pid_t victim = rows[i].half == SCREEN ? pty->pid : pty_engine(pty);
+            assert_int_equal(kill(victim, rows[i].number), 0);
+        }
+        assert_true(pty_wait_exit(pty));
+        assert_true(pty_wait_alone(pty));
+        assert_true(pty_wait(pty, is_restored, NULL, PTY_WAIT_MS));
+        if (rows[i].half == ENGINE) {
+            assert_true(pty_wait_raw(pty, "it left 1 kubectl process, ended now"));
+        }
+        pty_free(pty);
+    }
+    unlink(path);
+    rmdir(dir);
 }
 
 /* ---- other ends ---- */
@@ -286,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(either_half_killed_by_any_signal),
+        cmocka_unit_test(no_kubectl_outlives_either_half),
         cmocka_unit_test(the_terminal_is_closed),
         cmocka_unit_test(the_screen_half_is_stopped_and_then_killed),
         cmocka_unit_test(a_normal_end_leaves_nothing),

@@ -321,6 +321,91 @@ static void one_that_was_reaped_already_is_not_signalled(void **state)
     assert_string_equal(words, "is gone");
 }
 
+/* ---- process groups ---- */
+
+static void the_list_of_groups_goes_over_in_one_line(void **state)
+{
+    static const struct {
+        const char *line;
+        bool taken;
+        const char *then; /* as it is told on */
+    } rows[] = {
+        {"groups 12 13", true, "groups 12 13"},
+        {"groups 13", true, "groups 13"},
+        {"group 14", false, "groups 13"},
+        {"groupsies", false, "groups 13"},
+        {"groups 1 0 -5 7 x 9", true, "groups 7"},
+        {"groups 5 5", true, "groups 5"},
+        {"groups", true, "groups"},
+    };
+    struct guard_groups groups = {.count = 0};
+    struct buf line;
+    (void)state;
+    buf_init(&line, 8192);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(guard_groups_read(&groups, rows[i].line), rows[i].taken);
+        buf_clear(&line);
+        guard_groups_write(&groups, &line);
+        assert_string_equal(buf_str(&line), rows[i].then);
+    }
+    for (pid_t group = 4190000; group < 4190000 + 2 * GUARD_GROUPS_MAX; group++) {
+        guard_groups_note(&groups, group, true);
+    }
+    buf_clear(&line);
+    guard_groups_write(&groups, &line);
+    assert_false(line.truncated); /* the longest line there can be */
+    assert_int_equal(groups.count, GUARD_GROUPS_MAX);
+    guard_groups_note(&groups, 4190000, false);
+    assert_int_equal(groups.count, GUARD_GROUPS_MAX - 1);
+    buf_free(&line);
+}
+
+/* A child in a group of its own, with a child that shares it; says when both are ready. */
+static pid_t group_start(bool deaf, int *alive)
+{
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setpgid(0, 0);
+        signal(SIGTERM, deaf ? SIG_IGN : SIG_DFL);
+        close(ready[0]);
+        fork();
+        if (write(ready[1], "r", 1) == 1) {
+            for (;;) {
+                pause();
+            }
+        }
+        _exit(1);
+    }
+    close(ready[1]);
+    assert_int_equal(next_byte(ready[0]), 'r');
+    assert_int_equal(next_byte(ready[0]), 'r');
+    *alive = ready[0]; /* ends when both have */
+    return pid;
+}
+
+static void groups_are_ended_the_deaf_ones_too(void **state)
+{
+    struct guard_groups groups = {.count = 0};
+    int alive[2], how;
+    (void)state;
+    pid_t polite = group_start(false, &alive[0]), deaf = group_start(true, &alive[1]);
+    guard_groups_note(&groups, polite, true);
+    guard_groups_note(&groups, deaf, true);
+    guard_groups_note(&groups, 1 << 30, true); /* there is none */
+    assert_int_equal(guard_groups_end(&groups), 2);
+    assert_int_equal(guard_groups_end(&groups), 0);
+    assert_int_equal(next_byte(alive[0]), '\0');
+    assert_int_equal(next_byte(alive[1]), '\0');
+    assert_int_equal(waitpid(polite, &how, 0), polite);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGTERM);
+    assert_int_equal(waitpid(deaf, &how, 0), deaf);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+    close(alive[0]);
+    close(alive[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +418,8 @@ int main(void)
         cmocka_unit_test(a_signal_is_named),
         cmocka_unit_test(one_that_goes_on_for_nobody_is_killed),
         cmocka_unit_test(one_that_was_reaped_already_is_not_signalled),
+        cmocka_unit_test(the_list_of_groups_goes_over_in_one_line),
+        cmocka_unit_test(groups_are_ended_the_deaf_ones_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
