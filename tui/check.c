@@ -18,6 +18,8 @@ struct check {
     uv_loop_t loop;
     uv_timer_t look; /* looks at what has come, outside of the engine's own calls */
     uv_timer_t end;
+    struct end_signals signals;
+    int signal; /* by which it was asked for its end; 0: none */
     struct engine *engine;
     struct fleet *fleet;
     bool once; /* until each has answered, instead of for a time */
@@ -36,6 +38,7 @@ static void on_stopped(void *user)
     struct check *check = user;
     uv_close((uv_handle_t *)&check->look, NULL);
     uv_close((uv_handle_t *)&check->end, NULL);
+    end_signals_close(&check->signals);
 }
 
 static void check_stop(struct check *check)
@@ -45,6 +48,14 @@ static void check_stop(struct check *check)
     check->stopping = true;
     check->now = clock_now(engine_clock(check->engine));
     engine_stop(check->engine, on_stopped, check);
+}
+
+static void on_signal(void *user, int number)
+{
+    struct check *check = user;
+    if (!check->stopping)
+        check->signal = number;
+    check_stop(check);
 }
 
 /* One that was due before its tunnel was up is asked again when it is. */
@@ -164,6 +175,8 @@ static int check_print(const struct check *check, const struct options *options)
 /* 2: nothing can be said of a cluster that could not be asked, or of pods that are not there. */
 static int check_end(const struct check *check, const struct options *options)
 {
+    if (check->signal)
+        return 128 + check->signal;
     int code = check_print(check, options);
     if (check->of_cluster && check->fleet->source != SOURCE_WATCHING) {
         fprintf(stderr, "probetop: %s\n", text_str(&check->fleet->source_detail));
@@ -189,6 +202,7 @@ int check_run(struct options *options)
     uv_timer_init(&check.loop, &check.look);
     uv_timer_init(&check.loop, &check.end);
     check.look.data = check.end.data = &check;
+    end_signals_watch(&check.signals, &check.loop, on_signal, &check);
     check.fleet = fleet_new(fleet_limits_reader());
     check.engine = engine_half_engine(options, &way, &check.loop, NULL);
     engine_observe(check.engine, on_fact, &check);

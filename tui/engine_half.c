@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,34 @@ enum status engine_half_journal(const struct options *options, struct journal **
         *out = NULL;
     mem_free(dir);
     return status;
+}
+
+/* ---- commands without a screen ---- */
+
+static void on_end_signal(uv_signal_t *signal, int number)
+{
+    struct end_signals *signals = signal->data;
+    signals->asked(signals->user, number);
+}
+
+void end_signals_watch(struct end_signals *signals, uv_loop_t *loop, void (*asked)(void *user, int number), void *user)
+{
+    static const int numbers[END_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+    signals->asked = asked;
+    signals->user = user;
+    for (size_t i = 0; i < END_SIGNALS; i++) {
+        struct sigaction now;
+        uv_signal_init(loop, &signals->list[i]);
+        signals->list[i].data = signals;
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            uv_signal_start(&signals->list[i], on_end_signal, numbers[i]);
+    }
+}
+
+void end_signals_close(struct end_signals *signals)
+{
+    for (size_t i = 0; i < END_SIGNALS; i++)
+        uv_close((uv_handle_t *)&signals->list[i], NULL);
 }
 
 /* ---- the end ---- */

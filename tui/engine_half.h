@@ -26,6 +26,16 @@ struct engine *engine_half_engine(struct options *options, const struct cluster_
 /* The journal of this run, recorded to options->record_path too where there is one. */
 enum status engine_half_journal(const struct options *options, struct journal **out, struct problem *problem);
 
+/* SIGINT, SIGTERM and SIGHUP ask a command without a screen for an orderly end, which leaves no child and no directory behind. One that was ignored from the start stays so: nohup, or a job in the background. */
+enum { END_SIGNALS = 3 };
+struct end_signals {
+    uv_signal_t list[END_SIGNALS];
+    void (*asked)(void *user, int number);
+    void *user;
+};
+void end_signals_watch(struct end_signals *signals, uv_loop_t *loop, void (*asked)(void *user, int number), void *user);
+void end_signals_close(struct end_signals *signals);
+
 /* After guard_split(), in the engine half. Takes the journal over: it is removed at an orderly end unless it was asked for, and stays otherwise. Returns the exit status. */
 int engine_half_run(struct options *options, const struct cluster_way *way, struct journal *journal,
                     const struct guard *guard);

@@ -3,16 +3,14 @@
 #include "tui/engine_half.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
-enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof SIGNALS[0], LINE_BYTES_MAX = 64 * 1024 };
+enum { LINE_BYTES_MAX = 64 * 1024 };
 
 struct lines {
     uv_loop_t loop;
-    uv_signal_t signals[SIGNAL_COUNT];
+    struct end_signals signals;
     struct engine *engine; /* NULL when reading a recording */
     struct fleet *fleet;   /* a reader's: the engine's own keeps no texts */
     struct buf line, plain;
@@ -117,8 +115,7 @@ static void lines_free(struct lines *lines)
 static void on_stopped(void *user)
 {
     struct lines *lines = user;
-    for (size_t i = 0; i < SIGNAL_COUNT; i++)
-        uv_close((uv_handle_t *)&lines->signals[i], NULL);
+    end_signals_close(&lines->signals);
 }
 
 static void lines_stop(struct lines *lines, int exit_code)
@@ -131,21 +128,9 @@ static void lines_stop(struct lines *lines, int exit_code)
         engine_stop(lines->engine, on_stopped, lines);
 }
 
-static void on_signal(uv_signal_t *signal, int number)
+static void on_signal(void *user, int number)
 {
-    lines_stop(signal->data, 128 + number);
-}
-
-static void lines_watch_signals(struct lines *lines)
-{
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-        struct sigaction now;
-        uv_signal_init(&lines->loop, &lines->signals[i]);
-        lines->signals[i].data = lines;
-        /* one that was ignored from the start stays so: nohup, or a job in the background */
-        if (sigaction(SIGNALS[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-            uv_signal_start(&lines->signals[i], on_signal, SIGNALS[i]);
-    }
+    lines_stop(user, 128 + number);
 }
 
 /* The journal is for whoever comes after a crash. Without a place for it line mode goes on, unless a recording was asked for, which it writes. */
@@ -175,7 +160,7 @@ int lines_run(struct options *options)
     }
     lines_init(&lines, options);
     uv_loop_init(&lines.loop);
-    lines_watch_signals(&lines);
+    end_signals_watch(&lines.signals, &lines.loop, on_signal, &lines);
     lines.engine = engine_half_engine(options, &way, &lines.loop, journal);
     engine_observe(lines.engine, on_fact, &lines);
     if (engine_start(lines.engine, &problem) != STATUS_OK) {

@@ -183,7 +183,21 @@ static void either_half_killed_by_any_signal(void **state)
 
 /* ---- kubectl's processes ---- */
 
-/* In kubectl's place a script, as wrappers of it are, that starts another process: the system ends the script with the half that started it, the other process is the halves' to end. */
+/* In kubectl's place a script, as wrappers of it are, that starts another process: the system ends the script with the half that started it, the other process is ours to end. */
+static void wrapper_write(char *dir, char *path, size_t size)
+{
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, size, "%s/kubectl", dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("#!/bin/sh\ncase $1 in\nproxy) trap '' TERM; : >${2#--unix-socket=}; echo Starting to serve on x\n"
+          "sleep 1000 & sleep 1000 ;;\n"
+          "*) echo '{\"contexts\":[{\"name\":\"c\",\"context\":{}}]}' ;;\nesac\n",
+          file);
+    fclose(file);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
 static void no_kubectl_outlives_either_half(void **state)
 {
     static const struct {
@@ -195,15 +209,7 @@ static void no_kubectl_outlives_either_half(void **state)
         skip();
     }
     char dir[] = "/tmp/probetop-kubectl-XXXXXX", path[64];
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/kubectl", dir);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("#!/bin/sh\ncase $1 in\nproxy) trap '' TERM; echo Starting to serve on x; sleep 1000 & sleep 1000 ;;\n"
-          "*) echo '{\"contexts\":[{\"name\":\"c\",\"context\":{}}]}' ;;\nesac\n",
-          file);
-    fclose(file);
-    assert_int_equal(chmod(path, 0755), 0);
+    wrapper_write(dir, path, sizeof path);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct pty *pty = pty_start(&(struct pty_options){.arguments = (const char *const[]){"--kubectl", path, NULL}});
         assert_true(pty_wait_screen(pty));
@@ -226,6 +232,46 @@ static void no_kubectl_outlives_either_half(void **state)
     }
     unlink(path);
     rmdir(dir);
+}
+
+/* Neither processes nor directories: dir holds the script alone afterwards, or cannot be removed. */
+static void a_command_without_a_screen_leaves_nothing_either(void **state)
+{
+    static const struct {
+        const char *arguments[6];
+        size_t at;  /* where the path of kubectl goes */
+        int number; /* 0: ^C */
+    } rows[] = {{{"check", "--for", "1h", "--kubectl"}, 4, 0},
+                {{"check", "--for", "1h", "--kubectl"}, 4, SIGTERM},
+                {{"--lines", "--kubectl"}, 2, 0},
+                {{"--lines", "--kubectl"}, 2, SIGHUP}};
+    (void)state;
+    if (!pty_has_program()) {
+        skip();
+    }
+    char dir[] = "/tmp/probetop-kubectl-XXXXXX", path[64], place[64];
+    wrapper_write(dir, path, sizeof path);
+    snprintf(place, sizeof place, "TMPDIR=%s", dir);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *arguments[6];
+        memcpy(arguments, rows[i].arguments, sizeof arguments);
+        arguments[rows[i].at] = path;
+        struct pty *pty =
+            pty_start(&(struct pty_options){.arguments = arguments, .environment = (const char *const[]){place, NULL}});
+        assert_true(pty_wait(pty, has_processes, &(size_t){4}, PTY_WAIT_MS)); /* itself, the script, its two */
+        int expected = rows[i].number ? rows[i].number : SIGINT;
+        if (rows[i].number == 0) {
+            pty_keys(pty, "\x03");
+        } else {
+            assert_int_equal(kill(pty->pid, rows[i].number), 0);
+        }
+        assert_true(pty_wait_exit(pty));
+        assert_true(WIFEXITED(pty->status) && WEXITSTATUS(pty->status) == 128 + expected);
+        assert_true(pty_wait_alone(pty));
+        pty_free(pty);
+    }
+    unlink(path);
+    assert_int_equal(rmdir(dir), 0);
 }
 
 /* ---- other ends ---- */
@@ -340,6 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(either_half_killed_by_any_signal),
         cmocka_unit_test(no_kubectl_outlives_either_half),
+        cmocka_unit_test(a_command_without_a_screen_leaves_nothing_either),
         cmocka_unit_test(the_terminal_is_closed),
         cmocka_unit_test(the_screen_half_is_stopped_and_then_killed),
         cmocka_unit_test(a_normal_end_leaves_nothing),
