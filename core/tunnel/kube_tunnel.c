@@ -49,7 +49,12 @@ struct reached {
 struct kube_tunnel {
     struct kube_tunnel_options options; /* strings owned */
     char *proxy;                        /* path of its socket; NULL: it has never served */
-    bool proxy_up, by_post;
+    bool proxy_up;
+    char *post_path; /* of the second proxy's socket */
+    struct kubectl_proxy
+        *post_proxy; /* for clusters, and rights, that have a port-forward by POST only; NULL: not needed yet */
+    bool post_up, by_post;
+    bool post_tried; /* it has come up, or failed to: only then is a refused GET the whole truth */
     tunnel_word_fn *word;
     void *word_user;
     struct reached *pods;
@@ -213,6 +218,40 @@ static void reached_fall_back(struct reached *reached, const char *detail)
     word_tell(reached, TUNNEL_STARTING, -1, why.text);
 }
 
+static void on_post_state(void *user, enum proxy_state state, enum kubectl_word word, const char *words)
+{
+    struct kube_tunnel *tunnel = user;
+    struct reached *reached, *next;
+    (void)word; /* the first proxy has the same to say, and the source tells it */
+    (void)words;
+    tunnel->post_up = state == PROXY_UP;
+    tunnel->post_tried = tunnel->post_tried || state == PROXY_DOWN;
+    HASH_ITER(hh, tunnel->pods, reached, next)
+    {
+        if (tunnel->post_up && !tunnel->stopping && reached->turn == MADE) {
+            portforward_start(reached->session);
+        }
+    }
+}
+
+/* The GET of an upgrade was refused: by a server that is too old for it, or because the right is there for POST only (facts/kube.md 3.4). The first proxy lets no POST through. */
+static void post_proxy_want(struct kube_tunnel *tunnel)
+{
+    if (tunnel->post_proxy != NULL || tunnel->stopping) {
+        return;
+    }
+    struct kubectl_proxy_options options = {.loop = tunnel->options.loop,
+                                            .flags = tunnel->options.flags,
+                                            .kubectl = tunnel->options.kubectl,
+                                            .dir = tunnel->options.dir,
+                                            .allow_post = true,
+                                            .state = on_post_state,
+                                            .group = tunnel->options.group,
+                                            .user = tunnel,
+                                            .group_user = tunnel->options.group_user};
+    tunnel->post_proxy = kubectl_proxy_new(&options);
+}
+
 static void on_session_word(void *user, enum tunnel_word word, int64_t round_trip, const char *detail)
 {
     struct reached *reached = user;
@@ -225,13 +264,20 @@ static void on_session_word(void *user, enum tunnel_word word, int64_t round_tri
         reached->been_up = true;
         tunnel->by_post = portforward_by_post(reached->session);
     }
-    reached->refused = word == TUNNEL_BACKOFF ? reached->refused + 1 : 0;
+    bool half_known = word != TUNNEL_UP && portforward_wants_post(reached->session) && !tunnel->post_tried;
+    if (half_known) {
+        post_proxy_want(tunnel);
+        tunnel->post_tried = tunnel->post_up; /* this one had it */
+    }
+    reached->refused = word == TUNNEL_BACKOFF && tunnel->post_up ? reached->refused + 1 : 0;
     if (tunnel->options.via == VIA_AUTO && !reached->been_up && reached->refused >= REFUSED_MOST) {
         reached_fall_back(reached, detail);
         return;
     }
     doors_update(reached);
-    word_tell(reached, word, round_trip, detail);
+    if (!half_known || tunnel->post_tried) {
+        word_tell(reached, word, round_trip, detail);
+    }
 }
 
 static void session_make(struct reached *reached)
@@ -239,6 +285,7 @@ static void session_make(struct reached *reached)
     struct kube_tunnel *tunnel = reached->tunnel;
     struct portforward_options options = {.loop = tunnel->options.loop,
                                           .proxy = tunnel->proxy,
+                                          .post_proxy = tunnel->post_path,
                                           .ns = reached->ns,
                                           .name = reached->name,
                                           .by_post = tunnel->by_post,
@@ -445,6 +492,7 @@ static void tunnel_free(struct tunnel *self)
     mem_free((char *)tunnel->options.dir);
     mem_free((char *)tunnel->options.kubectl);
     mem_free(tunnel->proxy);
+    mem_free(tunnel->post_path);
     mem_free(tunnel);
 }
 
@@ -465,6 +513,11 @@ struct kube_tunnel *kube_tunnel_new(const struct kube_tunnel_options *options)
     tunnel->options.dir = mem_dup(options->dir);
     tunnel->options.kubectl = mem_dup(options->kubectl);
     tunnel->direct = direct_new();
+    struct buf path;
+    buf_init(&path, PATH_MAX_BYTES);
+    buf_printf(&path, "%s/p.sock", options->dir);
+    tunnel->post_path = mem_dup(buf_str(&path));
+    buf_free(&path);
     return tunnel;
 }
 
@@ -553,6 +606,11 @@ void kube_tunnel_stop(struct kube_tunnel *tunnel, void (*done)(void *user), void
     HASH_ITER(hh, tunnel->pods, reached, next)
     {
         reached_free(reached);
+    }
+    if (tunnel->post_proxy != NULL) {
+        tunnel->closing++;
+        kubectl_proxy_free(tunnel->post_proxy, on_closed, tunnel);
+        tunnel->post_proxy = NULL;
     }
     on_closed(tunnel);
 }

@@ -595,6 +595,15 @@ static enum tunnel_word refusal_word(int status, const char *body, struct buf *t
     return word;
 }
 
+/* The POST got no further than to the proxy, or there is none for it yet: what the GET met is what is known. */
+static void post_missed(struct portforward *session)
+{
+    bool refused = session->refusal_text.len > 0;
+    session->post = session->options.by_post;
+    session_lose(session, refused ? session->refusal : TUNNEL_API_LOST,
+                 refused ? buf_str(&session->refusal_text) : "the proxy for older clusters is not to be reached");
+}
+
 static void upgrade_refused(struct link *link, int status, const char *body)
 {
     struct portforward *session = link->owner;
@@ -610,12 +619,11 @@ static void upgrade_refused(struct link *link, int status, const char *body)
         buf_append(&session->refusal_text, buf_str(&text), text.len);
         link_abandon(link);
         link_connect(session);
+    } else if (link->post && proxys_own) {
+        post_missed(session);
     } else {
-        /* What the POST met does not count where only the proxy's filter was in its way. */
-        bool as_before = link->post && proxys_own && session->refusal_text.len > 0;
         session->post = session->options.by_post;
-        const char *why = buf_str(as_before ? &session->refusal_text : &text);
-        session_lose(session, as_before ? session->refusal : word, why);
+        session_lose(session, word, buf_str(&text));
     }
     buf_free(&text);
 }
@@ -690,7 +698,11 @@ static void on_connect(uv_connect_t *request, int status)
         return;
     }
     if (status != 0 || uv_read_start((uv_stream_t *)&link->pipe, carrier_alloc, on_read) != 0) {
-        session_lose(session, TUNNEL_API_LOST, "the proxy is not to be reached");
+        if (link->post) {
+            post_missed(session);
+        } else {
+            session_lose(session, TUNNEL_API_LOST, "the proxy is not to be reached");
+        }
         return;
     }
     session->state = UPGRADING;
@@ -724,7 +736,8 @@ static void link_connect(struct portforward *session)
     session->link = link;
     session->state = CONNECTING;
     timer_arm(session, START_MS);
-    uv_pipe_connect(&link->connect, &link->pipe, session->options.proxy, on_connect);
+    uv_pipe_connect(&link->connect, &link->pipe, link->post ? session->options.post_proxy : session->options.proxy,
+                    on_connect);
 }
 
 /* ---- the session ---- */
@@ -804,6 +817,7 @@ struct portforward *portforward_new(const struct portforward_options *options)
     struct portforward *session = mem_new(sizeof *session);
     session->options = *options;
     session->options.proxy = mem_dup(options->proxy);
+    session->options.post_proxy = mem_dup(options->post_proxy);
     session->options.ns = mem_dup(options->ns);
     session->options.name = mem_dup(options->name);
     session->seed = options->seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
@@ -848,6 +862,7 @@ void portforward_free(struct portforward *session, void (*done)(void *user), voi
         }
     }
     mem_free((char *)session->options.proxy);
+    mem_free((char *)session->options.post_proxy);
     mem_free((char *)session->options.ns);
     mem_free((char *)session->options.name);
     buf_free(&session->refusal_text);
@@ -873,6 +888,11 @@ static enum tunnel_word session_word(const void *carrier)
     }
     bool silent = session->ping_sent != 0 && clock_mono_us() - session->ping_sent > limit;
     return silent ? TUNNEL_API_LOST : TUNNEL_UP;
+}
+
+bool portforward_wants_post(const struct portforward *session)
+{
+    return session->refusal_text.len > 0;
 }
 
 bool portforward_by_post(const struct portforward *session)

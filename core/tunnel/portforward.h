@@ -12,9 +12,10 @@ enum { FORWARDS_MAX = 64 };
 struct portforward;
 struct portforward_options {
     uv_loop_t *loop;
-    const char *proxy;     /* path of the proxy's socket; copied */
-    const char *ns, *name; /* the pod; copied */
-    bool by_post;          /* begin with POST: a session of the same cluster has found that it must be so */
+    const char *proxy;      /* path of the proxy's socket; copied */
+    const char *post_proxy; /* of the proxy that lets POST through; there may be none there yet; copied */
+    const char *ns, *name;  /* the pod; copied */
+    bool by_post;           /* begin with POST: a session of the same cluster has found that it must be so */
     uint64_t seed;
     /* How the session stands, told on every change, at every attempt that fails, whenever it has been made anew, and, while it is up, with a new round trip twice a minute. round_trip in real µs, -1 unknown; detail "" or a sentence, hostile until cleaned. */
     void (*word)(void *user, enum tunnel_word word, int64_t round_trip, const char *detail);
@@ -26,7 +27,8 @@ void portforward_start(
     struct portforward *portforward); /* connects now, whatever pause is running, unless that is under way */
 /* Ends it. Its forwards are gone without another word; `done` is called from the loop when nothing is left on it. */
 void portforward_free(struct portforward *portforward, void (*done)(void *user), void *user);
-bool portforward_by_post(const struct portforward *portforward); /* up, and by POST */
+bool portforward_wants_post(const struct portforward *portforward); /* GET was refused: a proxy for POST is needed */
+bool portforward_by_post(const struct portforward *portforward);    /* up, and by POST */
 struct carrier portforward_carrier(struct portforward *portforward);
 
 #endif

@@ -331,6 +331,7 @@ static void world_begin(struct world *world)
     assert_int_equal(uv_listen((uv_stream_t *)&far->listener, 8, on_peer), 0);
     world->session = portforward_new(&(struct portforward_options){.loop = &world->loop,
                                                                    .proxy = far->path,
+                                                                   .post_proxy = far->path,
                                                                    .ns = "ns",
                                                                    .name = "web",
                                                                    .seed = 1,
