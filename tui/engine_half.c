@@ -64,9 +64,11 @@ enum status cluster_way_find(const struct options *options, const struct journal
     *out = (struct cluster_way){.dir = NULL};
     if (!options->use_kube)
         return STATUS_OK;
-    enum status status = kubectl_find(&options->kube.flags, &out->kubectl, problem);
+    struct problem why = {""};
+    enum status status = kubectl_find(&options->kube.flags, &out->kubectl, &why);
     if (status != STATUS_OK)
-        return status;
+        return problem_set(problem, status, "%s. Without a cluster: probetop http://HOST:PORT, or probetop demo",
+                           why.text);
     const char *dir = journal ? journal_dir(journal) : NULL;
     if (dir && strlen(dir) + SOCKET_NAME_MAX < sizeof((struct sockaddr_un *)NULL)->sun_path)
         out->dir = mem_dup(dir);
