@@ -236,6 +236,15 @@ static void flight_begin(struct engine *engine, const struct pod *pod, struct ru
     flight_send(flight);
 }
 
+/* Who has shown to serve in this run, see classify.h. */
+static enum answerer pod_known_server(const struct pod *pod)
+{
+    if (pod->answered_by[0] == ANSWERER_SGLANG || pod->answered_by[1] == ANSWERER_SGLANG) {
+        return ANSWERER_SGLANG;
+    }
+    return pod->loaded_at >= 0 ? ANSWERER_VLLM : ANSWERER_NOBODY;
+}
+
 static struct classify_question flight_question(const struct flight *flight, const struct pod *pod)
 {
     const struct engine *engine = flight->engine;
@@ -252,6 +261,7 @@ static struct classify_question flight_question(const struct flight *flight, con
         .tunnel = streams ? ops->word(engine->options.tunnel, flight->pod, spec->port) : TUNNEL_UP,
         .behind_sidecar =
             facts->sidecar.exists && spec->port == facts->serving_port && facts->serving_port != facts->vllm_port,
+        .known = pod_known_server(pod),
         .expected_model = text_str(&facts->expected_model),
     };
 }

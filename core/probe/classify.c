@@ -196,7 +196,9 @@ static enum answerer answerer_of(const struct answer_view *view)
     bool supervisor_path = path_is(path, "/readyz") || path_is(path, "/ready");
     if (supervisor_path && (result->status == 200 || result->status == 503))
         return ANSWERER_DP_SUPERVISOR;
-    return has_words(result->server, "uvicorn") ? ANSWERER_VLLM : ANSWERER_OTHER;
+    if (!has_words(result->server, "uvicorn"))
+        return ANSWERER_OTHER;
+    return view->question->known == ANSWERER_SGLANG ? ANSWERER_SGLANG : ANSWERER_VLLM;
 }
 
 /* ---- no answer ---- */
@@ -336,7 +338,7 @@ static enum probe_cause cause_of_5xx(const struct answer_view *view)
         return PROBE_CAUSE_SCALING;
     /* 500 is how 0.9.2 to 0.10 said it; only their Server header tells that from any other broken server. */
     bool dead = result->status == 503 || (result->status == 500 && has_words(result->server, "uvicorn"));
-    if (dead && bare && is_health_path(question->path) && !question->behind_sidecar)
+    if (dead && bare && question->known == ANSWERER_VLLM && is_health_path(question->path) && !question->behind_sidecar)
         return PROBE_CAUSE_ENGINE_DEAD;
     return PROBE_CAUSE_STATUS;
 }

@@ -41,6 +41,7 @@ struct row {
     const char *location, *expected, *detail;
     enum probe_action action; /* PROBE_NONE stands for httpGet */
     bool body_cut;
+    enum answerer known;
 };
 
 static void row_run(const struct row *row, struct sample *sample)
@@ -52,6 +53,7 @@ static void row_run(const struct row *row, struct sample *sample)
         .tunnelled = row->tunnelled,
         .tunnel = row->word ? row->word : TUNNEL_UP,
         .behind_sidecar = row->behind_sidecar,
+        .known = row->known,
         .expected_model = row->expected ? row->expected : "",
     };
     struct http_result result = {
@@ -116,11 +118,11 @@ static void test_vllm(void **state)
         {.name = "scaling, models", MODELS, HTTP_OK, 503, "uvicorn", SCALING, OUTCOME_FAIL, PROBE_CAUSE_SCALING,
          ANSWERER_VLLM},
         {.name = "engine dead", HEALTH, HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD,
-         ANSWERER_VLLM, .detail = "HTTP probe failed with statuscode: 503"},
+         ANSWERER_VLLM, .detail = "HTTP probe failed with statuscode: 503", .known = ANSWERER_VLLM},
         {.name = "engine dead, /ping", LANE_LIVENESS, "/ping?x=1", HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL,
-         PROBE_CAUSE_ENGINE_DEAD, ANSWERER_VLLM},
+         PROBE_CAUSE_ENGINE_DEAD, ANSWERER_VLLM, .known = ANSWERER_VLLM},
         {.name = "engine dead, 0.9.2 to 0.10", HEALTH, HTTP_OK, 500, "uvicorn", "", OUTCOME_FAIL,
-         PROBE_CAUSE_ENGINE_DEAD, ANSWERER_VLLM},
+         PROBE_CAUSE_ENGINE_DEAD, ANSWERER_VLLM, .known = ANSWERER_VLLM},
         {.name = "engine dead, models are still listed", MODELS, HTTP_OK, 200, "uvicorn", VLLM_MODELS, OK,
          ANSWERER_VLLM},
         {.name = "event loop busy", HEALTH, HTTP_TIMEOUT_HEADERS, 0, "", "", OUTCOME_FAIL,
@@ -145,6 +147,21 @@ static void test_special_servers(void **state)
          PROBE_CAUSE_STATUS, ANSWERER_SIMULATOR},
         {.name = "SGLang", MODELS, HTTP_OK, 200, "uvicorn", "{\"data\":[{\"id\":\"q\",\"owned_by\":\"sglang\"}]}", OK,
          ANSWERER_SGLANG},
+        {.name = "SGLang loads, and is known", HEALTH, HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL, PROBE_CAUSE_STATUS,
+         ANSWERER_SGLANG, .detail = "HTTP probe failed with statuscode: 503", .known = ANSWERER_SGLANG},
+        {.name = "SGLang or a dead vLLM: not known yet", HEALTH, HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL,
+         PROBE_CAUSE_STATUS, ANSWERER_VLLM},
+        {.name = "the same, as the witness", LANE_HEALTH, "/health", HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL,
+         PROBE_CAUSE_STATUS, ANSWERER_VLLM},
+        {.name = "500, not known yet", HEALTH, HTTP_OK, 500, "uvicorn", "", OUTCOME_FAIL, PROBE_CAUSE_STATUS,
+         ANSWERER_VLLM},
+        {.name = "SGLang is warm", HEALTH, HTTP_OK, 200, "uvicorn", "", OK, ANSWERER_SGLANG, .known = ANSWERER_SGLANG},
+        {.name = "SGLang fails later", HEALTH, HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL, PROBE_CAUSE_STATUS,
+         ANSWERER_SGLANG, .known = ANSWERER_SGLANG},
+        {.name = "a list of vLLM's is surer than what was known", MODELS, HTTP_OK, 200, "uvicorn", VLLM_MODELS, OK,
+         ANSWERER_VLLM, .known = ANSWERER_SGLANG},
+        {.name = "engine dead behind the Rust front end", HEALTH, HTTP_OK, 503, "", "", OUTCOME_FAIL,
+         PROBE_CAUSE_ENGINE_DEAD, ANSWERER_OTHER, .known = ANSWERER_VLLM},
         {.name = "another server", MODELS, HTTP_OK, 200, "llama.cpp",
          "{\"data\":[{\"id\":\"q\",\"owned_by\":\"llamacpp\"}]}", OK, ANSWERER_OTHER},
         {.name = "DP supervisor ready", LANE_READINESS, "/readyz", HTTP_OK, 200, "uvicorn", "", OK,
@@ -222,7 +239,7 @@ static void test_models_witness(void **state)
         {.name = "a key wanted on /health is strange", LANE_HEALTH, "/health", HTTP_OK, 401, "uvicorn", "",
          OUTCOME_FAIL, PROBE_CAUSE_UNAUTHORIZED, ANSWERER_VLLM},
         {.name = "engine dead", LANE_HEALTH, "/health", HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL,
-         PROBE_CAUSE_ENGINE_DEAD, ANSWERER_VLLM},
+         PROBE_CAUSE_ENGINE_DEAD, ANSWERER_VLLM, .known = ANSWERER_VLLM},
         {.name = "refused", WITNESS, HTTP_REFUSED, 0, "", "", OUTCOME_FAIL, PROBE_CAUSE_REFUSED, ANSWERER_NOBODY});
 }
 
@@ -262,7 +279,7 @@ static void test_tunnel(void **state)
     {.name = what, HEALTH, error, 0, "", "", outcome, cause, ANSWERER_NOBODY, .tunnelled = true, .word = word_}
     ROWS(
         {.name = "serves", HEALTH, HTTP_OK, 503, "uvicorn", "", OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, ANSWERER_VLLM,
-         .tunnelled = true},
+         .tunnelled = true, .known = ANSWERER_VLLM},
         THROUGH("refuses", HTTP_EMPTY_REPLY, TUNNEL_REFUSED_IN_POD, OUTCOME_FAIL, PROBE_CAUSE_REFUSED),
         THROUGH("refuses, reset at our end", HTTP_RESET, TUNNEL_REFUSED_IN_POD, OUTCOME_FAIL, PROBE_CAUSE_REFUSED),
         THROUGH("closes without data", HTTP_EMPTY_REPLY, TUNNEL_UP, OUTCOME_FAIL, PROBE_CAUSE_EMPTY),

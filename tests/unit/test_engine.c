@@ -44,7 +44,8 @@ struct rig {
     struct server *server;
     struct tunnel tunnel;
     struct answer answer;
-    char request[REQUEST_MAX]; /* the newest */
+    const struct answer *health; /* of /health where that differs; NULL: it does not */
+    char request[REQUEST_MAX];   /* the newest */
     int requests;
     struct seen *seen;
     size_t count;
@@ -58,10 +59,9 @@ struct rig {
 static void on_request(void *user, const char *path, const char *request, struct answer *answer)
 {
     struct rig *rig = user;
-    (void)path;
     snprintf(rig->request, sizeof rig->request, "%s", request);
     rig->requests++;
-    *answer = rig->answer;
+    *answer = rig->health != NULL && strcmp(path, "/health") == 0 ? *rig->health : rig->answer;
 }
 
 static enum status fake_address(struct tunnel *tunnel, uint32_t pod, int32_t port, struct http_address *out)
@@ -833,6 +833,112 @@ static void facts_are_in_the_journal_when_readers_are_woken(void **state)
     rmdir(dir);
 }
 
+/* ---- who serves ---- */
+
+#define UVICORN "Server: uvicorn\r\n"
+#define LIST(owner) "{\"data\":[{\"id\":\"m\",\"owned_by\":\"" owner "\",\"permission\":[]}]}"
+
+static const struct answer HEALTH_503 = {.status = 503, .headers = UVICORN, .body = ""};
+static const struct answer HEALTH_200 = {.status = 200, .headers = UVICORN, .body = ""};
+
+static void tell_witnesses(struct rig *rig, const char *models)
+{
+    struct fact fact;
+    rig->health = &HEALTH_503;
+    rig->answer = (struct answer){.status = 200, .headers = UVICORN, .body = models, .body_length = strlen(models)};
+    rig_start(rig);
+    pod_init(rig, &fact);
+    pod_lane(&fact, LANE_HEALTH, "/health", 1);
+    pod_lane(&fact, LANE_MODELS, "/v1/models", 2);
+    pod_tell(rig, &fact);
+}
+
+static const struct seen *health_last(const struct rig *rig)
+{
+    size_t count = probe_count(rig, LANE_HEALTH);
+    return count > 0 ? probe_get(rig, LANE_HEALTH, count - 1) : NULL;
+}
+
+static bool said_dead(const struct rig *rig)
+{
+    return health_last(rig) != NULL && health_last(rig)->cause == PROBE_CAUSE_ENGINE_DEAD;
+}
+
+static bool said_good(const struct rig *rig)
+{
+    return health_last(rig) != NULL && health_last(rig)->outcome == OUTCOME_OK;
+}
+
+static bool six_healths(const struct rig *rig)
+{
+    return probe_count(rig, LANE_HEALTH) >= 6;
+}
+
+static bool twelve_healths(const struct rig *rig)
+{
+    return probe_count(rig, LANE_HEALTH) >= 12;
+}
+
+static bool never_dead(const struct rig *rig)
+{
+    for (size_t i = 0; i < probe_count(rig, LANE_HEALTH); i++) {
+        if (probe_get(rig, LANE_HEALTH, i)->cause == PROBE_CAUSE_ENGINE_DEAD) {
+            return false;
+        }
+    }
+    return !fleet_pod(engine_fleet(rig->engine), rig->pod)->engine_dead;
+}
+
+/* SGLang listens before its model is loaded: /health is 503 and /v1/models 200 (facts/vllm.md 1.3). No engine of vLLM's is dead there, neither then nor when it fails later. */
+static void sglang_that_loads_is_no_dead_engine(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(20);
+    tell_witnesses(rig, LIST("sglang"));
+    assert_true(run_until(rig, six_healths));
+    assert_true(never_dead(rig));
+    assert_true(fleet_pod(engine_fleet(rig->engine), rig->pod)->loaded_at < 0);
+    rig->health = &HEALTH_200;
+    assert_true(run_until(rig, said_good));
+    assert_true(fleet_pod(engine_fleet(rig->engine), rig->pod)->loaded_at >= 0);
+    rig->health = &HEALTH_503;
+    assert_true(run_until(rig, twelve_healths));
+    assert_int_equal(health_last(rig)->cause, PROBE_CAUSE_STATUS);
+    assert_true(never_dead(rig));
+    rig_free(rig);
+}
+
+/* A vLLM whose engine had died before anybody watched: found as soon as its list says that it is vLLM. */
+static void an_engine_dead_from_the_start_is_found(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(20);
+    tell_witnesses(rig, LIST("vllm"));
+    assert_true(run_until(rig, said_dead));
+    assert_true(fleet_pod(engine_fleet(rig->engine), rig->pod)->engine_dead);
+    rig_free(rig);
+}
+
+/* Nothing but /health is asked: what was good once and is 503 now is a dead engine. */
+static void without_a_list_good_health_is_enough(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(20);
+    struct fact fact;
+    rig->health = &HEALTH_503;
+    rig_start(rig);
+    pod_init(rig, &fact);
+    pod_lane(&fact, LANE_HEALTH, "/health", 1);
+    pod_tell(rig, &fact);
+    assert_true(run_until(rig, six_healths));
+    assert_true(never_dead(rig));
+    rig->health = &HEALTH_200;
+    assert_true(run_until(rig, said_good));
+    rig->health = &HEALTH_503;
+    assert_true(run_until(rig, said_dead));
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -856,6 +962,9 @@ int main(void)
         cmocka_unit_test(after_the_end_nothing_more_is_recorded),
         cmocka_unit_test(it_stops_with_probes_under_way),
         cmocka_unit_test(facts_are_in_the_journal_when_readers_are_woken),
+        cmocka_unit_test(sglang_that_loads_is_no_dead_engine),
+        cmocka_unit_test(an_engine_dead_from_the_start_is_found),
+        cmocka_unit_test(without_a_list_good_health_is_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
