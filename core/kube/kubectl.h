@@ -86,8 +86,9 @@ struct kubectl_proxy_options {
 };
 struct kubectl_proxy *kubectl_proxy_new(const struct kubectl_proxy_options *options);
 const char *kubectl_proxy_socket(const struct kubectl_proxy *proxy);
-/* A child that has read the kubeconfig anew takes the present one's place: after a 401, since somebody may have logged in again. Nothing happens while none serves. The caller sees to it that this is not done often. */
-void kubectl_proxy_restart(struct kubectl_proxy *proxy);
+/* To be called now and then while the cluster does not accept the credentials: where the kubeconfig has changed since the child read it, somebody has logged in again, and another child takes its place without a word but UP. Otherwise
+ * nothing happens: sessions that were let in before may well go on. */
+void kubectl_proxy_refresh(struct kubectl_proxy *proxy);
 /* Ends the child, removes the socket, then calls `done`; the proxy is freed after. */
 void kubectl_proxy_free(struct kubectl_proxy *proxy, void (*done)(void *user), void *user);
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,6 +30,7 @@ struct kubectl_proxy {
     enum proxy_state state;
     enum kubectl_word told;
     int64_t up_at, told_at;
+    uint64_t config; /* config_stamp() when the child was started */
     int pause_ms;
     bool late, restarting, freeing;
     void (*done)(void *user);
@@ -58,6 +60,36 @@ static void socket_remove(const char *path)
     struct stat about;
     if (lstat(path, &about) == 0 && S_ISSOCK(about.st_mode))
         unlink(path);
+}
+
+/* ---- the kubeconfig ---- */
+
+static uint64_t file_stamp(const char *path, int length)
+{
+    struct stat about;
+    char *name = mem_dup_n(path, (size_t)length);
+    bool there = stat(name, &about) == 0;
+    mem_free(name);
+    return there ? (uint64_t)about.st_mtime * 31 + (uint64_t)about.st_size * 7 + (uint64_t)about.st_ino : 0;
+}
+
+/* Another number after a change of one of the files that kubectl reads. */
+static uint64_t config_stamp(const struct kubectl_flags *flags)
+{
+    const char *list = getenv("KUBECONFIG"), *home = getenv("HOME");
+    char usual[4096];
+    uint64_t stamp = 0;
+    if (flags->kubeconfig && flags->kubeconfig[0])
+        return file_stamp(flags->kubeconfig, (int)strlen(flags->kubeconfig));
+    if (!list || !list[0]) {
+        snprintf(usual, sizeof usual, "%s/.kube/config", home ? home : "");
+        list = usual;
+    }
+    for (size_t length; *list; list += length + (list[length] != '\0')) {
+        length = strcspn(list, ":");
+        stamp = stamp * 131 + file_stamp(list, (int)length);
+    }
+    return stamp;
 }
 
 /* ---- the child ---- */
@@ -166,11 +198,15 @@ static bool proxy_spawn(struct kubectl_proxy *proxy, struct problem *problem)
 static void proxy_start(struct kubectl_proxy *proxy)
 {
     struct problem problem = {""};
+    bool told = proxy->restarting;
     kubectl_words_free(&proxy->words);
     proxy->late = proxy->restarting = false;
+    proxy->config = config_stamp(proxy->options.flags);
     if (proxy_spawn(proxy, &problem)) {
         uv_timer_start(&proxy->timer, on_timer, START_MS, 0);
-        proxy_tell(proxy, PROXY_STARTING);
+        proxy->state = PROXY_STARTING;
+        if (!told)
+            proxy_tell(proxy, PROXY_STARTING);
     } else {
         text_set_str(&proxy->words.text, problem.text, TEXT_LINE);
         proxy_down(proxy);
@@ -188,9 +224,10 @@ static void on_timer(uv_timer_t *timer)
     child_end(proxy->child, GRACE_MS);
 }
 
-void kubectl_proxy_restart(struct kubectl_proxy *proxy)
+void kubectl_proxy_refresh(struct kubectl_proxy *proxy)
 {
-    if (proxy->state != PROXY_UP || proxy->restarting || proxy->freeing)
+    if (proxy->state != PROXY_UP || proxy->restarting || proxy->freeing ||
+        config_stamp(proxy->options.flags) == proxy->config)
         return;
     proxy->restarting = true;
     child_end(proxy->child, GRACE_MS);

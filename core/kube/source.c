@@ -19,6 +19,7 @@
 enum {
     WORDS_MAX = 2048,
     POOL_BYTES_MAX = 1 << 20,
+    LOGIN_LOOK_MS = 2000,
     POOL_RETRY_MS = 1000,
     ORPHANS = 64, /* events that came before their pods */
     SECRETS_MAX = 32,
@@ -64,7 +65,7 @@ struct source {
     size_t pool_count, pool_at; /* the one that is asked for now */
     int pool_attempt;
     uint64_t pool_ticket;
-    uv_timer_t pool_timer, stop_timer;
+    uv_timer_t pool_timer, login_timer, stop_timer;
     int timers;
 
     char *context, *ns; /* ns: where to look; NULL: not known yet, or in all */
@@ -488,9 +489,21 @@ static void on_pods_listed(void *user, size_t count)
     source_tell(source);
 }
 
+/* Looks whether somebody has logged in again. */
+static void on_login_timer(uv_timer_t *timer)
+{
+    struct source *source = timer->data;
+    kubectl_proxy_refresh(source->proxy);
+}
+
 static void on_pods_state(void *user, enum api_end end, const char *words)
 {
     struct source *source = user;
+    if (end == API_UNAUTHORIZED) {
+        uv_timer_start(&source->login_timer, on_login_timer, LOGIN_LOOK_MS, LOGIN_LOOK_MS);
+    } else {
+        uv_timer_stop(&source->login_timer);
+    }
     source->pods_end = end == API_CUT || end == API_GONE ? API_OK : end; /* those two are the course of things */
     replace(&source->pods_words, words);
     if (end == API_OK) {
@@ -651,7 +664,9 @@ static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word,
     if (source->proxy != NULL && state != before && state != PROXY_STARTING) {
         kube_tunnel_proxy(source->tunnel, kubectl_proxy_socket(source->proxy), state == PROXY_UP);
     }
-    if (state == PROXY_UP && before != PROXY_UP) {
+    bool may_ask =
+        before != PROXY_UP || (word == KUBECTL_OTHER && source->pods_end == API_UNAUTHORIZED); /* another login */
+    if (state == PROXY_UP && may_ask) {
         source_look(source);
         if (source->pods != NULL) {
             watch_retry(source->pods);
@@ -718,9 +733,10 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
         return problem_set(problem, STATUS_UNSUPPORTED, "libcurl cannot start");
     }
     uv_timer_init(loop, &source->pool_timer);
+    uv_timer_init(loop, &source->login_timer);
     uv_timer_init(loop, &source->stop_timer);
-    source->pool_timer.data = source->stop_timer.data = source;
-    source->timers = 2;
+    source->pool_timer.data = source->login_timer.data = source->stop_timer.data = source;
+    source->timers = 3;
     pools_make(source);
     kube_tunnel_on_word(source->tunnel, on_word, source);
     struct kubectl_proxy_options proxy = {.loop = loop,
@@ -767,6 +783,7 @@ static void on_proxy_over(void *user)
     struct source *source = user;
     source->proxy = NULL;
     uv_close((uv_handle_t *)&source->pool_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&source->login_timer, on_timer_closed);
     uv_close((uv_handle_t *)&source->stop_timer, on_timer_closed);
 }
 
@@ -804,6 +821,7 @@ static void kube_stop(void *user)
         return;
     }
     uv_timer_stop(&source->pool_timer);
+    uv_timer_stop(&source->login_timer);
     uv_timer_start(&source->stop_timer, on_stop_timer, 0, 0);
 }
 
