@@ -199,8 +199,9 @@ static void its_signals_are_as_new(void **state)
     sigaddset(&blocked, SIGTERM);
     sigprocmask(SIG_BLOCK, &blocked, &before);
     void (*handler)(int) = signal(SIGPIPE, SIG_IGN);
+    /* signals 32 and 33 are the C library's own, and may have come to us ignored */
     stage_run(stage, "if [ -r /proc/self/status ]; then grep -E '^Sig(Blk|Ign):' /proc/self/status | "
-                     "grep -v ':[[:space:]]*0*$'; fi; kill -PIPE $$; echo ignored");
+                     "grep -vE ':[[:space:]]*0*1?[08]0{7}$'; fi; kill -PIPE $$; echo ignored");
     signal(SIGPIPE, handler);
     assert_string_equal(buf_str(&stage->said), "");
     assert_int_equal(stage->signal, SIGPIPE);
