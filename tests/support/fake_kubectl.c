@@ -1,7 +1,8 @@
 /* Stands in for kubectl where there is none, and no cluster: KUBECONFIG names the unix socket of the test's own API (fake_api.h).
  *
  * `proxy --unix-socket=PATH` carries requests there, through the filters it is given, and says what the real one says when the API is not there; `config view` and `version` answer as the real ones do.
- * Each start is a line of KUBECONFIG.log. Where KUBECONFIG.fail exists, its text goes to standard error and that is all: an exec plugin that fails, a context that is not there. */
+ * Each start is a line of KUBECONFIG.log. Where KUBECONFIG.fail exists, its text goes to standard error and that is all: a context that is not there. Where KUBECONFIG.plugin exists, its text is what comes of each
+ * request: an exec plugin that fails. */
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -118,6 +119,20 @@ static bool passes(const struct kubectl *kubectl, const char *head)
            matches(kubectl->accept_paths, path);
 }
 
+/* What stands in KUBECONFIG.name; false: there is no such file. */
+static bool read_words(const struct kubectl *kubectl, const char *name, char *words, size_t size)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s.%s", kubectl->api, name);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        return false;
+    }
+    words[fread(words, 1, size - 1, file)] = '\0';
+    fclose(file);
+    return true;
+}
+
 /* ---- carrying ---- */
 
 static void room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
@@ -160,8 +175,12 @@ static void head_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
     if (count < 0 || !buf_append(&relay->head, bytes->base, (size_t)count)) {
         relay_close(relay);
     } else if (strstr(buf_str(&relay->head), "\r\n\r\n")) {
+        char words[512];
         uv_read_stop(stream);
-        if (passes(kubectl, buf_str(&relay->head))) {
+        if (read_words(kubectl, "plugin", words, sizeof words)) {
+            fprintf(stderr, "E1124 07:20:55.000000 1 proxy_server.go:147] Error while proxying request: %s\n", words);
+            relay_answer(relay, "500 Internal Server Error", words);
+        } else if (passes(kubectl, buf_str(&relay->head))) {
             uv_pipe_connect(&relay->connect, &relay->ends[1], kubectl->api, reached);
         } else {
             relay_answer(relay, "403 Forbidden", "Forbidden\n");
@@ -221,20 +240,6 @@ static void note_start(const struct kubectl *kubectl, char **argv)
     }
 }
 
-static bool fails(const struct kubectl *kubectl)
-{
-    char path[512], text[4096];
-    snprintf(path, sizeof path, "%s.fail", kubectl->api);
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        return false;
-    }
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    fputs(text, stderr);
-    return true;
-}
-
 /* The value of --flag=VALUE or --flag VALUE. */
 static const char *flag(char **argv, const char *name, const char *fallback)
 {
@@ -268,7 +273,9 @@ int main(int argc, char **argv)
         return 1;
     }
     note_start(&kubectl, argv);
-    if (fails(&kubectl)) {
+    char words[4096];
+    if (read_words(&kubectl, "fail", words, sizeof words)) {
+        fputs(words, stderr);
         return 1;
     }
     if (has_word(argv, "config")) {

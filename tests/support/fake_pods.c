@@ -432,7 +432,7 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
     text_printf(&facts.pod_ip, TEXT_NAME, "10.244.0.%d", (int)(pods->seed % 250 + 2));
     facts.serving.exists = true;
     text_set_str(&facts.serving.name, options->container ? options->container : "vllm", TEXT_NAME);
-    text_set_str(&facts.serving.image, "ghcr.io/llm-d/llm-d:v0.4.0", TEXT_NAME);
+    text_set_str(&facts.serving.image, options->image ? options->image : "ghcr.io/llm-d/llm-d:v0.4.0", TEXT_NAME);
     probe_fill(&facts.probes[LANE_STARTUP], &options->startup);
     probe_fill(&facts.probes[LANE_LIVENESS], &options->liveness);
     probe_fill(&facts.probes[LANE_READINESS], &options->readiness);

@@ -14,6 +14,7 @@ struct fake_pod_options {
     const char *name, *workload; /* workload: of which Deployment; NULL: none */
     const char *labels;          /* JSON members, or NULL: "app": "vllm" */
     const char *container;       /* NULL: vllm */
+    const char *image;           /* NULL: llm-d's */
     struct fake_probe startup, liveness, readiness;
     double loads; /* seconds from each start to serving; negative: never */
 };

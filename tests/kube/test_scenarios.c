@@ -1,0 +1,791 @@
+/* The real program against a cluster that is not there: a stand-in for kubectl carries its requests to an API within this test, whose pods are the simulated kubelet's over real servers. What goes wrong in a cluster
+ * goes wrong here, one thing at a time; each time the pods must not be blamed for it, and all must recover by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "tests/support/fake_pods.h"
+#include "tests/support/watcher.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SECONDS_MAX = 30, MANY = 50, NAME_SIZE = 64 };
+
+struct scene {
+    char dir[64], socket[96];
+    uv_loop_t loop;
+    struct fake_pods *pods;
+    struct watcher watcher;
+    bool watching;
+};
+
+static const struct fake_probe NONE = {.threshold = 0};
+static const struct fake_probe MODELS = {.path = "/v1/models", .period = 1, .timeout = 1, .threshold = 3};
+static const struct fake_probe HEALTH = {.path = "/health", .period = 1, .timeout = 1, .threshold = 3};
+static const struct fake_probe LONG_START = {.path = "/v1/models", .period = 1, .timeout = 1, .threshold = 60};
+
+/* ---- setting the scene ---- */
+
+static int setup(void **state)
+{
+    struct scene *scene = mem_new(sizeof *scene);
+    char bin[512];
+    const char *built = getenv("PROBETOP_FAKE_KUBECTL");
+    assert_non_null(built);
+    run_directory(scene->dir);
+    snprintf(scene->socket, sizeof scene->socket, "%s/api.sock", scene->dir);
+    snprintf(bin, sizeof bin, "%.*s", (int)(strrchr(built, '/') - built), built);
+    setenv("PATH", bin, 1);
+    setenv("KUBECONFIG", scene->socket, 1);
+    setenv("TMPDIR", scene->dir, 1);
+    setenv("TZ", "UTC", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&scene->loop);
+    scene->pods = fake_pods_new(&scene->loop, scene->socket);
+    *state = scene;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *scene = *state;
+    if (scene->watching) {
+        watcher_end(&scene->watcher);
+    }
+    fake_pods_free(scene->pods);
+    assert_int_equal(uv_loop_close(&scene->loop), 0);
+    run_directory_remove(scene->dir);
+    mem_free(scene);
+    return 0;
+}
+
+static struct fake_api *api(struct scene *scene)
+{
+    return fake_pods_api(scene->pods);
+}
+
+#define WATCH(scene, ...) watch(scene, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void watch(struct scene *scene, const char *const *arguments)
+{
+    watcher_start(&scene->watcher, scene->dir, "seen", &scene->loop, arguments);
+    scene->watching = true;
+}
+
+#define AWAIT(scene, condition, user) assert_true(watcher_wait(&(scene)->watcher, condition, user, SECONDS_MAX))
+#define HOLDS(scene, condition, user, seconds) assert_true(watcher_holds(&(scene)->watcher, condition, user, seconds))
+
+static struct fake_pod *add_ready(struct scene *scene, const char *name)
+{
+    return fake_pods_add(scene->pods, &(struct fake_pod_options){
+                                          .name = name, .workload = "decode", .liveness = HEALTH, .readiness = MODELS});
+}
+
+/* ---- what is waited for ---- */
+
+static bool is_ready(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->stage == STAGE_READY && pod->lanes[LANE_READINESS].ok >= 2;
+}
+
+static bool is_gone(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->gone;
+}
+
+static bool source_is(const struct watcher *watcher, const void *state)
+{
+    return watcher->fleet->source == *(const enum source_state *)state;
+}
+
+static bool has_said(const struct watcher *watcher, const void *words)
+{
+    return watcher_said(watcher, words);
+}
+
+static uint64_t bad_answers(const struct watcher *watcher)
+{
+    uint64_t bad = 0;
+    for (uint32_t i = 0; i < watcher->fleet->count; i++) {
+        for (int lane = 0; lane < LANE_COUNT; lane++) {
+            bad += watcher->fleet->pods[i]->lanes[lane].failed;
+        }
+    }
+    return bad;
+}
+
+/* No pod is said to be broken, and no probe counted against one. */
+static bool nobody_is_blamed(const struct watcher *watcher, const void *user)
+{
+    (void)user;
+    for (uint32_t i = 0; i < watcher->fleet->count; i++) {
+        if (stage_is_broken(watcher->fleet->pods[i]->stage)) {
+            return false;
+        }
+    }
+    return bad_answers(watcher) == 0;
+}
+
+static const enum source_state WATCHING = SOURCE_WATCHING, NONE_FOUND = SOURCE_NONE_FOUND, LOST = SOURCE_LOST,
+                               DENIED = SOURCE_DENIED;
+
+struct answers {
+    const char *name;
+    uint64_t ok;
+};
+static bool answers_more(const struct watcher *watcher, const void *user)
+{
+    const struct answers *before = user;
+    const struct pod *pod = watcher_pod(watcher, before->name);
+    return pod && pod->lanes[LANE_READINESS].ok >= before->ok + 2 && pod->stage == STAGE_READY;
+}
+
+/* From here on probes get through again, and it is told. */
+static void assert_recovers(struct scene *scene, const char *name)
+{
+    const struct pod *pod = watcher_pod(&scene->watcher, name);
+    struct answers before = {name, pod ? pod->lanes[LANE_READINESS].ok : 0};
+    AWAIT(scene, source_is, &WATCHING);
+    AWAIT(scene, answers_more, &before);
+}
+
+/* ---- what it leaves ---- */
+
+/* Processes other than this one that have this test's KUBECONFIG. `named`: whose name begins so; NULL any. Fills in the last one. */
+static int processes(const struct scene *scene, const char *named, pid_t *last)
+{
+    char wanted[160], path[300], bytes[65536];
+    int count = 0;
+    const struct dirent *entry;
+    DIR *proc = opendir("/proc");
+    snprintf(wanted, sizeof wanted, "KUBECONFIG=%s", scene->socket);
+    while (proc && (entry = readdir(proc))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        snprintf(path, sizeof path, "/proc/%s/environ", entry->d_name);
+        FILE *file = pid > 0 && pid != getpid() ? fopen(path, "r") : NULL;
+        if (!file) {
+            continue;
+        }
+        size_t got = fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
+        file = fopen(path, "r");
+        char name[NAME_SIZE] = "";
+        if (file && !fgets(name, sizeof name, file)) {
+            name[0] = '\0';
+        }
+        if (file) {
+            fclose(file);
+        }
+        if (memmem(bytes, got, wanted, strlen(wanted)) && (!named || strncmp(name, named, strlen(named)) == 0)) {
+            count++;
+            if (last) {
+                *last = pid;
+            }
+        }
+    }
+    if (proc) {
+        closedir(proc);
+    }
+    return count;
+}
+
+static int count_left(const char *path, const struct stat *about, int kind, struct FTW *walk)
+{
+    const char *name = path + walk->base;
+    (void)kind;
+    bool own = strcmp(name, "api.sock") == 0;
+    if ((S_ISSOCK(about->st_mode) && !own) || strncmp(name, "probetop-", 9) == 0) {
+        if (walk->level > 0) {
+            fprintf(stderr, "left behind: %s\n", path);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void assert_nothing_left(struct scene *scene)
+{
+    int64_t deadline = clock_mono_us() + SECONDS_MAX * (int64_t)SECOND_US;
+    while (processes(scene, NULL, NULL) > 0 && clock_mono_us() < deadline) {
+        uv_run(&scene->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(processes(scene, NULL, NULL), 0);
+    assert_int_equal(nftw(scene->dir, count_left, 16, FTW_PHYS), 0);
+}
+
+static int kubectl_starts(const struct scene *scene, const char *word)
+{
+    char path[160], line[4096];
+    int count = 0;
+    snprintf(path, sizeof path, "%s.log", scene->socket);
+    FILE *log = fopen(path, "r");
+    while (log && fgets(line, sizeof line, log)) {
+        count += strstr(line, word) != NULL;
+    }
+    if (log) {
+        fclose(log);
+    }
+    return count;
+}
+
+/* ---- scenes ---- */
+
+static void test_discovery(void **state)
+{
+    struct scene *scene = *state;
+    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "by-label", .readiness = MODELS});
+    fake_pods_add(scene->pods,
+                  &(struct fake_pod_options){.name = "by-container", .labels = "\"app\":\"x\"", .readiness = MODELS});
+    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "stranger",
+                                                          .labels = "\"app\":\"nginx\"",
+                                                          .container = "nginx",
+                                                          .image = "nginx:1.29",
+                                                          .readiness = NONE});
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "by-label");
+    AWAIT(scene, is_ready, "by-container");
+    assert_null(watcher_pod(&scene->watcher, "stranger"));
+    assert_true(watcher_said(&scene->watcher, "2 of 3 pods"));
+    assert_string_equal(text_str(&watcher_pod(&scene->watcher, "by-label")->facts.via), "portforward");
+    assert_string_equal(text_str(&scene->watcher.fleet->title), "fake/llm-d");
+    assert_int_equal(processes(scene, "kubectl", NULL), 1);
+}
+
+static void test_selectors(void **state)
+{
+    static const struct {
+        const char *argument, *finds;
+    } ROWS[] = {{"--selector=tier=gold", "gold"}, {"pod/silver", "silver"}, {"deploy/smith", "of-smith"}};
+    struct scene *scene = *state;
+    fake_pods_add(scene->pods,
+                  &(struct fake_pod_options){
+                      .name = "gold", .labels = "\"tier\":\"gold\"", .container = "x", .readiness = HEALTH});
+    fake_pods_add(scene->pods,
+                  &(struct fake_pod_options){
+                      .name = "silver", .labels = "\"tier\":\"silver\"", .container = "x", .readiness = HEALTH});
+    fake_pods_add(scene->pods, &(struct fake_pod_options){
+                                   .name = "of-smith", .workload = "smith", .container = "x", .readiness = HEALTH});
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        WATCH(scene, ROWS[i].argument);
+        AWAIT(scene, is_ready, ROWS[i].finds);
+        assert_int_equal(scene->watcher.fleet->count, 1);
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    }
+    scene->watching = false;
+}
+
+static bool is_refused(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->lanes[LANE_STARTUP].failed >= 3 && pod->lanes[LANE_STARTUP].streak_cause == PROBE_CAUSE_REFUSED;
+}
+
+/* A server that loads refuses; that is the pod's own word, the tunnel stays up and is not made again. */
+static void test_slow_start(void **state)
+{
+    struct scene *scene = *state;
+    fake_pods_add(scene->pods,
+                  &(struct fake_pod_options){
+                      .name = "slow", .startup = LONG_START, .liveness = HEALTH, .readiness = MODELS, .loads = 6});
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_refused, "slow");
+    const struct pod *pod = watcher_pod(&scene->watcher, "slow");
+    assert_int_equal(pod->stage, STAGE_RUNNING);
+    assert_false(pod->tunnel_down);
+    assert_true(pod_budget(pod, watcher_now(&scene->watcher)).applies);
+    assert_true(pod->log_count > 0);
+    AWAIT(scene, is_ready, "slow");
+    pod = watcher_pod(&scene->watcher, "slow");
+    assert_int_equal(pod->kills, 0);
+    assert_int_equal(pod->tunnel, TUNNEL_UP);
+    assert_true(pod->loaded_at >= 0 && pod->ready_at >= 0);
+    assert_int_equal(pod->model_count, 1);
+    assert_int_equal(fake_api_requests(api(scene), "/portforward"), 1);
+}
+
+static bool was_killed(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->facts.serving.restart_count >= 1;
+}
+
+static void test_killed_by_startup(void **state)
+{
+    struct scene *scene = *state;
+    struct fake_probe startup = {.path = "/v1/models", .period = 1, .timeout = 1, .threshold = 5};
+    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "late", .startup = startup, .loads = -1});
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_refused, "late");
+    const struct pod *pod = watcher_pod(&scene->watcher, "late");
+    struct budget budget = pod_budget(pod, watcher_now(&scene->watcher));
+    assert_int_equal(budget.threshold, 5);
+    AWAIT(scene, was_killed, "late");
+    pod = watcher_pod(&scene->watcher, "late");
+    assert_int_equal(pod->killed_by, LANE_STARTUP);
+    assert_int_equal(pod->killed_cause, PROBE_CAUSE_REFUSED);
+    /* What was foretold, and what its kubelet did. */
+    assert_in_range(pod->killed_at, (uint64_t)(budget.may_be_killed_from - SECOND_US),
+                    (uint64_t)(budget.deadline + SECOND_US));
+}
+
+static bool lanes_are_unknown(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->lanes[LANE_READINESS].last.outcome == OUTCOME_UNKNOWN;
+}
+
+static void test_api_lost(void **state)
+{
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    fake_api_down(api(scene), true);
+    AWAIT(scene, source_is, &LOST);
+    AWAIT(scene, lanes_are_unknown, "decode-a");
+    HOLDS(scene, nobody_is_blamed, NULL, 4);
+    assert_true(watcher_said(&scene->watcher, "the API server cannot be reached"));
+    assert_true(stage_rank(watcher_pod(&scene->watcher, "decode-a")->stage) <= stage_rank(STAGE_UNREACHABLE));
+    fake_api_down(api(scene), false);
+    assert_recovers(scene, "decode-a");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+    assert_int_equal(kubectl_starts(scene, "proxy"), 1);
+}
+
+static void test_api_never_there(void **state)
+{
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    fake_api_down(api(scene), true);
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, source_is, &LOST);
+    assert_int_equal(scene->watcher.fleet->count, 0);
+    fake_api_down(api(scene), false);
+    AWAIT(scene, is_ready, "decode-a");
+}
+
+static void test_token_expires(void **state)
+{
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    fake_api_expire(api(scene), true);
+    AWAIT(scene, source_is, &DENIED);
+    AWAIT(scene, has_said, "log in again");
+    HOLDS(scene, nobody_is_blamed, NULL, 3);
+    fake_api_expire(api(scene), false);
+    assert_recovers(scene, "decode-a");
+}
+
+/* Each right that is missing is named, with the Role that grants it; what can be seen without it is seen. */
+static void test_denied(void **state)
+{
+    static const struct {
+        const char *rights[2], *says;
+        enum source_state source;
+        bool probes; /* get through all the same */
+    } ROWS[] = {
+        {{"list pods", NULL}, "the right to list pods", SOURCE_DENIED, false},
+        {{"watch pods", NULL}, "the right to watch pods", SOURCE_DENIED, false},
+        {{"list events", NULL}, "the right to list events", SOURCE_WATCHING, true},
+        {{"watch events", NULL}, "the right to watch events", SOURCE_WATCHING, true},
+        {{"get pods/log", NULL}, "the right to get pods/log", SOURCE_WATCHING, true},
+        {{"get pods/portforward", "create pods/portforward"}, "pods/portforward", SOURCE_WATCHING, false},
+    };
+    struct scene *scene = *state;
+    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-a", .readiness = MODELS, .loads = 3});
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        print_message("without %s\n", ROWS[i].rights[0]);
+        fake_api_deny(api(scene), ROWS[i].rights[0]);
+        if (ROWS[i].rights[1]) {
+            fake_api_deny(api(scene), ROWS[i].rights[1]);
+        }
+        if (strcmp(ROWS[i].rights[0], "get pods/log") == 0) { /* logs are followed of pods that are not Ready */
+            fake_pods_add(scene->pods,
+                          &(struct fake_pod_options){.name = "loading", .startup = LONG_START, .loads = -1});
+        }
+        WATCH(scene, "--via=portforward");
+        AWAIT(scene, has_said, ROWS[i].says);
+        AWAIT(scene, has_said, "kind: Role");
+        AWAIT(scene, source_is, &ROWS[i].source);
+        if (ROWS[i].probes) {
+            AWAIT(scene, is_ready, "decode-a");
+        }
+        fake_api_deny(api(scene), NULL);
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    }
+    scene->watching = false;
+}
+
+static bool is_forbidden(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->tunnel == TUNNEL_FORBIDDEN;
+}
+
+static void test_forbidden_tunnel_blames_nobody(void **state)
+{
+    struct scene *scene = *state;
+    fake_api_deny(api(scene), "get pods/portforward");
+    fake_api_deny(api(scene), "create pods/portforward");
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_forbidden, "decode-a");
+    AWAIT(scene, lanes_are_unknown, "decode-a");
+    HOLDS(scene, nobody_is_blamed, NULL, 3);
+}
+
+/* Where only the older way by POST is permitted, or known, that is taken. */
+static void test_post_is_enough(void **state)
+{
+    struct scene *scene = *state;
+    fake_api_deny(api(scene), "get pods/portforward");
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+}
+
+static void test_old_server(void **state)
+{
+    struct scene *scene = *state;
+    fake_api_old_server(api(scene), true);
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    assert_true(fake_api_requests(api(scene), "POST ") >= 1);
+}
+
+static void test_pod_replaced(void **state)
+{
+    struct scene *scene = *state;
+    struct fake_pod *old = add_ready(scene, "decode-6d5b8f-aaaaa");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-6d5b8f-aaaaa");
+    fake_pod_delete(old);
+    add_ready(scene, "decode-6d5b8f-bbbbb");
+    AWAIT(scene, is_gone, "decode-6d5b8f-aaaaa");
+    AWAIT(scene, is_ready, "decode-6d5b8f-bbbbb");
+    assert_string_equal(text_str(&watcher_pod(&scene->watcher, "decode-6d5b8f-bbbbb")->facts.workload),
+                        "deploy/decode");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+    /* A StatefulSet's pod comes back under its own name. */
+    old = add_ready(scene, "worker-0");
+    AWAIT(scene, is_ready, "worker-0");
+    uint32_t id = watcher_pod(&scene->watcher, "worker-0")->facts.id;
+    fake_pod_delete(old);
+    add_ready(scene, "worker-0");
+    AWAIT(scene, is_ready, "worker-0");
+    while (watcher_pod(&scene->watcher, "worker-0")->facts.id == id) {
+        assert_false(scene->watcher.run.exited);
+        watcher_turn(&scene->watcher);
+    }
+    AWAIT(scene, is_ready, "worker-0");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+}
+
+static void test_none_found(void **state)
+{
+    struct scene *scene = *state;
+    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "web",
+                                                          .labels = "\"app\":\"web\"",
+                                                          .container = "web",
+                                                          .image = "example.org/shop/web:2",
+                                                          .readiness = NONE});
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, source_is, &NONE_FOUND);
+    assert_true(watcher_said(&scene->watcher, "namespace llm-d"));
+    assert_true(watcher_said(&scene->watcher, "1 pod"));
+    assert_true(watcher_said(&scene->watcher, "(web)"));
+    add_ready(scene, "decode-a");
+    AWAIT(scene, is_ready, "decode-a");
+    assert_true(source_is(&scene->watcher, &WATCHING));
+}
+
+static bool proxy_is_again(const struct watcher *watcher, const void *user)
+{
+    (void)watcher;
+    return kubectl_starts(user, "proxy") >= 2;
+}
+
+static void test_proxy_killed(void **state)
+{
+    struct scene *scene = *state;
+    pid_t proxy = 0;
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    assert_int_equal(processes(scene, "kubectl", &proxy), 1);
+    kill(proxy, SIGKILL);
+    AWAIT(scene, proxy_is_again, scene);
+    assert_recovers(scene, "decode-a");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+    assert_int_equal(processes(scene, "kubectl", NULL), 1);
+}
+
+static void test_forwards_cut(void **state)
+{
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    for (int i = 0; i < 3; i++) {
+        fake_api_cut_forwards(api(scene));
+        assert_recovers(scene, "decode-a");
+    }
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+}
+
+/* Watches end in every way there is; no pod is lost, and none comes twice. */
+static void test_watch_ends(void **state)
+{
+    struct scene *scene = *state;
+    char name[NAME_SIZE];
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, source_is, &NONE_FOUND);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "decode-%d", i);
+        add_ready(scene, name);
+        if (i == 0) {
+            fake_api_bookmark(api(scene));
+            fake_api_end_watches(api(scene), false);
+        } else if (i == 1) {
+            fake_api_end_watches(api(scene), true);
+        } else if (i == 2) {
+            fake_api_forget(api(scene));
+        }
+        AWAIT(scene, is_ready, name);
+    }
+    assert_int_equal(scene->watcher.fleet->count, 4);
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+}
+
+static bool has_previous_log(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    for (uint32_t i = 0; pod && i < pod->log_count; i++) {
+        if (pod_log(pod, i)->previous && strstr(text_str(&pod_log(pod, i)->line), "CUDA out of memory")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How the run before ended is read even by who comes later. */
+static void test_crash(void **state)
+{
+    struct scene *scene = *state;
+    struct fake_pod *pod = fake_pods_add(
+        scene->pods,
+        &(struct fake_pod_options){.name = "oom", .startup = LONG_START, .readiness = MODELS, .loads = -1});
+    fake_api_log(api(scene), "llm-d", "oom", "vllm",
+                 "(EngineCore pid=99) ERROR torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB");
+    fake_pod_crash(pod, 1, "Error");
+    while (fake_pod_restarts(pod) == 0) {
+        uv_run(&scene->loop, UV_RUN_ONCE);
+    }
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_refused, "oom");
+    AWAIT(scene, has_previous_log, "oom");
+    /* And live, whoever is there. */
+    fake_api_log(api(scene), "llm-d", "oom", "vllm", "(EngineCore pid=7) ERROR RuntimeError: the second time");
+    fake_pod_crash(pod, 1, "Error");
+    AWAIT(scene, has_said, "the container ended");
+    AWAIT(scene, has_said, "the second time");
+}
+
+static bool all_ready(const struct watcher *watcher, const void *user)
+{
+    (void)user;
+    return watcher->fleet->by_stage[STAGE_READY] == MANY;
+}
+
+/* One kubectl, one session a pod, and a handful of requests besides. */
+static void test_many(void **state)
+{
+    struct scene *scene = *state;
+    char name[NAME_SIZE];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "decode-%d", i);
+        fake_pods_add(scene->pods,
+                      &(struct fake_pod_options){
+                          .name = name, .workload = "decode", .startup = LONG_START, .readiness = MODELS, .loads = 3});
+    }
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, all_ready, NULL);
+    assert_int_equal(processes(scene, "kubectl", NULL), 1);
+    assert_int_equal(fake_api_forwards(api(scene)), MANY);
+    assert_int_equal(fake_api_requests(api(scene), "/portforward"), MANY);
+    assert_true(fake_api_requests(api(scene), "") - fake_api_requests(api(scene), "/portforward") -
+                    fake_api_requests(api(scene), "/log") <=
+                10);
+    assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    scene->watching = false;
+    assert_nothing_left(scene);
+}
+
+static void test_nothing_left(void **state)
+{
+    static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    for (size_t i = 0; i < sizeof SIGNALS / sizeof SIGNALS[0]; i++) {
+        WATCH(scene, "--via=portforward");
+        AWAIT(scene, is_ready, "decode-a");
+        kill(scene->watcher.run.pid, SIGNALS[i]);
+        assert_true(run_wait_exit(&scene->watcher.run));
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGNALS[i]);
+        assert_nothing_left(scene);
+    }
+    /* While the API is away, and while kubectl is. */
+    for (int i = 0; i < 2; i++) {
+        pid_t proxy = 0;
+        WATCH(scene, "--via=portforward");
+        AWAIT(scene, is_ready, "decode-a");
+        fake_api_down(api(scene), true);
+        if (i == 1 && processes(scene, "kubectl", &proxy) == 1) {
+            kill(proxy, SIGKILL);
+        }
+        AWAIT(scene, source_is, &LOST);
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+        assert_nothing_left(scene);
+        fake_api_down(api(scene), false);
+    }
+    scene->watching = false;
+}
+
+/* Nobody can tidy up after that, but no process lives on. */
+static void test_killed(void **state)
+{
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    kill(scene->watcher.run.pid, SIGKILL);
+    int64_t deadline = clock_mono_us() + SECONDS_MAX * (int64_t)SECOND_US;
+    while (processes(scene, "kubectl", NULL) > 0 && clock_mono_us() < deadline) {
+        uv_run(&scene->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(processes(scene, "kubectl", NULL), 0);
+}
+
+static void kubectl_words(const struct scene *scene, const char *name, const char *words)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s.%s", scene->socket, name);
+    FILE *file = words ? fopen(path, "w") : NULL;
+    if (!words) {
+        unlink(path);
+    } else {
+        fputs(words, file);
+        fclose(file);
+    }
+}
+
+static void test_no_context(void **state)
+{
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    kubectl_words(scene, "fail", "error: context \"prod\" does not exist\n");
+    WATCH(scene, "--context=prod");
+    AWAIT(scene, has_said, "no such context");
+    assert_true(source_is(&scene->watcher, &LOST));
+}
+
+/* A login that has run out, as most people meet it. */
+static void test_plugin_fails(void **state)
+{
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    kubectl_words(
+        scene, "plugin",
+        "Get \"https://127.0.0.1:6443/api\": getting credentials: exec: executable aws failed with exit code 255");
+    fake_api_down(api(scene), true);
+    fake_api_down(api(scene), false);
+    AWAIT(scene, has_said, "log in");
+    AWAIT(scene, lanes_are_unknown, "decode-a");
+    HOLDS(scene, nobody_is_blamed, NULL, 3);
+    kubectl_words(scene, "plugin", NULL);
+    assert_recovers(scene, "decode-a");
+}
+
+/* ---- check ---- */
+
+static int check(struct scene *scene, struct run *run, const char *const *arguments)
+{
+    const char *all[8] = {getenv("PROBETOP"), "check"};
+    for (size_t i = 0; arguments[i] && i < 5; i++) {
+        all[i + 2] = arguments[i];
+    }
+    run_start(run, all, scene->dir, &scene->loop);
+    assert_true(run_wait_exit(run));
+    return run_code(run);
+}
+
+static void test_check(void **state)
+{
+    struct scene *scene = *state;
+    struct run run;
+    struct fake_pod *pod = add_ready(scene, "decode-a");
+    while (!fake_pod_ready(pod)) {
+        uv_run(&scene->loop, UV_RUN_ONCE);
+    }
+    int code = check(scene, &run, (const char *const[]){"-o", "json", NULL});
+    const char *begin = strchr(buf_str(&run.out), '{');
+    struct json *report = NULL;
+    assert_int_equal(code, 0);
+    assert_non_null(begin);
+    assert_int_equal(json_parse(begin, strlen(begin), RUN_WAIT_MS * 100, &report, NULL), STATUS_OK);
+    const struct json *told = json_first(json_get(report, "pods"));
+    assert_string_equal(json_string(json_get(told, "name")), "decode-a");
+    assert_int_equal(json_count(json_get(report, "pods")), 1);
+    json_free(report);
+    run_end(&run);
+    assert_nothing_left(scene);
+
+    fake_api_down(api(scene), true);
+    assert_int_equal(check(scene, &run, (const char *const[]){"--for=3s", NULL}), 2);
+    assert_non_null(strstr(buf_str(&run.out), "the API server cannot be reached"));
+    run_end(&run);
+    fake_api_down(api(scene), false);
+
+    fake_api_deny(api(scene), "list pods");
+    assert_int_equal(check(scene, &run, (const char *const[]){NULL}), 2);
+    assert_non_null(strstr(buf_str(&run.out), "the right to list pods"));
+    run_end(&run);
+    assert_nothing_left(scene);
+}
+
+int main(void)
+{
+#define SCENE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        SCENE(discovery),         SCENE(selectors),    SCENE(slow_start),
+        SCENE(killed_by_startup), SCENE(api_lost),     SCENE(api_never_there),
+        SCENE(token_expires),     SCENE(denied),       SCENE(forbidden_tunnel_blames_nobody),
+        SCENE(post_is_enough),    SCENE(old_server),   SCENE(pod_replaced),
+        SCENE(none_found),        SCENE(proxy_killed), SCENE(forwards_cut),
+        SCENE(watch_ends),        SCENE(crash),        SCENE(many),
+        SCENE(nothing_left),      SCENE(killed),       SCENE(no_context),
+        SCENE(plugin_fails),      SCENE(check)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
