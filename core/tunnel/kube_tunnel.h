@@ -1,12 +1,13 @@
 /* The tunnels into a cluster behind one interface, and which of them a pod uses (--via).
  *
- * portforward (default): our own client of the pod's `portforward` subresource through the proxy's unix socket. One session per pod: a WebSocket that carries SPDY/3.1 (`SPDY/3.1+portforward.k8s.io`, by GET), or, where the server is too old for
- * that (400, 404 or 403 on the upgrade), SPDY/3.1 by POST. For each (pod, containerPort) a listening unix socket in the private directory, made when first asked for, is what libcurl connects to; each connection becomes one pair of streams (error, data). A refusal
+ * portforward (default): our own client of the pod's `portforward` subresource through the proxy's unix socket. One session per pod: a WebSocket that carries SPDY/3.1 (`SPDY/3.1+portforward.k8s.io`, by GET), or, where that is refused, SPDY/3.1 by POST through a second proxy that lets nothing else through:
+ * old servers, and rights that were given for POST only. For each (pod, containerPort) a listening unix socket in the private directory, made when first asked for, is what libcurl connects to; each connection becomes one pair of streams (error, data). A refusal
  * arrives as text on the error stream and does not end the session; it is remembered as the word for that connection's probe. A SPDY PING every 5 s measures the tunnel's own round trip. After loss of the API the session is made again with pauses of
  * 0.2 s doubling to 10 s; meanwhile the word is api-lost and probes are unknown.
  * kubectl: supervised `kubectl port-forward --address 127.0.0.1 pod/NAME :PORT` children; a child that ends because a probe was refused gave a probe's result, not a fault; the next is started just before the next due probe, at most 4 starting at a time, 100 in all.
  * podproxy: GET through the pod's proxy subresource. direct: the pod's own IP.
- * auto: portforward, then kubectl, then podproxy, and says which it took and why. */
+ * auto: portforward; kubectl for a pod whose upgrades are answered, three times in a row, with something else than a port-forward, and says so and why. Not podproxy: it needs a right that administrators dislike to
+ * give, and a proxy that lets more through. Where a right is missing for one of the first two it is missing for the other. */
 #ifndef PROBETOP_KUBE_TUNNEL_H
 #define PROBETOP_KUBE_TUNNEL_H
 
