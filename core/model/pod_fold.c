@@ -288,9 +288,9 @@ static void termination_happened(struct fold *fold, const struct termination *ol
         if (end->finished_at != 0 && end->started_at != 0 && end->finished_at >= end->started_at) {
             snprintf(lived, sizeof lived, " after %s", clock_age(end->finished_at - end->started_at, age, sizeof age));
         }
-        pod_happened(fold, end->finished_at != 0 ? end->finished_at : fold->t, HAPPENED_KUBELET, 'x',
-                     "the container ended%s: %s%sexit code %d", lived, text_str(&end->reason),
-                     text_empty(&end->reason) ? "" : ", ", (int)end->exit_code);
+        pod_happened(fold, end->finished_at != 0 ? end->finished_at : fold->t, HAPPENED_KUBELET,
+                     fold->pod->facts.deleting ? ' ' : 'x', "the container ended%s: %s%sexit code %d", lived,
+                     text_str(&end->reason), text_empty(&end->reason) ? "" : ", ", (int)end->exit_code);
     }
     if (restarted && fold->pod->facts.kubelet) {
         pod_happened(fold, fold->t, HAPPENED_KUBELET, '!', "the kubelet started the container again (restart %d)",

@@ -21,10 +21,22 @@ static bool outcome_is_good(enum outcome outcome)
 }
 
 /* What a loading vLLM's port, or the sidecar in front of it, answers: nothing to worry about before the model is loaded. */
-static bool cause_is_expected(enum probe_cause cause)
+static bool failure_is_expected(const struct pod *pod, const struct sample *sample)
 {
-    return cause == PROBE_CAUSE_REFUSED || cause == PROBE_CAUSE_SIDECAR_NOT_READY ||
-           cause == PROBE_CAUSE_SIDECAR_BAD_GATEWAY || cause == PROBE_CAUSE_EMPTY || cause == PROBE_CAUSE_RESET;
+    switch (sample->cause) {
+    case PROBE_CAUSE_REFUSED:
+    case PROBE_CAUSE_SIDECAR_NOT_READY:
+    case PROBE_CAUSE_SIDECAR_BAD_GATEWAY:
+    case PROBE_CAUSE_EMPTY:
+    case PROBE_CAUSE_RESET:
+        return true;
+    case PROBE_CAUSE_STATUS: /* SGLang listens before its model is loaded, and says so (facts/vllm.md 1.3) */
+        return sample->status == 503 && text_empty(&sample->body) &&
+               (sample->answerer == ANSWERER_SGLANG || sample->answerer == ANSWERER_VLLM) &&
+               path_is(&pod->facts.probes[sample->lane], "/health");
+    default:
+        return false;
+    }
 }
 
 static void models_take(struct pod *pod, const struct sample *sample)
@@ -214,7 +226,7 @@ static void streak_happened(struct fold *fold, const struct sample *sample, int3
         lane->told = false;
         return;
     }
-    bool expected = pod->loaded_at < 0 && !pod->fallen && pod->ready_at < 0 && cause_is_expected(sample->cause);
+    bool expected = pod->loaded_at < 0 && !pod->fallen && pod->ready_at < 0 && failure_is_expected(pod, sample);
     if (expected) {
         if (!pod->expected_told) {
             char words[AGE_SIZE];
@@ -328,7 +340,7 @@ void pod_take_sample(struct fold *fold, const struct sample *sample)
             answer_take(pod, sample, fold->t);
         }
         listening_take(pod, sample);
-        bool loading = pod->loaded_at < 0 && sample->outcome == OUTCOME_FAIL && cause_is_expected(sample->cause);
+        bool loading = pod->loaded_at < 0 && sample->outcome == OUTCOME_FAIL && failure_is_expected(pod, sample);
         pod->seen_loading = pod->seen_loading || loading;
         streak_happened(fold, sample, failures, since);
     }

@@ -33,6 +33,62 @@ static void to_ready(struct story *story)
     STAGE_IS(*story, STAGE_READY);
 }
 
+/* What a server answers that listens before its model is loaded is no fault of it; once it was loaded it is. */
+static void loading_sglang_is_no_failure(void **state)
+{
+    static const struct {
+        enum answerer answerer;
+        int32_t status;
+        bool loaded, fails;
+    } rows[] = {{ANSWERER_SGLANG, 503, false, false},
+                {ANSWERER_VLLM, 503, false, false},
+                {ANSWERER_SGLANG, 500, false, true},
+                {ANSWERER_OTHER, 503, false, true},
+                {ANSWERER_SGLANG, 503, true, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        story_begin(&s, true, 8000, 8000);
+        s.t = SECONDS(1);
+        story_run(&s, 0);
+        s.t = SECONDS(2);
+        if (rows[i].loaded) {
+            story_health(&s, LANE_HEALTH, ANSWERER_SGLANG);
+            STAGE_IS(s, STAGE_LOADED);
+        }
+        s.t = SECONDS(4);
+        story_probe(&s, LANE_HEALTH, OUTCOME_FAIL, PROBE_CAUSE_STATUS, rows[i].status, rows[i].answerer);
+        assert_int_equal(story_happened(&s, "health fails"), rows[i].fails);
+        assert_int_equal(story_happened(&s, "loading is expected here"), !rows[i].fails);
+        story_end(&s);
+    }
+}
+
+/* That a container ends is what deleting its pod means. */
+static void end_of_deleted_pod_is_neutral(void **state)
+{
+    (void)state;
+    for (int deleting = 0; deleting < 2; deleting++) {
+        struct story s;
+        story_begin(&s, true, 8000, 8000);
+        s.t = SECONDS(1);
+        story_run(&s, 0);
+        s.t = SECONDS(50);
+        s.facts.deleting = deleting;
+        s.facts.serving.state = CONTAINER_TERMINATED;
+        s.facts.serving.last =
+            (struct termination){.known = true, .exit_code = 137, .started_at = SECONDS(1), .finished_at = SECONDS(49)};
+        story_tell(&s);
+        char mood = 0;
+        const struct happening *happening;
+        for (uint32_t back = 0; (happening = pod_happening(story_pod(&s), back)); back++) {
+            mood = strstr(text_str(&happening->words), "the container ended") ? happening->mood : mood;
+        }
+        assert_int_equal(mood, deleting ? ' ' : 'x');
+        story_end(&s);
+    }
+}
+
 static void ladder_direct(void **state)
 {
     (void)state;
@@ -698,6 +754,8 @@ static void severity_orders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loading_sglang_is_no_failure),
+        cmocka_unit_test(end_of_deleted_pod_is_neutral),
         cmocka_unit_test(ladder_direct),
         cmocka_unit_test(ladder_behind_a_sidecar),
         cmocka_unit_test(what_shows_loaded),
