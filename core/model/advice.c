@@ -771,6 +771,44 @@ static bool advise_wrong_port(struct speech *speech)
     return false;
 }
 
+/* A kubelet's lane whose connections are taken and closed again, for long and not because the server still loads. A server that is spoken to in plain HTTP and wants TLS may do so. */
+static bool lane_is_hung_up_on(const struct speech *speech, enum lane_kind kind)
+{
+    enum { LASTS_SECONDS = 30 };
+    const struct pod *pod = speech->pod;
+    const struct lane *lane = &pod->lanes[kind];
+    const struct probe_spec *spec = &pod->facts.probes[kind];
+    int64_t since = lane->streak_since, listens = pod->progress.entered[SUBSTAGE_LISTENING];
+    if (pod->progress.furthest != SUBSTAGE_NONE) { /* the log tells when answers are due */
+        if (listens == 0) {
+            return false;
+        }
+        since = listens > since ? listens : since;
+    }
+    return lane->present && spec->action == PROBE_HTTP_GET && !spec->https && lane->streak > 0 &&
+           lane->streak_failing && lane->streak_cause == PROBE_CAUSE_EMPTY &&
+           lane->last_counted_sent - since >= LASTS_SECONDS * (int64_t)SECOND_US;
+}
+
+static bool advise_speaks_tls(struct speech *speech)
+{
+    const struct pod *pod = speech->pod;
+    if (pod->stage < STAGE_RUNNING || pod->stage > STAGE_LOADED) {
+        return false;
+    }
+    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+        if (lane_is_hung_up_on(speech, (enum lane_kind)i)) {
+            speech_say(speech, POSSIBLE, "connections are taken and closed unanswered: perhaps it speaks TLS");
+            why_lane(speech, (enum lane_kind)i);
+            speech_why(speech, "the probe speaks plain HTTP; a server that wants TLS needs scheme: HTTPS there");
+            next_of_pod(speech);
+            command_of_probe(speech, (enum lane_kind)i);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool advise_answers_wrong(struct speech *speech)
 {
     const struct pod *pod = speech->pod;
@@ -1036,10 +1074,10 @@ static bool advise_ready(struct speech *speech)
 void pod_advice(const struct pod *pod, int64_t now, struct advice *out)
 {
     static bool (*const rules[])(struct speech *) = {
-        advise_gone,        advise_unreachable,   advise_leaving,       advise_pending,        advise_ended,
-        advise_engine_dead, advise_process_gone,  advise_hang,          advise_slow_probe,     advise_degraded,
-        advise_wrong_port,  advise_answers_wrong, advise_killed_before, advise_crashed_before, advise_budget,
-        advise_loading,     advise_ready};
+        advise_gone,        advise_unreachable,  advise_leaving,       advise_pending,       advise_ended,
+        advise_engine_dead, advise_process_gone, advise_hang,          advise_slow_probe,    advise_degraded,
+        advise_wrong_port,  advise_speaks_tls,   advise_answers_wrong, advise_killed_before, advise_crashed_before,
+        advise_budget,      advise_loading,      advise_ready};
     struct speech speech = {pod, now, out};
     memset(out, 0, sizeof *out);
     out->confidence = "";

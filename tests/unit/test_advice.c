@@ -64,6 +64,47 @@ static void ready(struct story *story, bool kubelet, int32_t serving_port, int32
     assert_int_equal(story_pod(story)->stage, STAGE_READY);
 }
 
+/* Connections that are closed unanswered, for long, and by a server that should be there: perhaps plain HTTP is the wrong scheme. */
+static void perhaps_tls(void **state)
+{
+    static const struct {
+        bool https, loading, listens;
+        int seconds;
+        bool said;
+    } rows[] = {{false, false, false, 40, true},
+                {false, false, false, 20, false},
+                {true, false, false, 40, false},
+                {false, true, false, 40, false},
+                {false, true, true, 40, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        story_begin(&s, true, 8000, 8000);
+        s.facts.probes[LANE_STARTUP].https = rows[i].https;
+        s.t = SECONDS(1);
+        story_run(&s, 0);
+        if (rows[i].loading) {
+            story_log(&s, "(EngineCore pid=1) INFO 11-23 10:10:51 [x.py:1] Starting to load model m...");
+        }
+        if (rows[i].listens) {
+            story_log(&s, "(APIServer pid=1) INFO:     Application startup complete.");
+        }
+        for (int second = 0; second <= rows[i].seconds; second += 10) {
+            s.t = SECONDS(2 + second);
+            story_probe(&s, LANE_STARTUP, OUTCOME_FAIL, PROBE_CAUSE_EMPTY, 0, ANSWERER_NOBODY);
+        }
+        struct advice advice;
+        pod_advice(story_pod(&s), s.t, &advice);
+        assert_int_equal(strstr(text_str(&advice.headline), "perhaps it speaks TLS") != NULL, rows[i].said);
+        advice_free(&advice);
+        if (rows[i].said) {
+            told(&s, "possible", "perhaps it speaks TLS", "scheme: HTTPS", NULL,
+                 "kubectl -n llm-d describe pod decode-0");
+        }
+        story_end(&s);
+    }
+}
+
 static void healthy(void **state)
 {
     (void)state;
@@ -489,6 +530,7 @@ static void commands_are_quoted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(perhaps_tls),
         cmocka_unit_test(healthy),
         cmocka_unit_test(loading),
         cmocka_unit_test(budget_too_short),
