@@ -120,6 +120,8 @@ static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
     layout->advice.rows = clamp(left > wanted ? left - 1 : left, 0, 12);
 }
 
+enum { NAME_LEAST = 10, STAGE_WISH = 27, STAGE_WISH_MOST = 34 };
+
 struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int name_cells)
 {
     struct fleet_layout layout;
@@ -130,16 +132,20 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
     fleet_panes(&layout, rows, pods);
     struct claim claims[FLEET_COLUMN_COUNT];
     memcpy(claims, FLEET_CLAIMS, sizeof claims);
-    claims[FLEET_NAME].least = clamp(name_cells, claims[FLEET_NAME].small, claims[FLEET_NAME].least);
-    const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, 14, 15)},
+    /* What short names do not need is the stage's, for its reason. */
+    struct claim *name = &claims[FLEET_NAME];
+    int stage = clamp(STAGE_WISH + name->least - name_cells, STAGE_WISH, STAGE_WISH_MOST);
+    name->least = clamp(name_cells, NAME_LEAST, name->least);
+    name->small = name->small < name->least ? name->small : name->least;
+    const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, NAME_LEAST, 15)},
                                   {FLEET_STAGE, 22},
                                   {FLEET_NEXT, 26},
-                                  {FLEET_STAGE, 27},
+                                  {FLEET_STAGE, stage},
                                   {FLEET_NEXT, 34},
-                                  {FLEET_NAME, clamp(name_cells, 14, 32)},
+                                  {FLEET_NAME, clamp(name_cells, NAME_LEAST, 32)},
                                   {FLEET_TIMELINE, 36},
                                   {FLEET_ROLE, 14},
-                                  {FLEET_NAME, clamp(name_cells, 14, 63)},
+                                  {FLEET_NAME, clamp(name_cells, NAME_LEAST, 63)},
                                   {FLEET_STAGE, 40},
                                   {FLEET_NEXT, 44},
                                   {FLEET_RESTARTS, 4},

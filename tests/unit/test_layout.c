@@ -63,7 +63,7 @@ static void fleet_at_every_size(void **state)
                 if (columns < 40 || rows < 10)
                     continue;
                 /* what is promised from 40x10 up */
-                assert_true(layout.place[FLEET_NAME].width >= 14);
+                assert_true(layout.place[FLEET_NAME].width >= (name < 10 ? 10 : name < 14 ? name : 14));
                 assert_true(layout.place[FLEET_STAGE].width >= 8);
                 assert_true(layout.place[FLEET_NEXT].width >= 12);
                 assert_true(layout.list.rows >= 1);
@@ -112,6 +112,20 @@ static void what_known_sizes_show(void **state)
     }
 }
 
+/* Short names leave their room to the stage, where the reason stands; long ones do not lose theirs to it. */
+static void stage_takes_what_names_do_not_need(void **state)
+{
+    static const struct {
+        int columns, name_cells, name, stage;
+    } ROWS[] = {{120, 6, 10, 30}, {120, 10, 10, 30}, {120, 14, 14, 26}, {140, 6, 10, 34}, {140, 17, 17, 27}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct fleet_layout layout = layout_fleet(ROWS[i].columns, 24, false, 6, ROWS[i].name_cells);
+        assert_int_equal(layout.place[FLEET_NAME].width, ROWS[i].name);
+        assert_int_equal(layout.place[FLEET_STAGE].width, ROWS[i].stage);
+    }
+}
+
 /* What happened to all pods is shown only where rows are left over, and never makes the list shorter. */
 static void lately_takes_what_is_left(void **state)
 {
@@ -148,9 +162,9 @@ static void lanes_and_pages_at_every_size(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fleet_at_every_size), cmocka_unit_test(columns_leave_in_order),
-                                       cmocka_unit_test(what_known_sizes_show),
-                                       cmocka_unit_test(lately_takes_what_is_left),
-                                       cmocka_unit_test(lanes_and_pages_at_every_size)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fleet_at_every_size),       cmocka_unit_test(columns_leave_in_order),
+        cmocka_unit_test(what_known_sizes_show),     cmocka_unit_test(stage_takes_what_names_do_not_need),
+        cmocka_unit_test(lately_takes_what_is_left), cmocka_unit_test(lanes_and_pages_at_every_size)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
