@@ -297,7 +297,8 @@ void term_resized(struct term *term)
 {
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0)
-        resizeterm(size.ws_row, size.ws_col);
+        if (resizeterm(size.ws_row, size.ws_col) == ERR)
+            mem_exhausted(); /* curses refuses for want of memory only, and what it holds is then half resized */
     getmaxyx(stdscr, term->rows, term->columns);
     term->all = true;
 }

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* The message is written without stdio: there is no memory left for its buffers. */
-static _Noreturn void mem_exhausted(void)
+void mem_exhausted(void)
 {
     static const char message[] = "probetop: out of memory\n";
     ssize_t ignored = write(STDERR_FILENO, message, sizeof message - 1);

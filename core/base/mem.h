@@ -14,6 +14,8 @@ void *mem_resize(void *memory, size_t count,
                  size_t size);                     /* like realloc; new bytes are not zeroed; overflow checked */
 char *mem_dup(const char *string);                 /* NULL gives NULL */
 char *mem_dup_n(const char *bytes, size_t length); /* a NUL is added */
-void mem_free(void *memory);                       /* NULL is fine */
+_Noreturn void
+mem_exhausted(void);         /* ends the process as above: for a library that was refused memory and cannot go on */
+void mem_free(void *memory); /* NULL is fine */
 
 #endif
