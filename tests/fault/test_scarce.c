@@ -174,8 +174,9 @@ static bool is_restored(struct pty *pty, const void *user)
     return pty_is_restored(pty);
 }
 
-/* The limit lies below what the half uses, so whatever it asks the system for next is refused; 30 pods that are loading make both halves grow all the time. */
-static void memory_end(bool screen, const char *sentence)
+/* The limit lies below what the half uses, so whatever it asks the system for next is refused; 30 pods that are loading make both halves grow all the time.
+ * `side`: the terminal becomes so large a square besides; 0: it stays as it is. */
+static void memory_end(bool screen, int side, const char *sentence)
 {
     struct rlimit little;
     struct pty *pty =
@@ -189,6 +190,8 @@ static void memory_end(bool screen, const char *sentence)
     assert_int_equal(prlimit(half, RLIMIT_AS, NULL, &little), 0);
     little.rlim_cur = 1 << 20;
     assert_int_equal(prlimit(half, RLIMIT_AS, &little, NULL), 0);
+    if (side > 0)
+        pty_resize(pty, side, side);
     assert_true(pty_wait_exit(pty));
     assert_true(pty_wait_alone(pty));
     assert_true(WIFEXITED(pty->status));
@@ -205,7 +208,7 @@ static void no_memory_for_the_engine_half(void **state)
     (void)state;
     if (!pty_has_program() || is_sanitized())
         skip();
-    memory_end(false, "the engine half ended with exit status 2");
+    memory_end(false, 0, "the engine half ended with exit status 2");
 }
 
 static void no_memory_for_the_screen_half(void **state)
@@ -213,7 +216,15 @@ static void no_memory_for_the_screen_half(void **state)
     (void)state;
     if (!pty_has_program() || is_sanitized())
         skip();
-    memory_end(true, "the screen half has ended before its time");
+    memory_end(true, 0, "the screen half has ended before its time");
+}
+
+static void no_memory_for_a_larger_terminal(void **state)
+{
+    (void)state;
+    if (!pty_has_program() || is_sanitized())
+        skip();
+    memory_end(true, 1000, "the screen half has ended before its time");
 }
 
 /* ---- no local port left ---- */
@@ -353,8 +364,10 @@ static void no_local_port_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_descriptor_left), cmocka_unit_test(no_memory_for_the_engine_half),
+        cmocka_unit_test(no_descriptor_left),
+        cmocka_unit_test(no_memory_for_the_engine_half),
         cmocka_unit_test(no_memory_for_the_screen_half),
+        cmocka_unit_test(no_memory_for_a_larger_terminal),
         cmocka_unit_test(no_local_port_left), /* the last: this process is in another network from there on */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
