@@ -1,26 +1,21 @@
 #include "tunnel/gate.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 
 #include <string.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64, CONNECTIONS_MAX = 32, WORDS_MAX = 8, QUEUE_MAX = 1 << 20 };
-enum { WORD_MS = 1000 }; /* whoever was to ask for a word has done so by then, or never will */
+enum { BACKLOG = 64, CONNECTIONS_MAX = 32, QUEUE_MAX = 1 << 20 };
 
 struct connection {
     struct gate *gate; /* NULL: closing */
     struct connection *next;
     uv_pipe_t pipe;
-    struct forward *forward; /* NULL: waits for the session, or is over */
-    bool over;               /* the pod's side has ended; what it sent is still on its way to our side */
+    struct forward *forward; /* NULL: waits for the carrier, or is over */
+    bool over;               /* the pod's side has ended; our side has not closed yet */
+    enum tunnel_word word;   /* once it is over: how it ended */
+    uint64_t ended;          /* the how-many-th end that was; 0: not over, or the word has been asked for */
     struct gate *origin;
-};
-
-struct kept_word {
-    enum tunnel_word word;
-    int64_t at; /* real µs */
 };
 
 struct gate {
@@ -31,9 +26,8 @@ struct gate {
     uv_pipe_t listener;
     struct connection *connections;
     int connection_count;
-    struct kept_word words[WORDS_MAX]; /* the oldest first */
-    size_t word_count;
-    int handles; /* still on the loop */
+    uint64_t ends; /* so far */
+    int handles;   /* still on the loop */
     bool freed;
     void (*done)(void *user);
     void *done_user;
@@ -55,37 +49,25 @@ static void handle_gone(struct gate *gate)
 
 /* ---- words ---- */
 
-static void word_shift(struct gate *gate)
-{
-    gate->word_count--;
-    memmove(gate->words, gate->words + 1, gate->word_count * sizeof gate->words[0]);
-}
-
-static void word_keep(struct gate *gate, enum tunnel_word word)
-{
-    if (gate->word_count == WORDS_MAX) {
-        word_shift(gate);
-    }
-    gate->words[gate->word_count++] = (struct kept_word){word, clock_mono_us()};
-}
-
 static enum tunnel_word carrier_word(const struct gate *gate)
 {
     return gate->carrier.ops != NULL ? gate->carrier.ops->word(gate->carrier.self) : TUNNEL_STARTING;
 }
 
+/* Whoever sees the end of a connection asks before the loop shows us that it has closed its own: so a word lives as long as the connection. */
 enum tunnel_word gate_word(struct gate *gate)
 {
-    int64_t oldest = clock_mono_us() - (int64_t)WORD_MS * MILLISECOND_US;
-    while (gate->word_count > 0 && gate->words[0].at < oldest) {
-        word_shift(gate);
+    struct connection *first = NULL;
+    for (struct connection *connection = gate->connections; connection != NULL; connection = connection->next) {
+        if (connection->ended != 0 && (first == NULL || connection->ended < first->ended)) {
+            first = connection;
+        }
     }
-    if (gate->word_count > 0) {
-        enum tunnel_word word = gate->words[0].word;
-        word_shift(gate);
-        return word;
+    if (first == NULL) {
+        return carrier_word(gate);
     }
-    return carrier_word(gate);
+    first->ended = 0;
+    return first->word;
 }
 
 /* ---- connections ---- */
@@ -115,6 +97,8 @@ static void connection_close(struct connection *connection)
     uv_close((uv_handle_t *)&connection->pipe, on_connection_closed);
 }
 
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room);
+
 /* From the pod to libcurl. Whoever asks for more than it reads has lost interest. */
 static void on_forward_data(void *user, const char *bytes, size_t length)
 {
@@ -129,10 +113,26 @@ static void on_forward_data(void *user, const char *bytes, size_t length)
 
 static void on_shut(uv_shutdown_t *request, int status)
 {
-    (void)status;
     struct connection *connection = request->data;
     mem_free(request);
-    if (connection->gate != NULL) {
+    if (status != 0 && connection->gate != NULL) {
+        connection_close(connection);
+    }
+}
+
+/* The end shows on our side after all that is queued. Closed it is when the other side has closed too: closing before everything it sent has been read would look like a reset that the pod never made. */
+static void connection_end(struct connection *connection, enum tunnel_word word)
+{
+    uv_stream_t *stream = (uv_stream_t *)&connection->pipe;
+    uv_shutdown_t *request = mem_new(sizeof *request);
+    connection->over = true;
+    connection->word = word;
+    connection->ended = ++connection->gate->ends;
+    request->data = connection;
+    if (uv_shutdown(request, stream, on_shut) != 0) {
+        mem_free(request);
+        connection_close(connection);
+    } else if (!uv_is_active((uv_handle_t *)stream) && uv_read_start(stream, carrier_alloc, on_read) != 0) {
         connection_close(connection);
     }
 }
@@ -142,16 +142,7 @@ static void on_forward_ended(void *user, enum tunnel_word word, const char *deta
     (void)detail;
     struct connection *connection = user;
     connection->forward = NULL;
-    connection->over = true;
-    word_keep(connection->gate, word);
-    uv_read_stop((uv_stream_t *)&connection->pipe);
-    uv_shutdown_t *request = mem_new(sizeof *request);
-    request->data = connection;
-    /* What is still queued goes first. */
-    if (uv_shutdown(request, (uv_stream_t *)&connection->pipe, on_shut) != 0) {
-        mem_free(request);
-        connection_close(connection);
-    }
+    connection_end(connection, word);
 }
 
 static const struct forward_ops forward_ops = {.data = on_forward_data, .ended = on_forward_ended};
@@ -170,7 +161,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
     }
 }
 
-/* Joins it to a forward, or ends it with the word why there can be none. While the session is being made it waits. */
+/* Joins it to a forward, or ends it with the word why there can be none. While the carrier is starting it waits. */
 static void connection_join(struct connection *connection)
 {
     struct gate *gate = connection->gate;
@@ -185,8 +176,7 @@ static void connection_join(struct connection *connection)
         word = TUNNEL_BACKOFF;
     }
     if (word != TUNNEL_STARTING) {
-        word_keep(gate, word);
-        connection_close(connection);
+        connection_end(connection, word);
     }
 }
 
@@ -205,7 +195,6 @@ static void on_connection(uv_stream_t *listener, int status)
     gate->connection_count++;
     gate->handles++;
     if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0 || gate->connection_count > CONNECTIONS_MAX) {
-        word_keep(gate, TUNNEL_BACKOFF);
         connection_close(connection);
     } else {
         connection_join(connection);
@@ -271,8 +260,9 @@ void gate_attach(struct gate *gate, const struct carrier *carrier)
     for (struct connection *connection = gate->connections; connection != NULL; connection = next) {
         next = connection->next;
         if (connection->forward != NULL && carrier->self != gate->carrier.self) {
-            word_keep(gate, TUNNEL_POD_GONE);
-            connection_close(connection);
+            gate->carrier.ops->close(connection->forward);
+            connection->forward = NULL;
+            connection_end(connection, TUNNEL_POD_GONE);
         }
     }
     gate->carrier = *carrier;

@@ -468,7 +468,7 @@ static enum tunnel_word word(struct tunnel *self, uint32_t id, int32_t port)
     if (reached != NULL && reached->running && !streams(self, id)) {
         return tunnel->proxy_up || reached->via == VIA_DIRECT ? TUNNEL_UP : TUNNEL_API_LOST;
     }
-    if (door == NULL || !reached->running) {
+    if (door == NULL) {
         return TUNNEL_STARTING;
     }
     return door->gate != NULL ? gate_word(door->gate) : door_word(door, &is_up);

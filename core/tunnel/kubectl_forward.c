@@ -68,6 +68,8 @@ enum tunnel_word kubectl_forward_word_of(enum kubectl_word word)
     case KUBECTL_LOST_CONNECTION:
     case KUBECTL_API_REFUSED:
     case KUBECTL_API_TIMEOUT:
+    case KUBECTL_API_UNREACHABLE:
+    case KUBECTL_NODE_UNREACHABLE: /* the way ends before the pod */
         return TUNNEL_API_LOST;
     default:
         return TUNNEL_BACKOFF;
