@@ -392,7 +392,7 @@ static bool advise_unreachable(struct speech *speech)
     }
     speech_say(speech, CERTAIN, "no tunnel to the pod: nothing here is the pod's fault, and nothing can be said of it");
     const char *detail = text_str(&pod->tunnel_detail);
-    speech_why(speech, "tunnel: %s for %s%s%s", tunnel_word_name(pod->tunnel), age_of(speech, pod->tunnel_since, age),
+    speech_why(speech, "tunnel: %s for %s%s%s", tunnel_word_name(pod->tunnel), age_of(speech, pod->tunnel_lost_at, age),
                detail[0] ? ": " : "", detail);
     if (pod->facts.kubelet && pod->facts.serving.ready != TRI_UNKNOWN) {
         speech_why(speech, "the kubelet says %s", pod->facts.serving.ready == TRI_TRUE ? "Ready" : "NotReady");

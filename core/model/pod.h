@@ -96,13 +96,20 @@ struct pod {
     struct text models[SAMPLE_MODELS_MAX]; /* the newest list */
     int32_t model_count;                   /* -1: none seen in this run */
     bool refused_now;                      /* the newest answer about vLLM's own port: nothing listens there */
-    bool seen_loading;    /* in this run it was seen before it was loaded, so that durations up to there are true */
-    bool fallen;          /* endpoints: broken before the emulated restart, and not seen alive since */
-    bool reborn;          /* endpoints: the log tells of a new process, which has not answered yet */
-    bool expected_told;   /* the timeline has this run's first expected failure (refused while loading) */
-    bool progress_ahead;  /* the log already told of a new process, the container's facts not yet */
-    int32_t errors_told;  /* ERROR lines of this run on the timeline */
-    bool tunnel_down;     /* the tunnel was lost and has not been up since */
+    bool seen_loading;   /* in this run it was seen before it was loaded, so that durations up to there are true */
+    bool fallen;         /* endpoints: broken before the emulated restart, and not seen alive since */
+    bool reborn;         /* endpoints: the log tells of a new process, which has not answered yet */
+    bool expected_told;  /* the timeline has this run's first expected failure (refused while loading) */
+    bool progress_ahead; /* the log already told of a new process, the container's facts not yet */
+    int32_t errors_told; /* ERROR lines of this run on the timeline */
+    bool tunnel_down;    /* the tunnel was lost and has not been up since */
+    bool tunnel_ever_up; /* so that a loss may be a short one */
+    bool unreachable;    /* it is down, and not just for a moment */
+    int64_t tunnel_lost_at;
+    /* The stage that Unreachable hides: whoever comes back to it in the same run was never seen to leave it. */
+    enum stage hidden_stage;
+    int64_t hidden_since;
+    uint32_t hidden_run;
     bool run_running;     /* the container ran when it was last told of */
     bool run_id_old;      /* restartCount told of this run while run_id was still the old container's */
     int32_t run_restarts; /* restartCount of this run */

@@ -366,6 +366,10 @@ void pod_take_tunnel(struct fold *fold, const struct fact *fact)
     pod->tunnel_since = fold->t;
     pod->tunnel_down = now == TUNNEL_POD_GONE || now == TUNNEL_API_LOST || now == TUNNEL_FORBIDDEN ||
                        now == TUNNEL_BACKOFF || (was_down && now == TUNNEL_STARTING);
+    pod->tunnel_ever_up = pod->tunnel_ever_up || now == TUNNEL_UP || now == TUNNEL_REFUSED_IN_POD;
+    if (pod->tunnel_down && !was_down) {
+        pod->tunnel_lost_at = fold->t;
+    }
     if (pod->tunnel_down && now != TUNNEL_STARTING) {
         const char *detail = text_str(&pod->tunnel_detail);
         pod_happened(fold, fold->t, HAPPENED_TUNNEL, '!', "tunnel %s%s%s", tunnel_word_name(now), detail[0] ? ": " : "",

@@ -130,11 +130,6 @@ static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reas
     return true;
 }
 
-static bool tunnel_is_down(enum tunnel_word word)
-{
-    return word == TUNNEL_POD_GONE || word == TUNNEL_API_LOST || word == TUNNEL_FORBIDDEN || word == TUNNEL_BACKOFF;
-}
-
 bool pod_is_ready(const struct pod *pod)
 {
     const struct pod_facts *facts = &pod->facts;
@@ -282,7 +277,7 @@ enum stage pod_stage_of(const struct pod *pod, char *reason, size_t size)
     if (stage_by_status(pod, &stage, reason, size)) {
         return stage;
     }
-    if (tunnel_is_down(pod->tunnel)) {
+    if (pod->unreachable) {
         snprintf(reason, size, "tunnel: %s", tunnel_word_name(pod->tunnel));
         return STAGE_UNREACHABLE;
     }
@@ -331,6 +326,31 @@ static int64_t first_since(const struct fold *fold, enum stage stage)
     return since != 0 && since < fold->t ? since : fold->t;
 }
 
+/* A lost tunnel that is there again within seconds says nothing of the pod, and neither does its absence. That it stays away the facts tell that go on to come: a probe that cannot be sent is one.
+ * A refusal, and a tunnel that has never been there, need no waiting. */
+static void unreachable_take(struct fold *fold)
+{
+    enum { GRACE_SECONDS = 5 };
+    struct pod *pod = fold->pod;
+    bool may_be_short = pod->tunnel_ever_up && pod->tunnel != TUNNEL_FORBIDDEN && pod->tunnel != TUNNEL_POD_GONE;
+    bool lasts = fold->t - pod->tunnel_lost_at >= GRACE_SECONDS * (int64_t)SECOND_US;
+    pod->unreachable = pod->tunnel_down && (pod->unreachable || !may_be_short || lasts);
+}
+
+/* Since when the pod is in the stage that it enters now. */
+static int64_t since_of(struct fold *fold, enum stage now)
+{
+    struct pod *pod = fold->pod;
+    if (now == STAGE_UNREACHABLE) {
+        pod->hidden_stage = pod->stage;
+        pod->hidden_since = pod->stage_since;
+        pod->hidden_run = pod->run;
+    } else if (pod->stage == STAGE_UNREACHABLE && now == pod->hidden_stage && pod->run == pod->hidden_run) {
+        return pod->hidden_since;
+    }
+    return fold->t;
+}
+
 void pod_restage(struct fold *fold, bool restart)
 {
     struct pod *pod = fold->pod;
@@ -338,6 +358,7 @@ void pod_restage(struct fold *fold, bool restart)
     if (pod->gone) {
         return; /* late facts about it: its last stage stands */
     }
+    unreachable_take(fold);
     char reason[REASON_SIZE];
     enum stage before = pod->stage, now = pod_stage_of(pod, reason, sizeof reason);
     bool first = pod->spans.count == 0;
@@ -355,10 +376,10 @@ void pod_restage(struct fold *fold, bool restart)
         return;
     }
     int64_t in_stage = first ? -1 : fold->t - pod->stage_since, since = first ? first_since(fold, now) : fold->t;
-    pod->stage = now;
     if (first || now != before) {
-        pod->stage_since = since;
+        pod->stage_since = first ? since : since_of(fold, now);
     }
+    pod->stage = now;
     spans_enter(&pod->spans, now, since, pod->run, restart, reason);
     if (first || now != before) {
         if (!first) {

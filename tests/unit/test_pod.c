@@ -411,6 +411,12 @@ static void log_tells_of_another_process(void **state)
     story_end(&s);
 }
 
+/* A probe that found no tunnel. */
+static void unsent(struct story *s)
+{
+    story_probe(s, LANE_READINESS, OUTCOME_UNKNOWN, PROBE_CAUSE_TUNNEL_DOWN, 0, ANSWERER_NOBODY);
+}
+
 static void tunnel_lost(void **state)
 {
     (void)state;
@@ -420,17 +426,71 @@ static void tunnel_lost(void **state)
     story_tunnel(&s, TUNNEL_UP);
     STAGE_IS(s, STAGE_READY);
     s.t += SECONDS(1);
+    int64_t since = story_pod(&s)->stage_since, lost = s.t;
     story_tunnel(&s, TUNNEL_API_LOST);
-    STAGE_IS(s, STAGE_UNREACHABLE);
+    STAGE_IS(s, STAGE_READY); /* it may be for a moment only */
     story_tunnel(&s, TUNNEL_BACKOFF);
-    s.t += SECONDS(9);
+    s.t = lost + SECONDS(4);
+    unsent(&s);
+    STAGE_IS(s, STAGE_READY);
+    s.t = lost + SECONDS(5);
+    unsent(&s);
+    STAGE_IS(s, STAGE_UNREACHABLE);
+    assert_int_equal(story_pod(&s)->stage_since, s.t);
+    s.t += SECONDS(4);
     story_tunnel(&s, TUNNEL_STARTING);
+    STAGE_IS(s, STAGE_UNREACHABLE);
+    s.t += SECONDS(1);
     story_tunnel(&s, TUNNEL_UP);
-    STAGE_IS(s, STAGE_READY); /* what it was */
+    STAGE_IS(s, STAGE_READY); /* what it was, and since when */
+    assert_int_equal(story_pod(&s)->stage_since, since);
+    assert_int_equal(story_happened(&s, "became Ready after 5s of Unreachable"), 1);
     assert_int_equal(story_happened(&s, "tunnel up again"), 1);
     s.t += SECONDS(1);
     story_tunnel(&s, TUNNEL_REFUSED_IN_POD); /* the tunnel is fine */
     STAGE_IS(s, STAGE_READY);
+    story_end(&s);
+}
+
+static void tunnel_lost_for_a_moment(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    to_ready(&s);
+    story_tunnel(&s, TUNNEL_UP);
+    int64_t since = story_pod(&s)->stage_since;
+    for (int i = 0; i < 3; i++) { /* each loss has its own grace */
+        s.t += SECONDS(4);
+        story_tunnel(&s, TUNNEL_BACKOFF);
+        s.t += SECONDS(2);
+        story_tunnel(&s, TUNNEL_STARTING);
+        s.t += SECONDS(1);
+        story_tunnel(&s, TUNNEL_UP);
+    }
+    STAGE_IS(s, STAGE_READY);
+    assert_int_equal(story_pod(&s)->stage_since, since);
+    assert_int_equal(story_happened(&s, "Unreachable"), 0);
+    s.t += SECONDS(1);
+    story_tunnel(&s, TUNNEL_FORBIDDEN); /* an answer, and no accident */
+    STAGE_IS(s, STAGE_UNREACHABLE);
+    s.t += SECONDS(9);
+    story_run(&s, 1); /* another run: its stage begins when it is seen */
+    story_tunnel(&s, TUNNEL_UP);
+    STAGE_IS(s, STAGE_RUNNING);
+    assert_int_equal(story_pod(&s)->stage_since, s.t);
+    story_end(&s);
+}
+
+static void tunnel_never_there(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    story_tunnel(&s, TUNNEL_BACKOFF);
+    STAGE_IS(s, STAGE_UNREACHABLE);
     story_end(&s);
 }
 
@@ -768,6 +828,8 @@ int main(void)
         cmocka_unit_test(endpoint_without_an_answer),
         cmocka_unit_test(log_tells_of_another_process),
         cmocka_unit_test(tunnel_lost),
+        cmocka_unit_test(tunnel_lost_for_a_moment),
+        cmocka_unit_test(tunnel_never_there),
         cmocka_unit_test(came_late),
         cmocka_unit_test(budget_and_in_time),
         cmocka_unit_test(rest_as_in_the_run_before),
