@@ -72,15 +72,42 @@ enum gate pod_gate(const struct pod *pod, enum lane_kind lane, int64_t now)
     return witness_is_covered(pod, lane, now) ? GATE_COVERED : GATE_SEND;
 }
 
+/* What the kubelet's own events tell of its streak is nearer to what it will do than what our probes, at other moments than its, make of it. False: they tell nothing just now. */
+static bool kubelet_foretells(const struct pod *pod, enum lane_kind kind, const struct container_view *view,
+                              int64_t now, struct forecast *forecast)
+{
+    const struct lane *lane = &pod->lanes[kind];
+    const struct probe_spec *spec = &pod->facts.probes[kind];
+    int64_t period = spec->period * (int64_t)SECOND_US, timeout = spec->timeout * (int64_t)SECOND_US;
+    bool asks = view->running && !view->deleting && view->started == (kind == LANE_LIVENESS);
+    if (kind > LANE_LIVENESS || !asks || lane->kubelet_run != pod->run ||
+        lane->kubelet_failures >= spec->failure_threshold ||
+        now - lane->kubelet_failed_at > period + timeout + SECOND_US / 2) {
+        return false;
+    }
+    int64_t at = lane->kubelet_failed_at + (spec->failure_threshold - lane->kubelet_failures) * period;
+    *forecast = (struct forecast){.consequence = CONSEQUENCE_RESTART,
+                                  .count = lane->kubelet_failures,
+                                  .threshold = spec->failure_threshold,
+                                  .at = at,
+                                  .earliest = at,
+                                  .latest = at + timeout};
+    return true;
+}
+
 struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t now)
 {
-    struct forecast none = {.consequence = CONSEQUENCE_NONE, .at = -1, .earliest = -1, .latest = -1};
+    struct forecast forecast = {.consequence = CONSEQUENCE_NONE, .at = -1, .earliest = -1, .latest = -1};
     if (!lane_is_kubelets(lane) || pod->gone || !pod->lanes[lane].present) {
-        return none;
+        return forecast;
     }
     const struct lane *l = &pod->lanes[lane];
     struct container_view view = pod_view(pod);
-    return forecast_streak(&l->prober, &pod->facts.probes[lane], &view, l->last_counted_sent, l->last.total, now);
+    if (!kubelet_foretells(pod, lane, &view, now, &forecast)) {
+        forecast =
+            forecast_streak(&l->prober, &pod->facts.probes[lane], &view, l->last_counted_sent, l->last.total, now);
+    }
+    return forecast;
 }
 
 struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lane)

@@ -23,7 +23,11 @@ struct lane {
     int64_t streak_since;          /* t of the streak's first result */
     enum probe_cause streak_cause; /* of the newest result that counted */
     int32_t streak_status;
-    bool told;                             /* the timeline has this streak of failures */
+    bool told; /* the timeline has this streak of failures */
+    int64_t
+        kubelet_failed_at; /* t when the newest Unhealthy event of this lane came, in time to tell the kubelet's own tick; of run kubelet_run */
+    int32_t kubelet_failures;              /* how many of its failures in a row such events told of */
+    uint32_t kubelet_run;                  /* 0: no such event yet */
     uint64_t ok, failed, errored, unknown; /* counts ever */
 };
 

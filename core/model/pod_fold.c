@@ -428,15 +428,64 @@ static void kill_remember(struct fold *fold, enum lane_kind lane, int64_t t)
     pod->killed_status = 0;
 }
 
+/* An event's whole seconds, and what may pass until it is told: later ones say nothing about when the kubelet's tick was. */
+enum { EVENT_FRESH_US = 2 * SECOND_US };
+
+static bool event_is_of(const struct fact *fact, enum lane_kind lane, const char *begins)
+{
+    static const char *const names[] = {[LANE_STARTUP] = "Startup", [LANE_LIVENESS] = "Liveness"};
+    const char *message = text_str(&fact->u.event.message);
+    size_t length = strlen(names[lane]);
+    return strncmp(message, names[lane], length) == 0 && strncmp(message + length, begins, strlen(begins)) == 0;
+}
+
+/* An Unhealthy event that comes at once tells when the kubelet's own worker ticked, and by its count how far it is (facts/kube.md 2.2: as long as events come at all). */
+static void kubelets_failure_take(struct pod *pod, const struct fact *fact, int32_t more)
+{
+    for (enum lane_kind kind = LANE_STARTUP; kind <= LANE_LIVENESS; kind++) {
+        struct lane *lane = &pod->lanes[kind];
+        const struct probe_spec *spec = &pod->facts.probes[kind];
+        bool fits = text_is(&fact->u.event.reason, "Unhealthy") && event_is_of(fact, kind, " probe failed");
+        if (!fits || !lane->present || more < 1 || fact->t - fact->u.event.last > EVENT_FRESH_US ||
+            fact->u.event.last < pod->run_began || !text_equal(&fact->u.event.container, &pod->facts.serving.name)) {
+            continue;
+        }
+        int64_t row = (spec->period + (int64_t)spec->timeout) * SECOND_US + SECOND_US / 2;
+        bool goes_on = lane->kubelet_run == pod->run && fact->t - lane->kubelet_failed_at <= row;
+        lane->kubelet_failures = goes_on ? lane->kubelet_failures + more : 1;
+        lane->kubelet_failed_at = fact->t;
+        lane->kubelet_run = pod->run;
+    }
+}
+
+/* The kubelet's own word that a probe ended a run (facts/vllm.md 3); LANE_COUNT: it is nothing like that. */
+static enum lane_kind event_kills_by(const struct fact *fact)
+{
+    const char *message = text_str(&fact->u.event.message);
+    if (!text_is(&fact->u.event.reason, "Killing")) {
+        return LANE_COUNT;
+    }
+    return strstr(message, "failed startup probe")    ? LANE_STARTUP
+           : strstr(message, "failed liveness probe") ? LANE_LIVENESS
+                                                      : LANE_COUNT;
+}
+
 void pod_take_event(struct fold *fold, const struct fact *fact)
 {
     struct pod *pod = fold->pod;
     const char *message = text_str(&fact->u.event.message);
+    enum lane_kind killer = event_kills_by(fact);
+    /* Within the second of the run's start it may be about the run before. */
+    if (killer != LANE_COUNT && pod->lanes[killer].present && fact->u.event.last > pod->run_from &&
+        !pod->lanes[killer].prober.on_hold) {
+        prober_decided(&pod->lanes[killer].prober);
+    }
     if (!fold->fleet->limits.keep_texts) {
         return;
     }
     bool is_new;
     struct pod_event *event = event_place(pod, &fact->u.event.uid, &is_new);
+    kubelets_failure_take(pod, fact, is_new ? 1 : fact->u.event.count - event->count);
     event->first = fact->u.event.first;
     event->last = fact->u.event.last;
     event->count = fact->u.event.count;
@@ -452,12 +501,8 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
         pod_happened(fold, fact->u.event.last, HAPPENED_EVENT, fact->u.event.warning && !expected ? '!' : ' ', "%s: %s",
                      text_str(&fact->u.event.reason), message);
     }
-    /* The kubelet's own word that a probe ended the run (facts/vllm.md 3), when it is about the run now shown. */
-    bool is_kill = text_is(&fact->u.event.reason, "Killing") && fact->u.event.last >= pod->run_began;
-    if (is_kill && pod->killed_run != pod->run && strstr(message, "failed startup probe")) {
-        kill_remember(fold, LANE_STARTUP, fact->u.event.last);
-    } else if (is_kill && pod->killed_run != pod->run && strstr(message, "failed liveness probe")) {
-        kill_remember(fold, LANE_LIVENESS, fact->u.event.last);
+    if (killer != LANE_COUNT && fact->u.event.last >= pod->run_began && pod->killed_run != pod->run) {
+        kill_remember(fold, killer, fact->u.event.last);
     }
 }
 

@@ -215,6 +215,14 @@ enum prober_step prober_result(struct prober *prober, enum outcome outcome)
     }
 }
 
+void prober_decided(struct prober *prober)
+{
+    prober->stored = VERDICT_FAILURE;
+    prober->on_hold = true;
+    prober->result_run = 0;
+    prober->errored = 0;
+}
+
 int32_t prober_failures(const struct prober *prober)
 {
     return prober->last == VERDICT_FAILURE ? prober->result_run : 0;

@@ -74,6 +74,9 @@ enum prober_step {
 /* Steps 10 to 12. OK and WARN are Success, FAIL is Failure, ERRORED is thrown away after 3 attempts, UNKNOWN (no tunnel) counts nothing. Results that come while on hold or stopped are ignored. */
 enum prober_step prober_result(struct prober *prober, enum outcome outcome);
 
+/* The kubelet says that its own worker has decided to kill the container: what PROBER_KILL leaves, for a worker that has not come so far (1.2.12). */
+void prober_decided(struct prober *prober);
+
 /* Failures (or successes) in a row just now, 0 when the last counted probe was of the other kind. */
 int32_t prober_failures(const struct prober *prober);
 int32_t prober_successes(const struct prober *prober);

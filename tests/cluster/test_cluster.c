@@ -360,11 +360,8 @@ static int64_t foretold(const struct cluster *cluster, const char *name, enum la
 static void assert_foretold(const struct cluster *cluster, const char *name, enum lane_kind lane)
 {
     int64_t off = foretold(cluster, name, lane, killed_at(cluster, name));
-    /* Where the kubelet's ticks lie within the period is not known. */
-    int64_t period = watcher_pod(&cluster->watcher, name)->facts.probes[lane].period * (int64_t)SECOND_US;
-    int64_t near = period < NEAR_US ? NEAR_US : period;
-    if (off > near || off < -near) {
-        fail_msg("%s: the %s probe's restart was not foretold", name, lane_name(lane));
+    if (off > NEAR_US || off < -NEAR_US) {
+        fail_msg("%s: the %s probe's restart was not foretold within a second", name, lane_name(lane));
     }
 }
 

@@ -1,0 +1,111 @@
+/* What a kubelet's own events do to forecasts: they tell its ticks and how far it is, which our probes can only guess. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/pod.h"
+#include "tests/support/story.h"
+
+static const char FAILED[] = "Startup probe failed: HTTP probe failed with statuscode: 503";
+
+/* A container that has run for ten seconds, and is asked every 30 s up to 60 times. */
+static void begin(struct story *story)
+{
+    story_begin(story, true, 8000, 8000);
+    story->t = SECONDS(10);
+    story_run(story, 0);
+    story->t = SECONDS(30);
+}
+
+static void event(struct story *story, const char *uid, const char *reason, const char *message, int32_t count,
+                  int64_t last)
+{
+    struct fact fact;
+    fact_init(&fact, FACT_EVENT, 1);
+    fact.t = story->t;
+    text_set_str(&fact.u.event.uid, uid, TEXT_NAME);
+    text_set_str(&fact.u.event.reason, reason, TEXT_NAME);
+    text_set_str(&fact.u.event.message, message, TEXT_LINE);
+    text_set_str(&fact.u.event.container, "vllm", TEXT_NAME);
+    fact.u.event.count = count;
+    fact.u.event.first = fact.u.event.last = last;
+    fleet_apply(story->fleet, &fact);
+    fact_free(&fact);
+}
+
+static struct forecast startup(const struct story *story)
+{
+    return pod_forecast(story_pod(story), LANE_STARTUP, story->t);
+}
+
+static void events_foretell(void **state)
+{
+    struct story story;
+    (void)state;
+    begin(&story);
+    story_refused(&story, LANE_STARTUP);
+    story.t = SECONDS(40) + 250000;
+    event(&story, "u", "Unhealthy", FAILED, 1, SECONDS(40));
+    assert_int_equal(startup(&story).count, 1);
+    assert_int_equal(startup(&story).at, SECONDS(40) + 250000 + 59 * SECONDS(30));
+    story.t += SECONDS(30);
+    event(&story, "u", "Unhealthy", FAILED, 2, SECONDS(70));
+    assert_int_equal(startup(&story).consequence, CONSEQUENCE_RESTART);
+    assert_int_equal(startup(&story).count, 2);
+    assert_int_equal(startup(&story).at, SECONDS(70) + 250000 + 58 * SECONDS(30));
+    /* Events that stop coming (the kubelet sends few) tell nothing any more: our own streak does. */
+    story.t += SECONDS(40);
+    assert_int_equal(startup(&story).count, 1);
+    story_end(&story);
+}
+
+static void old_events_tell_no_tick(void **state)
+{
+    struct story story;
+    (void)state;
+    begin(&story);
+    story_refused(&story, LANE_STARTUP);
+    story.t = SECONDS(60);
+    event(&story, "u", "Unhealthy", FAILED, 7, SECONDS(50));
+    event(&story, "v", "Unhealthy", "Readiness probe failed: x", 7, SECONDS(60));
+    event(&story, "w", "Unhealthy", "Startup probe errored and resulted in failure state: x", 7, SECONDS(60));
+    assert_int_equal(startup(&story).count, 1); /* ours */
+    assert_int_equal(story_pod(&story)->lanes[LANE_STARTUP].kubelet_run, 0);
+    story_end(&story);
+}
+
+/* The kubelet was first to decide: what we had counted until then says nothing about the next run (facts/kube.md 1.2.12). */
+static void its_kill_ends_our_streak(void **state)
+{
+    struct story story;
+    (void)state;
+    begin(&story);
+    story_refused(&story, LANE_STARTUP);
+    story_refused(&story, LANE_STARTUP);
+    assert_int_equal(startup(&story).count, 2);
+    story.t = SECONDS(50);
+    event(&story, "k", "Killing", "Container vllm failed startup probe, will be restarted", 1, SECONDS(50));
+    assert_int_equal(startup(&story).consequence, CONSEQUENCE_NONE);
+    assert_int_equal(story_pod(&story)->killed_by, LANE_STARTUP);
+    story.t = SECONDS(52);
+    story_run(&story, 1);
+    story.t = SECONDS(70);
+    story_refused(&story, LANE_STARTUP);
+    assert_int_equal(startup(&story).count, 1);
+    /* Told again, or late, it is not about this run. */
+    event(&story, "k", "Killing", "Container vllm failed startup probe, will be restarted", 1, SECONDS(50));
+    event(&story, "l", "Killing", "Container vllm failed startup probe, will be restarted", 1, SECONDS(52));
+    assert_int_equal(startup(&story).count, 1);
+    story_end(&story);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(events_foretell), cmocka_unit_test(old_events_tell_no_tick),
+                                       cmocka_unit_test(its_kill_ends_our_streak)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
