@@ -261,6 +261,32 @@ struct hop {
     const char *url, *host_line, *referer, *asked; /* afterwards */
 };
 
+/* Through a proxy that finds the pod by a path: its own name, plain HTTP, no redirect followed. */
+static void test_prefix(void **state)
+{
+    static const struct http_address proxy = {
+        .unix_path = "/tmp/k.sock", .prefix = "/pods/web:8000/proxy", .prefix_https = "/pods/https:web:8000/proxy"};
+    struct wire *wire = *state;
+    struct buf lines;
+    buf_init(&lines, WIRE_FIELDS_MAX);
+    for (int https = 0; https < 2; https++) {
+        struct probe_spec spec = {0};
+        probe_spec_http(&spec, "/v1/models?a=b", 8000);
+        headers_set(&spec, (const char *const[]){"Host", "mine", NULL});
+        spec.https = https == 1;
+        assert_true(wire_build(wire, &spec, &proxy, "10.0.0.7:8000", "kube-probe/1.34"));
+        assert_false(wire->https);
+        assert_string_equal(buf_str(&wire->url), https ? "http://localhost:80/pods/https:web:8000/proxy/v1/models?a=b"
+                                                       : "http://localhost:80/pods/web:8000/proxy/v1/models?a=b");
+        lines_join(wire, &lines);
+        assert_string_equal(buf_str(&lines), "Host: localhost\n" AGENT "Accept: */*\nConnection: close\n");
+        assert_false(wire_is_same_host(wire, "10.0.0.7"));
+        assert_false(wire_is_same_host(wire, "localhost"));
+        probe_spec_free(&spec);
+    }
+    buf_free(&lines);
+}
+
 static void test_redirects(void **state)
 {
     static const struct hop rows[] = {
@@ -415,7 +441,7 @@ int main(void)
         WITH_WIRE(test_most_lines),  WITH_WIRE(test_hosts),
         WITH_WIRE(test_too_long),    WITH_WIRE(test_unusable_addresses),
         WITH_WIRE(test_redirects),   WITH_WIRE(test_referer_is_sorted),
-        WITH_WIRE(test_one_segment),
+        WITH_WIRE(test_one_segment), WITH_WIRE(test_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
