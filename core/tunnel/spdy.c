@@ -281,7 +281,7 @@ static enum status block_inflate(struct spdy *spdy, const char *bytes, size_t le
     }
 }
 
-/* Takes a 32 bit length and as many bytes off the block; the four bytes of the next length become the NUL after a string that has been read, so the length is read first. */
+/* A 32 bit length and as many bytes: where they start and how many they are. */
 static bool string_take(const struct buf *block, size_t *at, size_t *start, size_t *length)
 {
     if (block->len - *at < 4) {
