@@ -222,6 +222,8 @@ static const struct field pod_fields[] = {
     NUMBER(struct pod_facts, vllm_port, "vllm_port", 0, 0, UINT16_MAX),
     TEXT(struct pod_facts, expected_model, "expected_model"),
     TEXT(struct pod_facts, via, "via"),
+    TEXT(struct pod_facts, context, "context"),
+    TEXT(struct pod_facts, kubeconfig, "kubeconfig"),
     TEXT(struct pod_facts, address, "address"),
 };
 

@@ -210,12 +210,14 @@ static struct entry *entry_shown(const struct source *source, uint32_t id)
     return entry;
 }
 
-/* What is dialled, for a person: a forward connects to localhost inside of the pod, the others to its address (facts/kube.md 3.1). */
+/* How a person gets there: with which flags of kubectl, and what is dialled: a forward connects to localhost inside of the pod, the others to its address (facts/kube.md 3.1). */
 static void facts_set_way(const struct source *source, struct pod_facts *facts)
 {
     const char *via = kube_tunnel_via(source->tunnel, facts->id);
     bool forwards = strcmp(via, via_name(VIA_PORTFORWARD)) == 0 || strcmp(via, via_name(VIA_KUBECTL)) == 0;
     text_set_str(&facts->via, via, TEXT_NAME);
+    text_set_str(&facts->context, source->options->flags.context, TEXT_LINE);
+    text_set_str(&facts->kubeconfig, source->options->flags.kubeconfig, TEXT_LINE);
     if (facts->serving_port == 0 || (!forwards && text_empty(&facts->pod_ip))) {
         text_set_str(&facts->address, "", TEXT_LINE);
     } else if (forwards) {

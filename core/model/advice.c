@@ -95,14 +95,21 @@ static void put_word(struct buf *out, const char *word)
     buf_putc(out, '\'');
 }
 
+static void put_flag(struct buf *out, const char *flag, const struct text *value)
+{
+    if (!text_empty(value)) {
+        buf_puts(out, flag);
+        put_word(out, text_str(value));
+        buf_putc(out, ' ');
+    }
+}
+
 static void put_kubectl(struct buf *out, const struct pod *pod, const char *verb)
 {
     buf_puts(out, "kubectl ");
-    if (!text_empty(&pod->facts.ns)) {
-        buf_puts(out, "-n ");
-        put_word(out, text_str(&pod->facts.ns));
-        buf_putc(out, ' ');
-    }
+    put_flag(out, "--kubeconfig=", &pod->facts.kubeconfig);
+    put_flag(out, "--context=", &pod->facts.context);
+    put_flag(out, "-n ", &pod->facts.ns);
     buf_puts(out, verb);
     buf_putc(out, ' ');
     put_word(out, text_str(&pod->facts.name));

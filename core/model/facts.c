@@ -109,6 +109,8 @@ void pod_facts_copy(struct pod_facts *to, const struct pod_facts *from)
     }
     text_copy_fresh(&to->expected_model, &from->expected_model);
     text_copy_fresh(&to->via, &from->via);
+    text_copy_fresh(&to->context, &from->context);
+    text_copy_fresh(&to->kubeconfig, &from->kubeconfig);
     text_copy_fresh(&to->address, &from->address);
 }
 
@@ -133,6 +135,8 @@ void pod_facts_free(struct pod_facts *facts)
     }
     text_free(&facts->expected_model);
     text_free(&facts->via);
+    text_free(&facts->context);
+    text_free(&facts->kubeconfig);
     text_free(&facts->address);
     *facts = (struct pod_facts){0};
 }

@@ -79,11 +79,12 @@ struct pod_facts {
     struct container_facts serving, sidecar;
     struct probe_spec probes
         [LANE_COUNT]; /* of the serving container; witnesses filled in by the source (PROBE_NONE: not to be asked) */
-    int32_t serving_port;       /* where clients (and the router) talk to; the sidecar's where there is one */
-    int32_t vllm_port;          /* vLLM's own */
-    struct text expected_model; /* empty: any */
-    struct text via;            /* how probes get there: "direct", "portforward", ... */
-    struct text address;        /* what is dialled, for a person: "127.0.0.1:8000", "unix:/run/vllm.sock" */
+    int32_t serving_port;            /* where clients (and the router) talk to; the sidecar's where there is one */
+    int32_t vllm_port;               /* vLLM's own */
+    struct text expected_model;      /* empty: any */
+    struct text via;                 /* how probes get there: "direct", "portforward", ... */
+    struct text context, kubeconfig; /* for kubectl commands: as they were given by the user; empty: kubectl's own */
+    struct text address;             /* what is dialled, for a person: "127.0.0.1:8000", "unix:/run/vllm.sock" */
 };
 void pod_facts_copy(struct pod_facts *to, const struct pod_facts *from);
 void pod_facts_free(struct pod_facts *facts);

@@ -516,6 +516,12 @@ static void commands_are_quoted(void **state)
     story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
     told(&s, "certain", "the engine process died", NULL, NULL,
          "kubectl -n llm-d logs 'x; rm -rf '\\''$HOME'\\''' -c vllm --tail=200");
+    text_set_str(&s.facts.context, "prod;west", TEXT_NAME);
+    text_set_str(&s.facts.kubeconfig, "/k/config", TEXT_NAME);
+    text_set_str(&s.facts.name, "x", TEXT_NAME);
+    story_tell(&s);
+    told(&s, "certain", "the engine process died", NULL, NULL,
+         "kubectl --kubeconfig=/k/config --context='prod;west' -n llm-d logs x -c vllm --tail=200");
     story_end(&s);
 
     ready(&s, false, 8000, 8000);

@@ -250,6 +250,8 @@ static void fill_pod(struct pod_facts *pod)
     pod->vllm_port = 8200;
     set(&pod->expected_model, "model");
     set(&pod->via, "portforward");
+    set(&pod->context, "prod");
+    set(&pod->kubeconfig, "/k/config");
     set(&pod->address, "10.0.0.1:8000");
 }
 
@@ -275,7 +277,7 @@ static void test_pod(void **state)
     }
     buf_puts(&expected,
              ",\"serving_port\":8000,\"vllm_port\":8200,\"expected_model\":\"model\",\"via\":\"portforward\","
-             "\"address\":\"10.0.0.1:8000\"}");
+             "\"context\":\"prod\",\"kubeconfig\":\"/k/config\",\"address\":\"10.0.0.1:8000\"}");
     fact_init(&fact, FACT_POD, 4);
     fill_pod(&fact.u.facts);
     assert_line(&fact, buf_str(&expected));
@@ -434,7 +436,8 @@ static void random_pod(uint64_t *seed, struct pod_facts *pod)
 {
     struct text *const texts[] = {&pod->name,           &pod->ns,       &pod->uid,          &pod->node,
                                   &pod->pod_ip,         &pod->workload, &pod->phase_reason, &pod->phase_message,
-                                  &pod->expected_model, &pod->via,      &pod->address};
+                                  &pod->expected_model, &pod->via,      &pod->context,      &pod->kubeconfig,
+                                  &pod->address};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         random_text(seed, texts[i]);
     }

@@ -158,6 +158,8 @@ static size_t fact_texts(struct fact *fact, struct text **out)
                                 &facts->phase_message,
                                 &facts->expected_model,
                                 &facts->via,
+                                &facts->context,
+                                &facts->kubeconfig,
                                 &facts->address,
                                 &facts->scheduled.reason,
                                 &facts->scheduled.message,
