@@ -1,7 +1,7 @@
 /* probetop beside a real kubelet: pods that follow a script (pod_server.c), with real probes, and what probetop says of them against what Kubernetes did.
  *
  * Needs a cluster by KUBECONFIG, kubectl, and PROBETOP_IMAGE_LOADER: a command that is given an image's name and a program, and makes that image of it where the cluster's nodes find it; skips itself otherwise. With
- * PROBETOP_CLUSTER_CONTROL, a command that takes `kill apiserver` and `start apiserver`, the API server is taken away too. Everything happens in namespaces of its own, which it removes. */
+ * PROBETOP_CLUSTER_CONTROL, a command that takes `kill PART` and `start PART`, the API server and the kubelet are taken away too. Everything happens in namespaces of its own, which it removes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -631,6 +631,36 @@ static void test_api_server_lost(void **state)
     assert_int_equal(watcher_end(&watcher), 128 + SIGTERM);
 }
 
+static bool fine_is_unknown(const struct watcher *watcher, const void *user)
+{
+    const struct pod *pod = watcher_pod(watcher, "fine");
+    (void)user;
+    return pod && pod->lanes[LANE_READINESS].last.outcome == OUTCOME_UNKNOWN;
+}
+
+/* Tunnels end at the kubelet: one that is gone refuses connections too, and that is not the pod's word. */
+static void test_kubelet_lost(void **state)
+{
+    struct cluster *cluster = cluster_of(state);
+    if (!getenv("PROBETOP_CLUSTER_CONTROL")) {
+        skip();
+    }
+    struct watcher watcher;
+    watcher_start(&watcher, cluster->dir, "kubelet", NULL,
+                  (const char *const[]){"-n", cluster->ns, "pod/fine", "--via=portforward", NULL});
+    bool ready = watcher_wait(&watcher, fine_answers_more, &(struct count){1}, SECONDS_MAX);
+    assert_int_equal(control(cluster, "kill kubelet"), 0);
+    bool unknown = watcher_wait(&watcher, fine_is_unknown, NULL, 10);
+    bool held = watcher_holds(&watcher, fine_is_not_blamed, NULL, 5);
+    assert_int_equal(control(cluster, "start kubelet"), 0);
+    assert_true(ready && unknown && held);
+    assert_true(source_is(&watcher, &WATCHING));
+    struct count before = {watcher_pod(&watcher, "fine")->lanes[LANE_READINESS].ok};
+    AWAIT(&watcher, fine_answers_more, &before);
+    assert_true(fine_is_not_blamed(&watcher, NULL));
+    assert_int_equal(watcher_end(&watcher), 128 + SIGTERM);
+}
+
 static bool all_ready(const struct watcher *watcher, const void *user)
 {
     (void)user;
@@ -660,12 +690,18 @@ static void test_many(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slow_start),       cmocka_unit_test(test_through_portforward),
-        cmocka_unit_test(test_through_kubectl),  cmocka_unit_test(test_through_podproxy),
-        cmocka_unit_test(test_through_direct),   cmocka_unit_test(test_startup_kill_foretold),
-        cmocka_unit_test(test_liveness_restart), cmocka_unit_test(test_readiness_flap),
-        cmocka_unit_test(test_rights),           cmocka_unit_test(test_replaced),
-        cmocka_unit_test(test_api_server_lost),  cmocka_unit_test(test_many)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slow_start),
+                                       cmocka_unit_test(test_through_portforward),
+                                       cmocka_unit_test(test_through_kubectl),
+                                       cmocka_unit_test(test_through_podproxy),
+                                       cmocka_unit_test(test_through_direct),
+                                       cmocka_unit_test(test_startup_kill_foretold),
+                                       cmocka_unit_test(test_liveness_restart),
+                                       cmocka_unit_test(test_readiness_flap),
+                                       cmocka_unit_test(test_rights),
+                                       cmocka_unit_test(test_replaced),
+                                       cmocka_unit_test(test_api_server_lost),
+                                       cmocka_unit_test(test_kubelet_lost),
+                                       cmocka_unit_test(test_many)};
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
