@@ -708,7 +708,7 @@ static void test_no_context(void **state)
     kubectl_words(scene, "fail", "error: context \"prod\" does not exist\n");
     WATCH(scene, "--context=prod");
     AWAIT(scene, has_said, "no such context");
-    assert_true(source_is(&scene->watcher, &LOST));
+    AWAIT(scene, source_is, &LOST);
 }
 
 /* A login that has run out, as most people meet it. */
