@@ -252,7 +252,7 @@ static void next_budget(const struct pod *pod, const struct budget *budget, int6
     int64_t done_at = -1;
     enum tri in_time = pod_in_time(pod, now, &done_at);
     const char *about = budget->guess ? "~" : "";
-    bool little = !(in_time == TRI_TRUE && done_at > now) && budget->left < (budget->used + budget->left) / 5;
+    bool little = pod_budget_is_short(pod, budget, now);
     out->style = in_time == TRI_FALSE || budget->left < 0 ? STYLE_BAD : little ? STYLE_WARN : STYLE_TEXT;
     if (budget->left < 0) {
         const char *verb = pod->facts.kubelet ? "restart" : "would restart";

@@ -918,10 +918,14 @@ static bool advise_budget(struct speech *speech)
     char words[WORDS_SIZE * 2];
     int64_t done_at;
     bool late = pod_in_time(pod, speech->now, &done_at) == TRI_FALSE;
-    if (!budget.applies || (!late && budget.left > 0)) {
+    bool is_short = pod->stage != STAGE_LOADED && pod_budget_is_short(pod, &budget, speech->now);
+    if (!budget.applies || (!late && !is_short && budget.left > 0)) {
         return false;
     }
-    if (budget.left <= 0) {
+    if (budget.left > 0 && !late) {
+        speech_say(speech, POSSIBLE,
+                   "its start-up budget is nearly used up, and nothing shows that loading ends before");
+    } else if (budget.left <= 0) {
         speech_say(speech, budget.guess ? POSSIBLE : LIKELY, "the start-up budget is used up and loading is not done");
     } else {
         speech_say(speech, LIKELY, "loading will not be done within the start-up budget at this rate");

@@ -273,6 +273,14 @@ enum tri pod_in_time(const struct pod *pod, int64_t now, int64_t *done_at)
     return pod_in_time_of(pod) == SUBSTAGE_NONE ? TRI_TRUE : TRI_UNKNOWN;
 }
 
+bool pod_budget_is_short(const struct pod *pod, const struct budget *budget, int64_t now)
+{
+    enum { SHARE = 5 };
+    int64_t done_at;
+    bool in_time = pod_in_time(pod, now, &done_at) == TRI_TRUE && done_at > now;
+    return budget->applies && !in_time && budget->left < (budget->used + budget->left) / SHARE;
+}
+
 static int32_t most(int32_t a, int32_t b)
 {
     return a > b ? a : b;

@@ -163,6 +163,8 @@ struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t
 /* The forecast that matters most now: a restart before NotReady before Ready; CONSEQUENCE_NONE when nothing is running up. */
 struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lane);
 struct budget pod_budget(const struct pod *pod, int64_t now);
+/* Little of the start-up budget is left (less than a fifth), and nothing shows that loading will be done in time. */
+bool pod_budget_is_short(const struct pod *pod, const struct budget *budget, int64_t now);
 /* The lane is asked, or was until it decided, and its newest results are failures. A witness that a probe has made superfluous, or the startup probe of a container that has started, says nothing any more. */
 bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now);
 /* Whether anything shows that something is loading there: a kubelet vouches for the container, the log tells, or a server of models answers. A refused port alone does not, and neither does an answer

@@ -139,6 +139,26 @@ static void loading(void **state)
     story_end(&s);
 }
 
+static void budget_nearly_used_up(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    s.facts.probes[LANE_STARTUP].initial_delay = 0;
+    s.facts.probes[LANE_STARTUP].period = 10;
+    s.facts.probes[LANE_STARTUP].failure_threshold = 10;
+    s.t = SECONDS(1);
+    story_run(&s, 0);
+    story_log(&s, "INFO [x.py:1] Starting to load model m...");
+    s.t = SECONDS(70);
+    story_refused(&s, LANE_STARTUP);
+    told(&s, "", "nothing wrong: loading within its budget", NULL, NULL, NULL);
+    s.t = SECONDS(85);
+    told(&s, "possible", "its start-up budget is nearly used up, and nothing shows that loading ends before",
+         "download", "left", NULL);
+    story_end(&s);
+}
+
 static void budget_too_short(void **state)
 {
     (void)state;
@@ -539,6 +559,7 @@ int main(void)
         cmocka_unit_test(perhaps_tls),
         cmocka_unit_test(healthy),
         cmocka_unit_test(loading),
+        cmocka_unit_test(budget_nearly_used_up),
         cmocka_unit_test(budget_too_short),
         cmocka_unit_test(killed_while_up),
         cmocka_unit_test(restarted_by_liveness),
