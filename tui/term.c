@@ -209,12 +209,6 @@ void term_resume(struct term *term)
     term_resized(term);
 }
 
-void term_bell(struct term *term)
-{
-    (void)term;
-    beep();
-}
-
 /* ---- colours ---- */
 
 static attr_t attributes_curses(uint8_t attributes)

@@ -27,7 +27,6 @@ void term_redraw(struct term *term); /* the next term_show() paints everything *
 int term_key(struct term *term); /* enum key or a Unicode code point; KEY_NONE when there is none now. Never blocks. */
 void term_suspend(struct term *term); /* gives the terminal back for ^Z; term_resume() takes it again */
 void term_resume(struct term *term);
-void term_bell(struct term *term);
 bool term_gone(const struct term *term); /* reading failed for good: the terminal is no longer there */
 
 /* No UTF-8: LC_ALL, LC_CTYPE, LANG in that order say so, or TERM is one that cannot. */

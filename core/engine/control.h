@@ -1,7 +1,7 @@
 /* The control socket between a screen and the engine: short lines, both ways, over a socket pair (or later a unix socket). Neither side ever waits for the other: writes that would block are
  * dropped where they only wake ("journal") or are said again later, and end the connection elsewhere.
  *
- * screen -> engine:  "probe POD" (0: all), "logs POD", "quit", "terminal HEX" (bytes that restore this terminal, see guard.h), "kill-journal yes|no"
+ * screen -> engine:  "probe POD" (0: all), "logs POD", "quit", "terminal HEX" (bytes that restore this terminal, see guard.h)
  * engine -> screen:  "journal" (something new is in it), "moved DIR" (it goes on there), "lost" (it goes on nowhere: nothing new will come), "bye REASON" (an orderly end follows),
  *                    "groups PGID ..." (all process groups of children there are now: see guard.h) */
 #ifndef PROBETOP_CONTROL_H

@@ -330,15 +330,9 @@ static void entry_look(struct entry *entry, const struct json *pod)
     entry->looks = mem_dup_n(image, strcspn(image, ":@"));
 }
 
-/* The witnesses, where vLLM's port and the serving one are known. */
-static void facts_set_witnesses(const struct source *source, struct pod_facts *facts)
+/* With many pods the health witness asks less often: pod_json.c has set it up as for few. */
+static void facts_spare_witnesses(const struct source *source, struct pod_facts *facts)
 {
-    if (facts->vllm_port > 0 && facts->probes[LANE_HEALTH].action == PROBE_NONE) {
-        probe_spec_recommended(&facts->probes[LANE_HEALTH], LANE_HEALTH, facts->vllm_port);
-    }
-    if (facts->serving_port > 0 && facts->probes[LANE_MODELS].action == PROBE_NONE) {
-        probe_spec_recommended(&facts->probes[LANE_MODELS], LANE_MODELS, facts->serving_port);
-    }
     if (source->ours > MANY && facts->probes[LANE_HEALTH].action != PROBE_NONE) {
         facts->probes[LANE_HEALTH].period = MANY_HEALTH_SECONDS;
     }
@@ -402,7 +396,7 @@ static void pod_tell(struct source *source, struct entry *entry, const struct js
     fact_init(&fact, FACT_POD, entry->id);
     struct pod_facts *facts = &fact.u.facts;
     pod_facts_from_json(object, found, engine_clock(source->engine), entry->id, facts);
-    facts_set_witnesses(source, facts);
+    facts_spare_witnesses(source, facts);
     facts_set_way(source, facts);
     facts_hide_secrets(source, facts);
     replace(&entry->via, text_str(&facts->via));

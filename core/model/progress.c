@@ -15,16 +15,6 @@ const char *substage_word(enum substage substage)
     return (unsigned)substage < SUBSTAGE_COUNT ? words[substage] : "";
 }
 
-const char *substage_help(enum substage substage)
-{
-    static const char *const helps[] = {
-#define X(id, word, help) help,
-        SUBSTAGE_TABLE(X)
-#undef X
-    };
-    return (unsigned)substage < SUBSTAGE_COUNT ? helps[substage] : "";
-}
-
 void progress_free(struct progress *progress)
 {
     text_free(&progress->last_text);

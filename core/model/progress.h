@@ -37,7 +37,6 @@ enum substage {
         SUBSTAGE_COUNT
 };
 const char *substage_word(enum substage substage);
-const char *substage_help(enum substage substage);
 
 /* One container run's progress. Zero-initialise for a new run; progress_free() at its end. */
 struct progress {
