@@ -49,6 +49,8 @@ static void on_timer(uv_timer_t *timer);
 
 static void proxy_down(struct kubectl_proxy *proxy)
 {
+    uv_update_time(
+        proxy->options.loop); /* on a busy machine the loop's time is old by now, and the pause would be short */
     uv_timer_start(&proxy->timer, on_timer, (uint64_t)proxy->pause_ms, 0);
     proxy->pause_ms = 2 * proxy->pause_ms < PAUSE_LONGEST_MS ? 2 * proxy->pause_ms : PAUSE_LONGEST_MS;
     proxy_tell(proxy, PROXY_DOWN);

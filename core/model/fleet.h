@@ -3,11 +3,13 @@
 #define PROBETOP_FLEET_H
 
 #include "model/pod.h"
+#include "model/signature.h"
 
 struct fleet_limits {
     uint32_t pods;          /* most pods kept; further ones are counted in pods_over and noted */
     uint32_t history_depth; /* marks a lane keeps */
     bool keep_texts;        /* keep logs, events, happenings, failures: readers do, the engine's own fleet does not */
+    const struct signatures *signatures; /* the user's own, which must outlive the fleet; NULL: the built-in ones only */
 };
 struct fleet_limits fleet_limits_reader(void); /* 5000 pods, 256 marks, texts */
 struct fleet_limits fleet_limits_engine(void); /* 5000 pods, no history, no texts */

@@ -7,6 +7,7 @@
 #include "model/history.h"
 #include "model/progress.h"
 #include "model/prober.h"
+#include "model/signature.h"
 #include "model/stage.h"
 
 enum { POD_FAILURES_MAX = 4, POD_LOGS_MAX = 300, POD_EVENTS_MAX = 64, POD_HAPPENINGS_MAX = 200 };
@@ -138,6 +139,7 @@ struct pod {
     uint32_t log_first, log_count, log_capacity;
     struct pod_event *events; /* oldest first by `last` */
     uint32_t event_count;
+    struct findings findings; /* what the signatures matched; only where texts are kept */
     uint64_t version; /* changes whenever anything above does */
 };
 

@@ -1,0 +1,25 @@
+/* Files that kubectl wrote -> a fleet of one pod, folded from the same facts as a live one, so that the same hints speak. Pure but for memory: texts in, model out. */
+#ifndef PROBETOP_KUBE_DIAGNOSIS_H
+#define PROBETOP_KUBE_DIAGNOSIS_H
+
+#include "base/status.h"
+#include "model/fleet.h"
+
+/* A file's bytes as they are; bytes NULL: it was not given. `name` is for messages. */
+struct diagnosis_text {
+    const char *name, *bytes;
+    size_t length;
+};
+struct diagnosis_texts {
+    struct diagnosis_text pod; /* kubectl get pod NAME -o json or -o yaml; a List with one pod in it too */
+    struct diagnosis_text
+        events; /* kubectl get events, as a table, -o json or -o yaml; the Events part of describe too */
+    struct diagnosis_text describe; /* kubectl describe pod NAME; or kubectl get pods, or what else was copied */
+    struct diagnosis_text logs, previous;
+};
+/* *out is the caller's to free. Whatever order things are given in, previous logs come before current ones. Lines that none of the parsers knows are offered to the signatures as they are. STATUS_BAD_INPUT with
+ * file and place when --pod is no pod, or a file that must be JSON or YAML cannot be read as such; a log may be anything. Several pods in one file: an error that names them. */
+enum status diagnosis_fleet(const struct diagnosis_texts *texts, const struct signatures *own, struct fleet **out,
+                            struct problem *problem);
+
+#endif

@@ -1,0 +1,19 @@
+/* Commands for the person to copy: to be pasted into a shell, so names that a shell would read otherwise are quoted. Nothing here runs anything. */
+#ifndef PROBETOP_COMMAND_H
+#define PROBETOP_COMMAND_H
+
+#include "base/buf.h"
+#include "model/pod.h"
+
+enum { COMMAND_BYTES_MAX = 1024 };
+/* A word of a shell's command line, quoted where it must be. */
+void command_put_word(struct buf *out, const char *word);
+/* "kubectl --context=... -n ... " with the flags the user gave probetop (kubeconfig, context, cluster, user, as), then `verb`, and a blank. */
+void command_put_kubectl(struct buf *out, const struct pod *pod, const char *verb);
+/* The template with {kubectl} (the above without a verb: "kubectl -n llm-d"), {ns}, {pod}, {container}, {port}, {path}, {node}, {workload} filled in. False, and *out empty, when something that the template
+ * needs is not known: no half command is ever shown. */
+bool command_fill(const char *template, const struct pod *pod, struct text *out);
+/* The same question by hand: curl against an endpoint given by hand, false where there is none. */
+bool command_curl(const struct pod *pod, enum lane_kind lane, struct text *out);
+
+#endif

@@ -1,0 +1,38 @@
+/* How the rules make hints. hints.c calls them and ranks; hints_found.c has those over log lines, events, statuses and terminations, hints_live.c those over probes, budgets, siblings and the kubelet's word.
+ * Nobody else includes this. */
+#ifndef PROBETOP_HINTS_MAKE_H
+#define PROBETOP_HINTS_MAKE_H
+
+#include "model/hints.h"
+
+struct hint_maker {
+    const struct fleet *fleet;
+    const struct pod *pod;
+    int64_t now;
+    struct hints *out;
+};
+
+/* The hint of that cause, new or there already. A second rule for the same cause strengthens it: the higher confidence and weight stay. NULL when the list is full of better ones. */
+struct hint *hint_add(struct hint_maker *maker, enum cause cause, enum confidence confidence, int32_t weight);
+/* A title that says more than the cause's own; the one with the highest weight stays. All of these do nothing for a NULL hint. */
+void hint_title(struct hint *hint, int32_t weight, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void hint_evidence(struct hint *hint, enum evidence_source source, int32_t line, int64_t t, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+void hint_fix(struct hint *hint, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* before the cause's own */
+void hint_command(struct hint_maker *maker, struct hint *hint,
+                  const char *template); /* before the cause's own; see command_fill() */
+void hint_patch(struct hint *hint, const char *yaml);
+/* "state", "why" and "next" of struct hints. */
+void hints_state(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void hints_why(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void hints_next(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The rules; each file's one entry. */
+void hints_of_findings(struct hint_maker *maker); /* hints_found.c */
+void hints_of_termination(
+    struct hint_maker *maker); /* hints_found.c: how a run ended, exit codes, a death without a message */
+void hints_of_live(struct hint_maker *maker);  /* hints_live.c */
+void hints_of_state(struct hint_maker *maker); /* hints_state.c: state, why, next */
+
+#endif

@@ -1,0 +1,58 @@
+/* Measured lint: what about a container's probes will hurt, by what is known of vLLM and llm-d (facts/readiness-probes-guide.md, facts/vllm.md, facts/kube.md), and by what was measured where something was. Pure. */
+#ifndef PROBETOP_LINT_H
+#define PROBETOP_LINT_H
+
+#include "model/fleet.h"
+
+/*     id                        name                      */
+#define LINT_TABLE(X)                                                                                                  \
+    X(LINT_NO_STARTUP_PROBE, "no-startup-probe")                                                                       \
+    X(LINT_BUDGET_TOO_SHORT, "startup-budget-too-short")                                                               \
+    X(LINT_TIMEOUT_UNSET, "timeout-unset")                                                                             \
+    X(LINT_TIMEOUT_BELOW_P99, "timeout-below-p99")                                                                     \
+    X(LINT_READINESS_MODELS_ALONE, "readiness-on-models-alone")                                                        \
+    X(LINT_LIVENESS_SIDECAR_HEALTH, "liveness-on-sidecar-health")                                                      \
+    X(LINT_PORT_UNSERVED, "probe-port-unserved")                                                                       \
+    X(LINT_PORT_SKIPS, "probe-port-skips")                                                                             \
+    X(LINT_LIVENESS_MODELS, "liveness-on-models")                                                                      \
+    X(LINT_EXEC_PROBE, "exec-probe")                                                                                   \
+    X(LINT_LIVENESS_IS_READINESS, "liveness-is-readiness")                                                             \
+    X(LINT_RANK_UNPROBED, "data-parallel-rank-unprobed")
+
+enum lint_rule {
+#define X(id, name) id,
+    LINT_TABLE(X)
+#undef X
+        LINT_RULE_COUNT
+};
+const char *lint_rule_name(enum lint_rule rule);
+
+struct lint_finding {
+    enum lint_rule rule;
+    bool serious; /* it will take a pod down or keep a dead one in rotation; otherwise it may bite */
+    struct text
+        field; /* the field it is about, below the container: "livenessProbe.httpGet.port"; where none exists, the one to add */
+    struct text reason; /* one or two sentences with the numbers */
+    struct text yaml;   /* what to write, several lines */
+};
+enum { LINT_FINDINGS_MAX = 16 };
+struct lint {
+    struct lint_finding list[LINT_FINDINGS_MAX]; /* serious ones first */
+    uint32_t count;
+};
+
+/* What was measured; -1 or 0 where nothing was. All µs. */
+struct lint_measured {
+    int64_t p99[LANE_COUNT]; /* of answers; -1 unknown */
+    int64_t longest_load;    /* of this workload's pods: siblings and earlier runs; -1 unknown */
+    bool served[2],
+        serving_known;     /* whether the serving port / vLLM's port answers at all; serving_known: it was asked */
+    int32_t data_parallel; /* ranks with ports of their own in this pod; 0 or 1: none */
+};
+struct lint_measured lint_measured_none(void);
+struct lint_measured lint_measured_of(const struct fleet *fleet, const struct pod *pod, int64_t now);
+/* `out` is zeroed first; lint_free() it. Only the serving container's probes are looked at. */
+void lint_pod(const struct pod_facts *facts, const struct lint_measured *measured, struct lint *out);
+void lint_free(struct lint *lint);
+
+#endif

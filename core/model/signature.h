@@ -1,0 +1,97 @@
+/* Signatures: what a cause looks like in words. A table of data (signatures.c) and the user's own (engine/signatures_conf.h), and the findings that they make.
+ *
+ * A pattern is text that occurs, in any letter case, anywhere in the line; a '*' in it stands for anything in between, and \* for a star. No other character means anything else, so that no line from outside can
+ * make matching slow: it is linear in the line times the pattern. Lines are matched as line_sentence() leaves them, and stems are matched, not sentences: wording drifts between versions. */
+#ifndef PROBETOP_SIGNATURE_H
+#define PROBETOP_SIGNATURE_H
+
+#include "base/text.h"
+#include "model/cause.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where evidence comes from; the names are those of the diagnosis schema. */
+#define EVIDENCE_TABLE(X)                                                                                              \
+    X(EVIDENCE_LOGS, "logs")         /* this container run */                                                          \
+    X(EVIDENCE_PREVIOUS, "previous") /* the one before */                                                              \
+    X(EVIDENCE_EVENTS, "events")                                                                                       \
+    X(EVIDENCE_POD, "pod")           /* status: conditions, waiting and termination reasons, exit codes */             \
+    X(EVIDENCE_DESCRIBE, "describe") /* a line of kubectl describe (or another text) that is none of the others */     \
+    X(EVIDENCE_PROBES, "probes")     /* our own probes: outcomes, who answered, latencies */                           \
+    X(EVIDENCE_BUDGET, "budget")     /* the start-up budget against progress */                                        \
+    X(EVIDENCE_SIBLINGS, "siblings") /* other pods of the same workload */                                             \
+    X(EVIDENCE_KUBELET, "kubelet")   /* what the kubelet says against what we see */                                   \
+    X(EVIDENCE_TUNNEL, "tunnel")
+
+enum evidence_source {
+#define X(id, name) id,
+    EVIDENCE_TABLE(X)
+#undef X
+        EVIDENCE_SOURCE_COUNT
+};
+const char *evidence_source_name(enum evidence_source source);
+
+/* Where a signature looks: bits of 1 << enum evidence_source. */
+enum {
+    WHERE_LOGS = 1 << EVIDENCE_LOGS | 1 << EVIDENCE_PREVIOUS,
+    WHERE_EVENTS = 1 << EVIDENCE_EVENTS,
+    WHERE_STATUS = 1 << EVIDENCE_POD,
+    WHERE_ANY = WHERE_LOGS | WHERE_EVENTS | WHERE_STATUS | 1 << EVIDENCE_DESCRIBE
+};
+
+enum confidence { CONFIDENCE_NONE, CONFIDENCE_POSSIBLE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
+const char *confidence_name(enum confidence confidence); /* "", "possible", "likely", "certain" */
+bool confidence_from_name(const char *name, enum confidence *confidence);
+
+struct signature {
+    enum cause
+        cause; /* CAUSE_NONE: a line that is never a cause (wrappers, known harmless words): it stops the search */
+    const char *pattern;
+    int where;
+    enum confidence confidence; /* of the cause when this line is all there is */
+    const char *title;          /* a headline that says more than the cause's own; NULL: the cause's */
+    /* The user's own only; NULL for built-in ones. */
+    const char *label, *fix, *command;
+};
+
+/* The user's own, looked through before the built-in ones. Read by engine/signatures_conf.h; not owned by the model, and must outlive the fleet. */
+struct signatures {
+    struct signature *own;
+    size_t own_count;
+};
+/* The built-in table. */
+const struct signature *signatures_built_in(size_t *count);
+/* The first signature, own ones first, that the cleaned line matches; NULL none. `own` may be NULL. */
+const struct signature *signature_find(const struct signatures *own, const char *line, enum evidence_source source);
+bool pattern_matches(const char *pattern, const char *line);
+
+/* One signature's matches in one container run. */
+struct finding {
+    const struct signature *signature;
+    enum evidence_source source;
+    uint32_t run; /* container run, as in struct pod; 0 for what belongs to no run */
+    int32_t line; /* of that source, from 1, of the first match; 0 unknown */
+    bool deep;    /* it came from a worker or engine process: these say the cause, the API server's lines echo it */
+    bool sidecar; /* another container's line */
+    int64_t first, last; /* t */
+    uint32_t count;
+    uint32_t order; /* of the first match among all lines of the pod: what came first is the cause, the rest its echo */
+    struct text quote; /* the first match, without prefixes */
+};
+
+/* Bounded: the first FINDINGS_MAX different ones of the two newest runs; older runs' are dropped when a run begins. Zero-initialise. */
+enum { FINDINGS_MAX = 32 };
+struct findings {
+    struct finding list[FINDINGS_MAX];
+    uint32_t count, order;
+    int32_t lines[EVIDENCE_SOURCE_COUNT]; /* how many were offered */
+};
+void findings_free(struct findings *findings);
+/* Offers one cleaned line. Returns the finding it made or counted up, NULL for none. */
+const struct finding *findings_offer(struct findings *findings, const struct signatures *own, const struct text *line,
+                                     enum evidence_source source, bool sidecar, uint32_t run, int64_t t);
+/* Drops what belongs to runs before `oldest`. */
+void findings_forget(struct findings *findings, uint32_t oldest);
+
+#endif
