@@ -224,6 +224,9 @@ static const struct field pod_fields[] = {
     TEXT(struct pod_facts, via, "via"),
     TEXT(struct pod_facts, context, "context"),
     TEXT(struct pod_facts, kubeconfig, "kubeconfig"),
+    TEXT(struct pod_facts, cluster, "cluster"),
+    TEXT(struct pod_facts, user, "user"),
+    TEXT(struct pod_facts, as, "as"),
     TEXT(struct pod_facts, address, "address"),
 };
 

@@ -214,7 +214,7 @@ static void redact_pod(const struct redact *redact, struct pod_facts *facts)
     struct text *const texts[] = {&facts->name,           &facts->ns,       &facts->uid,          &facts->node,
                                   &facts->pod_ip,         &facts->workload, &facts->phase_reason, &facts->phase_message,
                                   &facts->expected_model, &facts->via,      &facts->context,      &facts->kubeconfig,
-                                  &facts->address};
+                                  &facts->cluster,        &facts->user,     &facts->as,           &facts->address};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         redact_text(redact, texts[i], false);
     }

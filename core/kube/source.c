@@ -218,6 +218,9 @@ static void facts_set_way(const struct source *source, struct pod_facts *facts)
     text_set_str(&facts->via, via, TEXT_NAME);
     text_set_str(&facts->context, source->options->flags.context, TEXT_LINE);
     text_set_str(&facts->kubeconfig, source->options->flags.kubeconfig, TEXT_LINE);
+    text_set_str(&facts->cluster, source->options->flags.cluster, TEXT_LINE);
+    text_set_str(&facts->user, source->options->flags.user, TEXT_LINE);
+    text_set_str(&facts->as, source->options->flags.as, TEXT_LINE);
     if (facts->serving_port == 0 || (!forwards && text_empty(&facts->pod_ip))) {
         text_set_str(&facts->address, "", TEXT_LINE);
     } else if (forwards) {

@@ -111,6 +111,9 @@ void pod_facts_copy(struct pod_facts *to, const struct pod_facts *from)
     text_copy_fresh(&to->via, &from->via);
     text_copy_fresh(&to->context, &from->context);
     text_copy_fresh(&to->kubeconfig, &from->kubeconfig);
+    text_copy_fresh(&to->cluster, &from->cluster);
+    text_copy_fresh(&to->user, &from->user);
+    text_copy_fresh(&to->as, &from->as);
     text_copy_fresh(&to->address, &from->address);
 }
 
@@ -137,6 +140,9 @@ void pod_facts_free(struct pod_facts *facts)
     text_free(&facts->via);
     text_free(&facts->context);
     text_free(&facts->kubeconfig);
+    text_free(&facts->cluster);
+    text_free(&facts->user);
+    text_free(&facts->as);
     text_free(&facts->address);
     *facts = (struct pod_facts){0};
 }

@@ -84,6 +84,7 @@ struct pod_facts {
     struct text expected_model;      /* empty: any */
     struct text via;                 /* how probes get there: "direct", "portforward", ... */
     struct text context, kubeconfig; /* for kubectl commands: as they were given by the user; empty: kubectl's own */
+    struct text cluster, user, as;   /* likewise */
     struct text address;             /* what is dialled, for a person: "127.0.0.1:8000", "unix:/run/vllm.sock" */
 };
 void pod_facts_copy(struct pod_facts *to, const struct pod_facts *from);

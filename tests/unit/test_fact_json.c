@@ -252,6 +252,9 @@ static void fill_pod(struct pod_facts *pod)
     set(&pod->via, "portforward");
     set(&pod->context, "prod");
     set(&pod->kubeconfig, "/k/config");
+    set(&pod->cluster, "east");
+    set(&pod->user, "admin");
+    set(&pod->as, "jane");
     set(&pod->address, "10.0.0.1:8000");
 }
 
@@ -277,7 +280,8 @@ static void test_pod(void **state)
     }
     buf_puts(&expected,
              ",\"serving_port\":8000,\"vllm_port\":8200,\"expected_model\":\"model\",\"via\":\"portforward\","
-             "\"context\":\"prod\",\"kubeconfig\":\"/k/config\",\"address\":\"10.0.0.1:8000\"}");
+             "\"context\":\"prod\",\"kubeconfig\":\"/k/"
+             "config\",\"cluster\":\"east\",\"user\":\"admin\",\"as\":\"jane\",\"address\":\"10.0.0.1:8000\"}");
     fact_init(&fact, FACT_POD, 4);
     fill_pod(&fact.u.facts);
     assert_line(&fact, buf_str(&expected));
@@ -437,7 +441,7 @@ static void random_pod(uint64_t *seed, struct pod_facts *pod)
     struct text *const texts[] = {&pod->name,           &pod->ns,       &pod->uid,          &pod->node,
                                   &pod->pod_ip,         &pod->workload, &pod->phase_reason, &pod->phase_message,
                                   &pod->expected_model, &pod->via,      &pod->context,      &pod->kubeconfig,
-                                  &pod->address};
+                                  &pod->cluster,        &pod->user,     &pod->as,           &pod->address};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         random_text(seed, texts[i]);
     }
