@@ -203,7 +203,9 @@ int check_run(struct options *options)
     uv_timer_init(&check.loop, &check.end);
     check.look.data = check.end.data = &check;
     end_signals_watch(&check.signals, &check.loop, on_signal, &check);
-    check.fleet = fleet_new(fleet_limits_reader());
+    struct fleet_limits limits = fleet_limits_reader();
+    limits.signatures = &options->signatures;
+    check.fleet = fleet_new(limits);
     check.engine = engine_half_engine(options, &way, &check.loop, NULL);
     engine_observe(check.engine, on_fact, &check);
     enum status status = engine_start(check.engine, &problem);

@@ -20,20 +20,23 @@ struct feed {
     struct fact next; /* read ahead and not due yet, when has_next */
     bool has_next;
     int64_t first_t;
-    int64_t held;               /* t of the picture at base_mono, and as long as time stands */
-    int64_t base_mono;          /* replay: clock_mono_us() when `held` was right */
-    double speed;               /* replay */
+    int64_t held;      /* t of the picture at base_mono, and as long as time stands */
+    int64_t base_mono; /* replay: clock_mono_us() when `held` was right */
+    double speed;      /* replay */
+    struct fleet_limits limits;
     struct clock_numbers clock; /* the run's, kept while the journal is folded again */
     char problem[PROBLEM_MAX];
 };
 
-struct feed *feed_new(struct journal_reader *reader, bool live, double speed)
+struct feed *feed_new(struct journal_reader *reader, bool live, double speed, const struct signatures *signatures)
 {
     struct feed *feed = mem_new(sizeof *feed);
     feed->reader = reader;
     feed->live = live;
     feed->held = INT64_MIN;
-    feed->fleet = fleet_new(fleet_limits_reader());
+    feed->limits = fleet_limits_reader();
+    feed->limits.signatures = signatures;
+    feed->fleet = fleet_new(feed->limits);
     feed_speed(feed, speed);
     return feed;
 }
@@ -230,7 +233,7 @@ static void feed_back_to(struct feed *feed, int64_t t)
     }
     feed_drop_next(feed);
     fleet_free(feed->fleet);
-    feed->fleet = fleet_new(fleet_limits_reader());
+    feed->fleet = fleet_new(feed->limits);
     feed->begun = false;
 }
 

@@ -11,7 +11,8 @@
 struct feed;
 
 /* live: follow the journal as it grows, time is the run's clock. Otherwise replay: time begins at the first fact and runs `speed` times as fast as recorded; it stops at the last fact. Takes the reader over. */
-struct feed *feed_new(struct journal_reader *reader, bool live, double speed);
+struct feed *feed_new(struct journal_reader *reader, bool live, double speed,
+                      const struct signatures *signatures); /* the user's own; must outlive the feed; NULL: none */
 void feed_free(struct feed *feed);
 /* Folds what has come and is due by now. Returns true when the picture may have changed. At most `budget` facts a call (then feed_behind() is true: call again soon). */
 bool feed_pump(struct feed *feed, int budget);

@@ -52,7 +52,8 @@ enum {
     X(ACTION_LOGS, "logs", "l", IN_FLEET | IN_POD, "logs", "log lines of the selected pod")                            \
     X(ACTION_EVENTS, "events", "e", IN_FLEET | IN_POD, "events",                                                       \
       "everything that happened to the selected pod, in order")                                                        \
-    X(ACTION_FILTER, "filter", "/", IN_FLEET | IN_TEXT, "filter", "show only what contains a text; /!text what does not")          \
+    X(ACTION_FILTER, "filter", "/", IN_FLEET | IN_TEXT, "filter",                                                      \
+      "show only what contains a text; /!text what does not")                                                          \
     X(ACTION_FAULTS, "faults", "!", IN_FLEET, "faults", "show only pods that need a look")                             \
     X(ACTION_SORT, "sort", "s,>", IN_FLEET, "sort", "sort by the next column")                                         \
     X(ACTION_SORT_BACK, "sort-back", "S,<", IN_FLEET, "", "sort by the previous column")                               \

@@ -98,7 +98,9 @@ static void lines_init(struct lines *lines, const struct options *options)
     lines->ascii = options->ascii;
     buf_init(&lines->line, LINE_BYTES_MAX);
     buf_init(&lines->plain, LINE_BYTES_MAX);
-    lines->fleet = fleet_new(fleet_limits_reader());
+    struct fleet_limits limits = fleet_limits_reader();
+    limits.signatures = &options->signatures;
+    lines->fleet = fleet_new(limits);
     lines->fleet->on_happening = on_happening;
     lines->fleet->on_happening_user = lines;
 }

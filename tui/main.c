@@ -1,9 +1,12 @@
 /* The composition root: decides which parts run, and joins them. */
 #include "base/mem.h"
 #include "tui/check.h"
+#include "tui/diagnose.h"
 #include "tui/engine_half.h"
 #include "tui/lines.h"
+#include "tui/lint.h"
 #include "tui/screen.h"
+#include "tui/wait.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -157,6 +160,14 @@ static int run(struct options *options)
     case COMMAND_CHECK:
         problems_print(options);
         return check_run(options);
+    case COMMAND_WAIT:
+        problems_print(options);
+        return wait_run(options);
+    case COMMAND_DIAGNOSE:
+        problems_print(options);
+        return diagnose_run(options);
+    case COMMAND_LINT:
+        return lint_run(options);
     case COMMAND_REPLAY:
         if (!options->replay_path)
             return print_journals();

@@ -1,271 +1,13 @@
-#include "tui/options.h"
+/* From argv to options: which flags are given, whether they fit the command, what the words after them mean. */
+#include "tui/options_table.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tunnel/kube_tunnel.h"
-#include "tui/theme.h"
+#include "engine/signatures_conf.h"
 
 #include <getopt.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#ifndef PROBETOP_SYSCONF_DIR
-#define PROBETOP_SYSCONF_DIR "/etc/probetop"
-#endif
-
-/* Commands as bits, to say which flags go with which. */
-enum {
-    FOR_WATCH = 1 << COMMAND_WATCH,
-    FOR_DEMO = 1 << COMMAND_DEMO | 1 << COMMAND_DEMO_LIST,
-    FOR_CHECK = 1 << COMMAND_CHECK,
-    FOR_REPLAY = 1 << COMMAND_REPLAY,
-    FOR_SCREEN = FOR_WATCH | FOR_DEMO | FOR_REPLAY,
-    FOR_RUN = FOR_WATCH | FOR_DEMO,
-    FOR_PODS = FOR_WATCH | FOR_CHECK,
-    FOR_ALL = FOR_SCREEN | FOR_CHECK
-};
-
-/*     id                 long name       letter  value   goes with   help */
-#define FLAG_TABLE(X)                                                                                                  \
-    X(FLAG_NAMESPACE, "namespace", 'n', "NAME", FOR_PODS, "look in this namespace, not in the context's own")          \
-    X(FLAG_ALL_NAMESPACES, "all-namespaces", 'A', "", FOR_PODS, "look in all namespaces")                              \
-    X(FLAG_SELECTOR, "selector", 'l', "LABELS", FOR_PODS, "show the pods with these labels: app=vllm,tier!=test")      \
-    X(FLAG_FIELD_SELECTOR, "field-selector", '\0', "FIELDS", FOR_PODS,                                                 \
-      "show the pods with these fields: spec.nodeName=gpu-7")                                                          \
-    X(FLAG_CONTEXT, "context", '\0', "NAME", FOR_PODS, "use this context of the kubeconfig")                           \
-    X(FLAG_CLUSTER, "cluster", '\0', "NAME", FOR_PODS, "use this cluster of the kubeconfig")                           \
-    X(FLAG_USER, "user", '\0', "NAME", FOR_PODS, "use this user of the kubeconfig")                                    \
-    X(FLAG_KUBECONFIG, "kubeconfig", '\0', "FILE", FOR_PODS, "use this kubeconfig")                                    \
-    X(FLAG_AS, "as", '\0', "USER", FOR_PODS, "act as this user")                                                       \
-    X(FLAG_AS_GROUP, "as-group", '\0', "GROUP", FOR_PODS, "act as a member of this group; may be repeated")            \
-    X(FLAG_AS_UID, "as-uid", '\0', "UID", FOR_PODS, "act as this UID")                                                 \
-    X(FLAG_REQUEST_TIMEOUT, "request-timeout", '\0', "TIME", FOR_PODS, "give up on a single request after this long")  \
-    X(FLAG_KUBECTL, "kubectl", '\0', "FILE", FOR_PODS, "run this kubectl, not the first in PATH")                      \
-    X(FLAG_VIA, "via", '\0', "TUNNEL", FOR_PODS, "auto, portforward, kubectl, podproxy or direct")                     \
-    X(FLAG_CONFIG, "config", '\0', "FILE", FOR_ALL, "read this configuration file instead of your own")                \
-    X(FLAG_RECORD, "record", '\0', "FILE", FOR_RUN, "also write everything that happens to FILE, for replay")          \
-    X(FLAG_THEME, "theme", '\0', "NAME", FOR_SCREEN, "colours: a theme's name, or the path of a theme file")           \
-    X(FLAG_ASCII, "ascii", 'U', "", FOR_ALL, "use ASCII characters only")                                              \
-    X(FLAG_NO_COLOR, "no-color", '\0', "", FOR_SCREEN, "the same as --color=never")                                    \
-    X(FLAG_COLOR, "color", '\0', "WHEN", FOR_SCREEN, "auto, always or never")                                          \
-    X(FLAG_LINES, "lines", '\0', "", FOR_SCREEN, "line mode: a sentence per transition instead of a screen")           \
-    X(FLAG_KEEP_JOURNAL, "keep-journal", '\0', "", FOR_RUN, "leave the journal of this run behind at its end")         \
-    X(FLAG_LIST, "list", '\0', "", FOR_DEMO, "tell the stories in a sentence each")                                    \
-    X(FLAG_SPEED, "speed", '\0', "N", FOR_DEMO | FOR_REPLAY, "let time run N times as fast")                           \
-    X(FLAG_SEED, "seed", '\0', "N", FOR_DEMO, "another telling of the same story (default 1)")                         \
-    X(FLAG_PODS, "pods", '\0', "N", FOR_DEMO, "how many pods the story has")                                           \
-    X(FLAG_OUTPUT, "output", 'o', "FORMAT", FOR_CHECK, "table, wide, json or jsonl (default table)")                   \
-    X(FLAG_FOR, "for", '\0', "TIME", FOR_CHECK, "watch for this long (30s, 2m) before printing, not one probe each")   \
-    X(FLAG_HELP, "help", 'h', "", FOR_ALL, "print this, or the help of the command that is named")                     \
-    X(FLAG_VERSION, "version", '\0', "", FOR_ALL, "print the version")
-
-enum flag_id {
-#define X(id, name, letter, value, commands, help) id,
-    FLAG_TABLE(X)
-#undef X
-        FLAG_COUNT
-};
-
-struct flag {
-    const char *name;
-    char letter;       /* '\0': none */
-    const char *value; /* what stands for its value in the help; "" when it takes none */
-    int commands;
-    const char *help;
-};
-static const struct flag FLAGS[FLAG_COUNT] = {
-#define X(id, name, letter, value, commands, help) [id] = {name, letter, value, commands, help},
-    FLAG_TABLE(X)
-#undef X
-};
-
-/*     word       command         usage                                             what it does */
-#define WORD_TABLE(X)                                                                                                  \
-    X("demo", COMMAND_DEMO, "[STORY]", "the dashboard over a simulated fleet: no cluster, no server needed")           \
-    X("check", COMMAND_CHECK, "[TYPE/NAME ... | URL ...]",                                                             \
-      "probe everything once, print it; exit 1 when one is unwell")                                                    \
-    X("record", COMMAND_WATCH, "FILE [demo STORY | TYPE/NAME ... | URL ...]", "the same as --record FILE")             \
-    X("replay", COMMAND_REPLAY, "[FILE]",                                                                              \
-      "show a recording or a run's journal; without FILE: say which journals there are")
-
-struct word {
-    const char *name;
-    enum command command;
-    const char *usage, *help;
-};
-static const struct word WORDS[] = {
-#define X(name, command, usage, help) {name, command, usage, help},
-    WORD_TABLE(X)
-#undef X
-};
-enum { WORD_COUNT = sizeof WORDS / sizeof WORDS[0] };
-
-/* What getopt_long() found, before any of it is judged. Values are argv's own. */
-struct found {
-    bool given[FLAG_COUNT];
-    const char *value[FLAG_COUNT];
-    char **words;
-    int word_count;
-    bool is_record;         /* "record FILE" came first */
-    bool wants_endpoints;   /* the file's endpoints count: a watching command without targets or flags of a cluster */
-    bool has_sections;      /* and it has some */
-    const char **as_groups; /* of --as-group, which alone may be repeated; owned */
-    size_t as_group_count;
-};
-
-/* ---- near misses ---- */
-
-enum { NEAREST_MAX = 32 };
-
-/* Optimal string alignment: inserted, missing, wrong and swapped characters cost 1 each. Long words: just far away. */
-static int word_distance(const char *a, const char *b)
-{
-    size_t a_length = strlen(a), b_length = strlen(b);
-    if (a_length > NEAREST_MAX || b_length > NEAREST_MAX)
-        return NEAREST_MAX;
-    int cost[NEAREST_MAX + 1][NEAREST_MAX + 1];
-    for (size_t i = 0; i <= a_length; i++)
-        cost[i][0] = (int)i;
-    for (size_t j = 0; j <= b_length; j++)
-        cost[0][j] = (int)j;
-    for (size_t i = 1; i <= a_length; i++) {
-        for (size_t j = 1; j <= b_length; j++) {
-            int best = cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-            if (cost[i - 1][j] + 1 < best)
-                best = cost[i - 1][j] + 1;
-            if (cost[i][j - 1] + 1 < best)
-                best = cost[i][j - 1] + 1;
-            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if (swapped && cost[i - 2][j - 2] + 1 < best)
-                best = cost[i - 2][j - 2] + 1;
-            cost[i][j] = best;
-        }
-    }
-    return cost[a_length][b_length];
-}
-
-/* The nearest of the candidates seen so far. */
-struct nearest {
-    const char *wanted, *best;
-    int distance;
-};
-
-static void nearest_offer(struct nearest *nearest, const char *candidate)
-{
-    int distance = word_distance(nearest->wanted, candidate);
-    int most = strlen(nearest->wanted) < 4 ? 1 : 2;
-    if (distance <= most && (!nearest->best || distance < nearest->distance)) {
-        nearest->best = candidate;
-        nearest->distance = distance;
-    }
-}
-
-/* Adds `; did you mean PREFIXx?` where something was near. */
-static void nearest_tell(const struct nearest *nearest, const char *prefix, struct buf *out)
-{
-    if (nearest->best)
-        buf_printf(out, "; did you mean %s%s?", prefix, nearest->best);
-}
-
-/* ---- numbers and words ---- */
-
-static bool parse_real(const char *string, double lowest, double highest, double *out)
-{
-    char *end = NULL;
-    double value = strtod(string, &end);
-    if (end == string || *end != '\0' || !isfinite(value) || value < lowest || value > highest)
-        return false;
-    *out = value;
-    return true;
-}
-
-static bool parse_whole(const char *string, uint64_t lowest, uint64_t highest, uint64_t *out)
-{
-    uint64_t value = 0;
-    if (string[0] == '\0')
-        return false;
-    for (const char *c = string; *c; c++) {
-        if (*c < '0' || *c > '9' || value > (UINT64_MAX - 9) / 10)
-            return false;
-        value = value * 10 + (uint64_t)(*c - '0');
-    }
-    if (value < lowest || value > highest)
-        return false;
-    *out = value;
-    return true;
-}
-
-/* "30s", "2m", "1h30m", "45" (seconds); from 1 s to a day. */
-static bool parse_span(const char *string, int64_t *out)
-{
-    int64_t total = 0;
-    const char *c = string;
-    while (*c) {
-        int64_t value = 0, unit = 1;
-        if (*c < '0' || *c > '9')
-            return false;
-        for (; *c >= '0' && *c <= '9'; c++) {
-            value = value * 10 + (*c - '0');
-            if (value > 86400)
-                return false;
-        }
-        if (*c == 'h')
-            unit = 3600;
-        else if (*c == 'm')
-            unit = 60;
-        else if (*c != 's' && *c != '\0')
-            return false;
-        if (*c)
-            c++;
-        total += value * unit;
-    }
-    if (total < 1 || total > 86400)
-        return false;
-    *out = total * SECOND_US;
-    return true;
-}
-
-static bool parse_yes(const char *string, bool *out)
-{
-    static const char *const YES[] = {"yes", "true", "on", "1"}, *const NO[] = {"no", "false", "off", "0"};
-    for (size_t i = 0; i < sizeof YES / sizeof YES[0]; i++) {
-        if (strcmp(string, YES[i]) == 0 || strcmp(string, NO[i]) == 0) {
-            *out = strcmp(string, YES[i]) == 0;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool parse_colour(const char *string, enum term_colour *out)
-{
-    static const char *const NAMES[] = {
-        [TERM_COLOUR_AUTO] = "auto", [TERM_COLOUR_ALWAYS] = "always", [TERM_COLOUR_NEVER] = "never"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        if (strcmp(string, NAMES[i]) == 0) {
-            *out = (enum term_colour)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void replace_string(char **slot, const char *string)
-{
-    char *copy = mem_dup(string);
-    mem_free(*slot);
-    *slot = copy;
-}
-
-static bool is_via(const char *string)
-{
-    enum via via;
-    return via_from_name(string, &via);
-}
-#define VIA_EXPECTED "auto, portforward, kubectl, podproxy or direct"
 
 /* ---- flags ---- */
 
@@ -387,13 +129,142 @@ static enum status flags_numbers(const struct found *found, struct options *out,
             return flag_bad(FLAG_PODS, value, "a whole number from 1 to 2000", problem);
         out->sim.pods = (int32_t)whole;
     }
-    value = found->value[FLAG_FOR];
+    return STATUS_OK;
+}
+
+/* ---- what each command has of its own ---- */
+
+static enum status output_choose(const struct found *found, struct options *out, struct problem *problem)
+{
+    static const char *const NAMES[] = {[OUTPUT_TEXT] = "text", [OUTPUT_JSON] = "json", [OUTPUT_MARKDOWN] = "markdown"};
+    const char *value = found->value[FLAG_OUTPUT];
+    bool is_diagnose = out->command == COMMAND_DIAGNOSE;
+    if (!found->given[FLAG_OUTPUT])
+        return STATUS_OK;
+    if (out->command == COMMAND_CHECK)
+        return report_format_from_name(value, &out->format)
+                   ? STATUS_OK
+                   : flag_bad(FLAG_OUTPUT, value, "table, wide, json or jsonl", problem);
+    for (int i = OUTPUT_TEXT; i <= (is_diagnose ? OUTPUT_MARKDOWN : OUTPUT_JSON); i++) {
+        if (strcmp(value, NAMES[i]) == 0) {
+            out->output = (enum output)i;
+            return STATUS_OK;
+        }
+    }
+    return flag_bad(FLAG_OUTPUT, value, is_diagnose ? "text, json or markdown" : "text or json", problem);
+}
+
+static enum status flags_check(const struct found *found, struct options *out, struct problem *problem)
+{
+    const char *value = found->value[FLAG_FOR];
     if (found->given[FLAG_FOR] && !parse_span(value, &out->check_for_us))
         return flag_bad(FLAG_FOR, value, "a time from 1s to 24h such as 30s, 2m or 1h30m", problem);
-    value = found->value[FLAG_OUTPUT];
-    if (found->given[FLAG_OUTPUT] && !report_format_from_name(value, &out->format))
-        return flag_bad(FLAG_OUTPUT, value, "table, wide, json or jsonl", problem);
     return STATUS_OK;
+}
+
+static enum status flags_diagnose(const struct found *found, struct options *out, struct problem *problem)
+{
+    const struct {
+        enum flag_id id;
+        const char **where;
+    } ROWS[] = {{FLAG_POD, &out->diagnose.pod},
+                {FLAG_EVENTS, &out->diagnose.events},
+                {FLAG_DESCRIBE, &out->diagnose.describe},
+                {FLAG_LOGS, &out->diagnose.logs},
+                {FLAG_PREVIOUS, &out->diagnose.previous}};
+    int given = 0;
+    const char *standard_input = NULL;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const char *value = found->value[ROWS[i].id];
+        if (!found->given[ROWS[i].id])
+            continue;
+        if (value[0] == '\0')
+            return flag_bad(ROWS[i].id, value, "the name of a file, or - for standard input", problem);
+        if (strcmp(value, "-") == 0 && standard_input)
+            return problem_set(problem, STATUS_BAD_INPUT, "--%s and --%s cannot both be standard input", standard_input,
+                               FLAGS[ROWS[i].id].name);
+        if (strcmp(value, "-") == 0)
+            standard_input = FLAGS[ROWS[i].id].name;
+        *ROWS[i].where = value;
+        given++;
+    }
+    if (given == 0)
+        return problem_set(
+            problem, STATUS_BAD_INPUT,
+            "diagnose needs at least one of --pod, --events, --describe, --logs and --previous, each with a "
+            "file that kubectl wrote or -: kubectl logs POD --previous | probetop diagnose --logs -");
+    return STATUS_OK;
+}
+
+const char *wait_goal_name(enum wait_goal goal)
+{
+    static const char *const NAMES[WAIT_GOAL_COUNT] = {"running", "api", "loaded", "ready", "gone"};
+    return NAMES[goal];
+}
+
+static enum status flags_wait(const struct found *found, struct options *out, struct problem *problem)
+{
+    static const char GOALS[] = "running, api, loaded, ready or gone";
+    const char *value = found->value[FLAG_FOR], *github = getenv("GITHUB_ACTIONS");
+    uint64_t whole = 0;
+    int goal = 0;
+    if (!found->given[FLAG_FOR])
+        return problem_set(problem, STATUS_BAD_INPUT, "wait needs --for=STATE: %s", GOALS);
+    while (goal < WAIT_GOAL_COUNT && strcmp(value, wait_goal_name((enum wait_goal)goal)) != 0)
+        goal++;
+    if (goal == WAIT_GOAL_COUNT)
+        return flag_bad(FLAG_FOR, value, GOALS, problem);
+    out->wait.goal = (enum wait_goal)goal;
+    out->wait.timeout_us = 1800 * (int64_t)SECOND_US;
+    value = found->value[FLAG_TIMEOUT];
+    if (found->given[FLAG_TIMEOUT] && !parse_span(value, &out->wait.timeout_us))
+        return flag_bad(FLAG_TIMEOUT, value, "a time from 1s to 24h such as 90s, 30m or 1h30m", problem);
+    if (found->given[FLAG_ANY] && found->given[FLAG_HOW_MANY])
+        return problem_set(problem, STATUS_BAD_INPUT,
+                           "--any and --count say how many pods are enough; give one of them");
+    if (goal == WAIT_GONE && (found->given[FLAG_ANY] || found->given[FLAG_HOW_MANY]))
+        return problem_set(problem, STATUS_BAD_INPUT, "--for=gone waits until no pod is left; --%s does not go with it",
+                           found->given[FLAG_ANY] ? "any" : "count");
+    value = found->value[FLAG_HOW_MANY];
+    if (found->given[FLAG_HOW_MANY] && !parse_whole(value, 1, 5000, &whole))
+        return flag_bad(FLAG_HOW_MANY, value, "a whole number from 1 to 5000", problem);
+    out->wait.count = found->given[FLAG_ANY] ? 1 : (int32_t)whole;
+    value = found->value[FLAG_REPORT];
+    out->wait.github = github && strcmp(github, "true") == 0;
+    if (found->given[FLAG_REPORT] && strcmp(value, "github") == 0)
+        out->wait.github = true;
+    else if (found->given[FLAG_REPORT] && (strlen(value) < 5 || strcmp(value + strlen(value) - 4, ".xml") != 0))
+        return flag_bad(FLAG_REPORT, value, "github, or the name of a file that ends in .xml", problem);
+    else
+        out->wait.report = value;
+    return STATUS_OK;
+}
+
+static enum status words_lint(const struct found *found, struct options *out, struct problem *problem)
+{
+    if (found->word_count == 0)
+        return problem_set(problem, STATUS_BAD_INPUT,
+                           "lint needs files to look at, manifests or Helm values, or - for standard input");
+    out->lint.files = found->words;
+    out->lint.file_count = found->word_count;
+    return STATUS_OK;
+}
+
+static enum status flags_own(const struct found *found, struct options *out, struct problem *problem)
+{
+    enum status status = output_choose(found, out, problem);
+    if (status != STATUS_OK)
+        return status;
+    switch (out->command) {
+    case COMMAND_CHECK:
+        return flags_check(found, out, problem);
+    case COMMAND_DIAGNOSE:
+        return flags_diagnose(found, out, problem);
+    case COMMAND_WAIT:
+        return flags_wait(found, out, problem);
+    default:
+        return STATUS_OK;
+    }
 }
 
 /* ---- the cluster ---- */
@@ -487,75 +358,11 @@ static enum status flags_looks(const struct found *found, struct options *out, s
     return STATUS_OK;
 }
 
-static enum status theme_unknown(const char *name, const char *themes_dir, struct problem *problem)
-{
-    struct buf words;
-    struct nearest nearest = {.wanted = name};
-    buf_init(&words, PROBLEM_MAX);
-    char **names = theme_names(themes_dir);
-    for (char **n = names; *n; n++)
-        nearest_offer(&nearest, *n);
-    nearest_tell(&nearest, "", &words);
-    buf_puts(&words, nearest.best ? " There are: " : "; expected the path of a theme file, or one of: ");
-    for (char **n = names; *n; n++) {
-        buf_printf(&words, "%s%s", n == names ? "" : ", ", *n);
-    }
-    enum status status = problem_set(problem, STATUS_BAD_INPUT, "unknown theme \"%s\"%s", name, buf_str(&words));
-    for (char **n = names; *n; n++)
-        mem_free(*n);
-    mem_free(names);
-    buf_free(&words);
-    return status;
-}
-
-static bool theme_exists(const char *name)
-{
-    struct theme theme;
-    struct conf_problems later = {NULL, 0}; /* what is wrong inside of it is told when it is chosen */
-    enum status status = theme_load(name, options_themes_dir(), &theme, &later);
-    conf_problems_free(&later);
-    return status != STATUS_NOT_FOUND;
-}
-
-/* A theme that was asked for on the command line must exist; one from the environment or the file that does not is a problem among others. */
-static enum status theme_choose(const struct found *found, struct options *out, struct problem *problem)
-{
-    struct theme theme;
-    const char *environment = getenv("PROBETOP_THEME");
-    if (found->given[FLAG_THEME])
-        replace_string(&out->theme, found->value[FLAG_THEME]);
-    else if (environment && environment[0] != '\0')
-        replace_string(&out->theme, environment);
-    if (!out->theme || theme_load(out->theme, options_themes_dir(), &theme, &out->problems) != STATUS_NOT_FOUND)
-        return STATUS_OK;
-    struct problem words = {""};
-    theme_unknown(out->theme, options_themes_dir(), &words);
-    replace_string(&out->theme, NULL);
-    if (found->given[FLAG_THEME])
-        return problem_set(problem, STATUS_BAD_INPUT, "%s", words.text);
-    conf_problems_add(&out->problems, "%s", words.text);
-    return STATUS_OK;
-}
-
-const char *options_themes_dir(void)
-{
-    const char *dir = getenv("PROBETOP_THEMES");
-    return dir && dir[0] == '/' ? dir : NULL;
-}
-
 /* ---- words ---- */
 
 static bool is_target(const char *word)
 {
     return strpbrk(word, ":/=") != NULL;
-}
-
-static const struct word *word_find(const char *name)
-{
-    for (size_t i = 0; i < WORD_COUNT; i++)
-        if (strcmp(WORDS[i].name, name) == 0)
-            return &WORDS[i];
-    return NULL;
 }
 
 static enum status word_unknown(const char *written, struct problem *problem)
@@ -567,7 +374,9 @@ static enum status word_unknown(const char *written, struct problem *problem)
         nearest_offer(&nearest, WORDS[i].name);
     nearest_tell(&nearest, "", &words);
     buf_puts(&words, nearest.best ? " Expected" : "; expected");
-    buf_puts(&words, " demo, check, record, replay, or a target such as pod/NAME or http://127.0.0.1:8000");
+    buf_puts(
+        &words,
+        " demo, check, wait, diagnose, lint, record, replay, or a target such as pod/NAME or http://127.0.0.1:8000");
     enum status status = problem_set(problem, STATUS_BAD_INPUT, "unknown command \"%s\"%s", written, buf_str(&words));
     buf_free(&words);
     return status;
@@ -685,6 +494,10 @@ static enum status words_rest(struct found *found, struct options *out, struct p
         return words_demo(found, out, problem);
     if (out->command == COMMAND_REPLAY)
         return words_replay(found, out, problem);
+    if (out->command == COMMAND_LINT)
+        return words_lint(found, out, problem);
+    if (out->command == COMMAND_DIAGNOSE)
+        return found->word_count > 0 ? words_too_many(found, 0, problem) : STATUS_OK;
     for (int i = 0; i < found->word_count; i++) {
         const char *word = found->words[i];
         enum status status = is_kube_target(word) ? words_kube_target(&out->kube, word, problem)
@@ -694,135 +507,6 @@ static enum status words_rest(struct found *found, struct options *out, struct p
     }
     found->wants_endpoints = found->word_count == 0 && flag_of_cluster(found) == FLAG_COUNT;
     return cluster_fits(found, out, problem);
-}
-
-/* ---- the configuration file ---- */
-
-struct reading {
-    struct options *out;
-    struct found *found;
-};
-
-static enum status setting_bad(const char *key, const char *value, const char *expected, struct problem *problem)
-{
-    return problem_set(problem, STATUS_BAD_INPUT, "%s = %s: expected %s", key, value, expected);
-}
-
-/* The configuration names a directory, since one file could be recorded to only once: each run gets a file of its own in it. */
-static void setting_record(struct options *out, const char *dir)
-{
-    struct clock clock;
-    struct buf path;
-    char moment[32];
-    clock_start(&clock, 1);
-    clock_format(clock.wall_zero, CLOCK_ISO_UTC, moment, sizeof moment);
-    for (char *c = moment; *c; c++)
-        if (*c == ':')
-            *c = '-';
-    buf_init(&path, 4096);
-    buf_printf(&path, "%s/probetop-%s-%ld.jsonl", dir, moment, (long)getpid());
-    replace_string(&out->record_path, buf_str(&path));
-    buf_free(&path);
-}
-
-static enum status setting_line(struct options *out, const char *key, const char *value, struct problem *problem)
-{
-    if (strcmp(key, "theme") == 0) {
-        if (!theme_exists(value))
-            return theme_unknown(value, options_themes_dir(), problem);
-        replace_string(&out->theme, value);
-        return STATUS_OK;
-    }
-    if (strcmp(key, "ascii") == 0) {
-        out->ascii_given = parse_yes(value, &out->ascii);
-        return out->ascii_given ? STATUS_OK : setting_bad(key, value, "yes or no", problem);
-    }
-    if (strcmp(key, "color") == 0)
-        return parse_colour(value, &out->colour) ? STATUS_OK
-                                                 : setting_bad(key, value, "auto, always or never", problem);
-    if (strcmp(key, "record") == 0) {
-        if (value[0] != '/')
-            return setting_bad(key, value, "the absolute path of a directory", problem);
-        setting_record(out, value);
-        return STATUS_OK;
-    }
-    if (strcmp(key, "namespace") == 0 || strcmp(key, "context") == 0) {
-        if (value[0] == '\0')
-            return setting_bad(key, value, "a name", problem);
-        replace_string(key[0] == 'n' ? &out->kube.flags.ns : &out->kube.flags.context, value);
-        return STATUS_OK;
-    }
-    if (strcmp(key, "via") == 0) {
-        if (!is_via(value))
-            return setting_bad(key, value, VIA_EXPECTED, problem);
-        replace_string(&out->kube.via, value);
-        return STATUS_OK;
-    }
-    return problem_set(problem, STATUS_BAD_INPUT,
-                       "unknown key \"%s\"; expected theme, ascii, color, record, namespace, context or via", key);
-}
-
-static enum status conf_line(void *user, const char *section, const char *key, const char *value, int line,
-                             struct problem *problem)
-{
-    struct reading *reading = user;
-    (void)line;
-    if (strcmp(section, "probetop") == 0)
-        return setting_line(reading->out, key, value, problem);
-    if (strcmp(section, "keys") == 0)
-        return keymap_bind(&reading->out->keymap, key, value, problem);
-    if (strncmp(section, "endpoint ", 9) == 0) {
-        if (!reading->found->wants_endpoints)
-            return STATUS_OK;
-        reading->found->has_sections = true;
-        return endpoints_conf_line(&reading->out->endpoints, section, key, value, problem);
-    }
-    if (section[0] == '\0')
-        return problem_set(problem, STATUS_BAD_INPUT, "\"%s\" stands before any section; expected [probetop] first",
-                           key);
-    return problem_set(problem, STATUS_BAD_INPUT,
-                       "unknown section [%s]; expected [probetop], [keys] or [endpoint NAME]", section);
-}
-
-static enum status conf_file(const char *path, struct found *found, struct options *out)
-{
-    struct reading reading = {out, found};
-    enum status status = conf_read(path, conf_line, &reading, &out->problems);
-    if (status == STATUS_OK && found->wants_endpoints)
-        endpoints_check(&out->endpoints, path, &out->problems);
-    return status;
-}
-
-/* $XDG_CONFIG_HOME/probetop/probetop.conf; a relative XDG path is ignored, as its specification says. False: there is no such place. */
-static bool conf_own_path(struct buf *path)
-{
-    const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    if (base && base[0] == '/')
-        return buf_printf(path, "%s/probetop/probetop.conf", base);
-    return home && home[0] == '/' && buf_printf(path, "%s/.config/probetop/probetop.conf", home);
-}
-
-static enum status conf_all(struct found *found, struct options *out, struct problem *problem)
-{
-    const char *environment = getenv("PROBETOP_CONFIG");
-    enum status status = STATUS_OK;
-    struct buf path;
-    buf_init(&path, 4096);
-    conf_file(PROBETOP_SYSCONF_DIR "/probetop.conf", found, out);
-    if (found->given[FLAG_CONFIG]) {
-        if (conf_file(found->value[FLAG_CONFIG], found, out) != STATUS_OK) {
-            const char *why = out->problems.count > 0 ? "cannot be read" : "is not there";
-            status =
-                problem_set(problem, STATUS_BAD_INPUT, "the configuration file %s %s", found->value[FLAG_CONFIG], why);
-        }
-    } else if (environment && environment[0] != '\0') {
-        if (conf_file(environment, found, out) == STATUS_NOT_FOUND)
-            conf_problems_add(&out->problems, "PROBETOP_CONFIG names %s, which is not there", environment);
-    } else if (conf_own_path(&path)) {
-        conf_file(buf_str(&path), found, out);
-    }
-    buf_free(&path);
-    return status;
 }
 
 /* ---- all of it ---- */
@@ -843,6 +527,8 @@ static enum status options_judge(struct found *found, struct options *out, struc
         status = flags_fit(found, out->command, problem);
     if (status == STATUS_OK)
         status = flags_numbers(found, out, problem);
+    if (status == STATUS_OK)
+        status = flags_own(found, out, problem);
     if (status != STATUS_OK || out->command == COMMAND_DEMO_LIST)
         return status;
     char *record_word = out->record_path; /* "record FILE" wins over the configuration */
@@ -858,6 +544,8 @@ static enum status options_judge(struct found *found, struct options *out, struc
         status = flags_looks(found, out, problem);
     if (status == STATUS_OK)
         status = theme_choose(found, out, problem);
+    if (status == STATUS_OK)
+        status = signatures_choose(found, out, problem);
     if (status == STATUS_OK && found->has_sections && out->endpoints.count == 0)
         status =
             problem_set(problem, STATUS_BAD_INPUT, "no [endpoint NAME] section of the configuration can be used: %s",
@@ -895,69 +583,8 @@ void options_free(struct options *options)
     mem_free(options->record_path);
     mem_free(options->replay_path);
     mem_free(options->theme);
+    mem_free(options->signatures_path);
+    signatures_free(&options->signatures);
     conf_problems_free(&options->problems);
     memset(options, 0, sizeof *options);
-}
-
-/* ---- help ---- */
-
-static void help_flag(enum flag_id id, struct buf *out)
-{
-    const struct flag *flag = &FLAGS[id];
-    char letter[8] = "    ";
-    struct buf name;
-    if (flag->letter) {
-        letter[0] = '-';
-        letter[1] = flag->letter;
-        letter[2] = ',';
-    }
-    buf_init(&name, 64);
-    buf_printf(&name, "--%s%s%s", flag->name, flag->value[0] ? "=" : "", flag->value);
-    buf_printf(out, "  %s%-23s  %s\n", letter, buf_str(&name), flag->help);
-    buf_free(&name);
-}
-
-static void help_flags(int commands, struct buf *out)
-{
-    buf_puts(out, "\nFlags (anywhere on the line; -- ends them):\n");
-    for (int id = 0; id < FLAG_COUNT; id++)
-        if (FLAGS[id].commands & commands)
-            help_flag((enum flag_id)id, out);
-}
-
-static void help_general(struct buf *out)
-{
-    buf_puts(out, "Usage: probetop [FLAGS] [TYPE/NAME ... | NAME=URL | URL ...]\n"
-                  "Probes vLLM and llm-d pods as the kubelet does and shows live where each one stands, what\n"
-                  "happens next, why, and what to do. Without a target: the pods of the present context and\n"
-                  "namespace that look like vLLM's or llm-d's. TYPE is pod, deploy, sts, lws or pool.\n\nCommands:\n");
-    for (size_t i = 0; i < WORD_COUNT; i++)
-        buf_printf(out, "  probetop %s %s\n      %s\n", WORDS[i].name, WORDS[i].usage, WORDS[i].help);
-    help_flags(FOR_ALL, out);
-    buf_puts(out,
-             "\nExamples:\n"
-             "  probetop\n"
-             "  probetop -n llm-d -l llm-d.ai/role=decode\n"
-             "  probetop --context prod deploy/decode sts/prefill\n"
-             "  probetop demo\n"
-             "  probetop http://127.0.0.1:8000 decode-0=http://10.0.0.7:8200\n"
-             "  probetop check -o json http://127.0.0.1:8000\n"
-             "  probetop record /tmp/incident.jsonl http://127.0.0.1:8000\n"
-             "  probetop replay /tmp/incident.jsonl\n"
-             "\nWithout a terminal it runs in line mode by itself. Inside, ? explains keys, signs and words.\n"
-             "\nFiles: " PROBETOP_SYSCONF_DIR
-             "/probetop.conf, then $XDG_CONFIG_HOME/probetop/probetop.conf (~/.config).\n"
-             "Environment: PROBETOP_CONFIG, PROBETOP_THEME, PROBETOP_THEMES, KUBECONFIG, NO_COLOR, TERM, LC_ALL, TZ.\n"
-             "Exit status: 0 fine, 1 something is unwell (check), 2 usage or operation, 128+N ended by signal N.\n");
-}
-
-void options_help(const char *topic, struct buf *out)
-{
-    const struct word *word = topic ? word_find(topic) : NULL;
-    if (!word) {
-        help_general(out);
-        return;
-    }
-    buf_printf(out, "Usage: probetop %s [FLAGS] %s\n%s\n", word->name, word->usage, word->help);
-    help_flags(strcmp(word->name, "record") == 0 ? FOR_RUN : 1 << word->command, out);
 }

@@ -424,7 +424,8 @@ static enum status screen_open(struct screen *screen, bool live, struct problem 
         journal_reader_free(reader);
         return status;
     }
-    screen->feed = feed_new(reader, live, screen->options->speed > 0 ? screen->options->speed : 1);
+    screen->feed =
+        feed_new(reader, live, screen->options->speed > 0 ? screen->options->speed : 1, &screen->options->signatures);
     screen_new_app(screen);
     term_theme(screen->term, app_theme(screen->app));
     canvas_init(&screen->canvas, term_columns(screen->term), term_rows(screen->term), screen->options->ascii);

@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "picture: %s\n", argc < 4 ? "RECORDING COLUMNS ROWS [KEYS]" : problem.text);
         return 2;
     }
-    struct feed *feed = feed_new(reader, false, 1);
+    struct feed *feed = feed_new(reader, false, 1, NULL);
     feed_pause(feed, true);
     feed_seek(feed, INT64_MAX);
     do {

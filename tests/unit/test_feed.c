@@ -129,7 +129,7 @@ static struct feed *feed_open(const char *path, bool live, double speed)
     struct problem problem = {""};
     if (journal_open(path, &reader, &problem) != STATUS_OK)
         fail_msg("%s", problem.text);
-    return feed_new(reader, live, speed);
+    return feed_new(reader, live, speed, NULL);
 }
 
 static void pump_all(struct feed *feed)
