@@ -7,17 +7,17 @@ cd "$(dirname "$0")"
 
 say() { printf '%s\n' "$*" >&2; }
 
-build_packages="autoconf automake pkg-config make gcc libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libuv1-dev libutf8proc-dev libinih-dev zlib1g-dev uthash-dev"
+build_packages="autoconf automake pkg-config make gcc libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libuv1-dev libutf8proc-dev libinih-dev libyaml-dev zlib1g-dev uthash-dev"
 test_packages="libcmocka-dev libvterm-dev procps openssl binutils"
 
 explain_packages()
 {
     say "probetop needs a C compiler, make, autoconf, automake, pkg-config and these libraries:"
     say "  apt-get install $build_packages"
-    say "  dnf install gcc make autoconf automake pkgconf-pkg-config ncurses-devel libcurl-devel cjson-devel libuv-devel utf8proc-devel inih-devel zlib-devel uthash-devel"
-    say "  apk add build-base autoconf automake pkgconf ncurses-dev curl-dev cjson-dev libuv-dev utf8proc-dev inih-dev zlib-dev uthash-dev"
-    say "  pacman -S base-devel ncurses curl cjson libuv libutf8proc libinih zlib uthash"
-    say "  brew install autoconf automake pkg-config ncurses curl cjson libuv utf8proc inih zlib uthash"
+    say "  dnf install gcc make autoconf automake pkgconf-pkg-config ncurses-devel libcurl-devel cjson-devel libuv-devel utf8proc-devel inih-devel libyaml-devel zlib-devel uthash-devel"
+    say "  apk add build-base autoconf automake pkgconf ncurses-dev curl-dev cjson-dev libuv-dev utf8proc-dev inih-dev yaml-dev zlib-dev uthash-dev"
+    say "  pacman -S base-devel ncurses curl cjson libuv libutf8proc libinih libyaml zlib uthash"
+    say "  brew install autoconf automake pkg-config ncurses curl cjson libuv utf8proc inih libyaml zlib uthash"
     say "The tests need cmocka and libvterm too."
 }
 

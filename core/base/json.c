@@ -243,6 +243,73 @@ void json_text(const struct json *value, struct text *out, size_t max_cells)
     text_set_str(out, json_string(value), max_cells);
 }
 
+/* ---- building ---- */
+
+/* cJSON gives NULL only where there is no memory, and that ends the process (json_set_up). */
+struct json *json_new_object(void)
+{
+    json_set_up();
+    return (struct json *)cJSON_CreateObject();
+}
+
+struct json *json_new_array(void)
+{
+    json_set_up();
+    return (struct json *)cJSON_CreateArray();
+}
+
+struct json *json_new_null(void)
+{
+    json_set_up();
+    return (struct json *)cJSON_CreateNull();
+}
+
+struct json *json_new_bool(bool value)
+{
+    json_set_up();
+    return (struct json *)cJSON_CreateBool(value);
+}
+
+struct json *json_new_number(double value)
+{
+    json_set_up();
+    return (struct json *)cJSON_CreateNumber(value);
+}
+
+struct json *json_new_string(const char *string)
+{
+    json_set_up();
+    return (struct json *)cJSON_CreateString(string);
+}
+
+void json_add(struct json *container, const char *key, struct json *value)
+{
+    if (key == NULL) {
+        cJSON_AddItemToArray((cJSON *)container, (cJSON *)value);
+    } else {
+        cJSON_AddItemToObject((cJSON *)container, key, (cJSON *)value);
+    }
+}
+
+struct json *json_copy(const struct json *value)
+{
+    json_set_up();
+    cJSON *copy = cJSON_Duplicate(json_item(value), 1);
+    mem_free(copy->string);
+    copy->string = NULL;
+    return (struct json *)copy;
+}
+
+int json_depth(const struct json *value)
+{
+    int deepest = 0;
+    for (const struct json *element = json_first(value); element != NULL; element = json_next(element)) {
+        int depth = json_depth(element);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return json_is_container(value) ? deepest + 1 : 0;
+}
+
 /* ---- writing ---- */
 
 void json_writer_init(struct json_writer *writer, struct buf *out)

@@ -37,6 +37,17 @@ double json_real(const struct json *value, double fallback);
 bool json_bool(const struct json *value, bool fallback);
 void json_text(const struct json *value, struct text *out, size_t max_cells); /* a string, cleaned; else empty */
 
+/* Building, for readers of other notations. What is added belongs to its container, which was built so too. */
+struct json *json_new_object(void);
+struct json *json_new_array(void);
+struct json *json_new_null(void);
+struct json *json_new_bool(bool value);
+struct json *json_new_number(double value);
+struct json *json_new_string(const char *string);
+void json_add(struct json *container, const char *key, struct json *value); /* `key` is NULL in an array */
+struct json *json_copy(const struct json *value);                           /* the same without its key */
+int json_depth(const struct json *value); /* levels of arrays and objects, 0 for a scalar */
+
 /* Writing: appends to a buf, ASCII only (everything else as \uXXXX), commas put in by itself. `key` is NULL inside arrays and at the top. Numbers
  * are written in the C locale whatever LC_NUMERIC says. Nesting up to 32. */
 struct json_writer {
