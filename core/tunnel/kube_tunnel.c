@@ -1,5 +1,6 @@
 #include "tunnel/kube_tunnel.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "tunnel/gate.h"
 #include "tunnel/kubectl_forward.h"
@@ -15,7 +16,9 @@
 enum {
     STARTING_MOST = 16, /* sessions that are made for the first time, at a time: a hundred at once are a burden */
     REFUSED_MOST = 3,   /* upgrades answered with something else, after which `auto` goes on to kubectl */
-    PATH_MAX_BYTES = 1024
+    PATH_MAX_BYTES = 1024,
+    CLOSE_HELD_US = 1000 * MILLISECOND_US,
+    CLOSE_WAY_US = 100 * MILLISECOND_US /* at the least */
 };
 
 /* One port of a pod. What address() has given out of it lives until the pod is closed. */
@@ -426,6 +429,14 @@ static enum tunnel_word door_word(const struct door *door, bool *is_up)
     return carrier.ops != NULL ? carrier.ops->word(carrier.self) : TUNNEL_STARTING;
 }
 
+/* The container runtime keeps a forward for a second after the server has closed (facts/kube.md 3.1); then the end comes all the way. */
+static int64_t door_close_late(const struct door *door)
+{
+    const struct reached *reached = door->reached;
+    int64_t way = reached->via == VIA_PORTFORWARD ? portforward_round_trip(reached->session) : -1;
+    return CLOSE_HELD_US + (way < CLOSE_WAY_US ? CLOSE_WAY_US : way);
+}
+
 static enum status door_address(const struct door *door, struct http_address *out)
 {
     const struct reached *reached = door->reached;
@@ -440,7 +451,7 @@ static enum status door_address(const struct door *door, struct http_address *ou
     if (door->gate == NULL || !(is_up || (word == TUNNEL_STARTING && reached->been_up))) {
         return STATUS_AGAIN;
     }
-    *out = (struct http_address){.unix_path = gate_path(door->gate)};
+    *out = (struct http_address){.unix_path = gate_path(door->gate), .close_late = door_close_late(door)};
     return STATUS_OK;
 }
 

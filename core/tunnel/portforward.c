@@ -900,6 +900,11 @@ bool portforward_by_post(const struct portforward *session)
     return session->state == OPEN && session->link->post;
 }
 
+int64_t portforward_round_trip(const struct portforward *session)
+{
+    return session->round_trip;
+}
+
 /* ---- forwarded connections ---- */
 
 /* As client-go does it: the error stream first, which we never write to, then the data stream; a number ties them together.

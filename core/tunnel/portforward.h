@@ -27,8 +27,9 @@ void portforward_start(
     struct portforward *portforward); /* connects now, whatever pause is running, unless that is under way */
 /* Ends it. Its forwards are gone without another word; `done` is called from the loop when nothing is left on it. */
 void portforward_free(struct portforward *portforward, void (*done)(void *user), void *user);
-bool portforward_wants_post(const struct portforward *portforward); /* GET was refused: a proxy for POST is needed */
-bool portforward_by_post(const struct portforward *portforward);    /* up, and by POST */
+bool portforward_wants_post(const struct portforward *portforward);    /* GET was refused: a proxy for POST is needed */
+bool portforward_by_post(const struct portforward *portforward);       /* up, and by POST */
+int64_t portforward_round_trip(const struct portforward *portforward); /* the newest, real µs; -1: none yet */
 struct carrier portforward_carrier(struct portforward *portforward);
 
 #endif

@@ -19,7 +19,9 @@ struct raw_server {
     const char *reply;
     size_t length;
     enum raw_end end;
-    bool unasked; /* replies as soon as somebody connects */
+    bool unasked;                 /* replies as soon as somebody connects */
+    const char *second;           /* sent second_ms after the reply; NULL: nothing more is */
+    unsigned second_ms, close_ms; /* close_ms: after the reply, or the second, a RAW_CLOSE comes so much later */
     int accepted;
     int open;        /* connections not closed yet */
     char got[16384]; /* of the last connection */
@@ -34,15 +36,22 @@ struct raw_connection {
         uv_pipe_t pipe;
     } u;
     uv_write_t write;
+    uv_timer_t timer;
     struct raw_server *server;
-    bool replied;
+    bool replied, seconded;
 };
 
-static inline void raw_closed(uv_handle_t *handle)
+static inline void raw_timer_closed(uv_handle_t *handle)
 {
     struct raw_connection *connection = handle->data;
     connection->server->open--;
     mem_free(connection);
+}
+
+static inline void raw_closed(uv_handle_t *handle)
+{
+    struct raw_connection *connection = handle->data;
+    uv_close((uv_handle_t *)&connection->timer, raw_timer_closed);
 }
 
 static inline void raw_close(struct raw_connection *connection, bool reset)
@@ -53,9 +62,32 @@ static inline void raw_close(struct raw_connection *connection, bool reset)
         uv_close((uv_handle_t *)&connection->u.stream, raw_closed);
 }
 
+static inline void raw_written(uv_write_t *write, int status);
+
+static inline void raw_time(uv_timer_t *timer)
+{
+    struct raw_connection *connection = timer->data;
+    struct raw_server *server = connection->server;
+    if (server->second && !connection->seconded) {
+        uv_buf_t bytes = uv_buf_init((char *)server->second, (unsigned)strlen(server->second));
+        connection->seconded = true;
+        if (uv_write(&connection->write, &connection->u.stream, &bytes, 1, raw_written) != 0)
+            raw_close(connection, true);
+    } else {
+        raw_close(connection, false);
+    }
+}
+
 static inline void raw_written(uv_write_t *write, int status)
 {
     struct raw_connection *connection = write->data;
+    const struct raw_server *server = connection->server;
+    bool second = server->second && !connection->seconded;
+    if (status == 0 && (second || (server->end == RAW_CLOSE && server->close_ms > 0))) {
+        if (!uv_is_closing((uv_handle_t *)&connection->timer))
+            uv_timer_start(&connection->timer, raw_time, second ? server->second_ms : server->close_ms, 0);
+        return;
+    }
     if (status != 0 || connection->server->end != RAW_KEEP)
         raw_close(connection, connection->server->end == RAW_RESET);
 }
@@ -111,7 +143,8 @@ static inline void raw_accept(uv_stream_t *listener, int status)
         uv_pipe_init(listener->loop, &connection->u.pipe, 0);
     else
         uv_tcp_init(listener->loop, &connection->u.tcp);
-    connection->u.stream.data = connection;
+    connection->u.stream.data = connection->timer.data = connection;
+    uv_timer_init(listener->loop, &connection->timer);
     if (uv_accept(listener, &connection->u.stream) != 0 ||
         uv_read_start(&connection->u.stream, raw_room, raw_read) != 0)
         raw_close(connection, true);

@@ -833,6 +833,98 @@ static void test_sentences(void **state)
     assert_string_equal(http_error_sentence((enum http_error)99), "other");
 }
 
+/* Stops it, and nothing of it is left on the loop. */
+static void raw_over(struct stage *stage, struct raw_server *raw)
+{
+    int64_t until = clock_mono_us() + DEADLINE_MS * (int64_t)MILLISECOND_US;
+    raw_stop(raw);
+    do
+        uv_run(&stage->loop, UV_RUN_NOWAIT);
+    while (raw->open > 0 && clock_mono_us() < until);
+    assert_int_equal(raw->open, 0);
+}
+
+/* What a way does that passes the end of a connection on late, and what the kubelet, which sees it at once, makes of it. The time-out is 300 ms, the end may be 500 ms late. */
+static void test_close_passed_on_late(void **state)
+{
+#define HEAD "HTTP/1.1 200 OK\r\n"
+    static const struct {
+        const char *what, *reply, *second;
+        unsigned second_ms, close_ms;
+        enum raw_end end;
+        bool at_once; /* the way passes the end on at once */
+        enum http_error error;
+        int32_t status;
+        int least_ms, most_ms, total_ms;
+    } rows[] = {
+        {"closed in time", HEAD "\r\nhello", NULL, 0, 450, RAW_CLOSE, false, HTTP_OK, 200, 440, 700, 200},
+        {"closed in time, and known at once", HEAD "\r\nhello", NULL, 0, 450, RAW_CLOSE, true, HTTP_TIMEOUT_BODY, 200,
+         290, 440, 440},
+        {"no body", HEAD "Server: x\r\n\r\n", NULL, 0, 450, RAW_CLOSE, false, HTTP_OK, 200, 440, 700, 200},
+        {"in two pieces", HEAD "\r\nhel", "lo", 100, 450, RAW_CLOSE, false, HTTP_OK, 200, 540, 780, 290},
+        {"dribbles past the time-out", HEAD "\r\nhel", "lo", 400, 1, RAW_CLOSE, false, HTTP_TIMEOUT_BODY, 200, 390, 600,
+         300},
+        {"never closed", HEAD "\r\nhello", NULL, 0, 0, RAW_KEEP, false, HTTP_TIMEOUT_BODY, 200, 790, 1500, 300},
+        {"late headers", HEAD, "\r\nhello", 400, 1, RAW_CLOSE, false, HTTP_TIMEOUT_HEADERS, 200, 290, 395, 300},
+        {"silent", "", NULL, 0, 0, RAW_KEEP, false, HTTP_TIMEOUT_HEADERS, 0, 290, 440, 300},
+        {"less than promised", HEAD "Content-Length: 9\r\n\r\nhello", NULL, 0, 0, RAW_KEEP, false, HTTP_TIMEOUT_BODY,
+         200, 290, 440, 300},
+        {"as much as promised", HEAD "Content-Length: 5\r\n\r\nhello", NULL, 0, 0, RAW_KEEP, false, HTTP_OK, 200, 0,
+         200, 200},
+        {"in chunks without an end", HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", NULL, 0, 0, RAW_KEEP,
+         false, HTTP_TIMEOUT_BODY, 200, 290, 440, 300},
+    };
+#undef HEAD
+    struct stage *stage = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct raw_server raw = {.reply = rows[i].reply,
+                                 .length = strlen(rows[i].reply),
+                                 .end = rows[i].end,
+                                 .second = rows[i].second,
+                                 .second_ms = rows[i].second_ms,
+                                 .close_ms = rows[i].close_ms};
+        int32_t port = raw_listen(&raw, &stage->loop, "127.0.0.1");
+        struct http_address address = {
+            .host = "127.0.0.1", .port = port, .close_late = rows[i].at_once ? 0 : 500 * MILLISECOND_US};
+        struct probe_spec spec = spec_of("/", port);
+        int64_t began = clock_mono_us();
+        ask_at(stage, &spec, &address, NULL, 300 * MILLISECOND_US);
+        int64_t took = (clock_mono_us() - began) / MILLISECOND_US;
+        raw_over(stage, &raw);
+        bool right = stage->told.error == rows[i].error && stage->told.status == rows[i].status &&
+                     took >= rows[i].least_ms && took <= rows[i].most_ms &&
+                     stage->told.total <= (rows[i].total_ms + 1) * (int64_t)MILLISECOND_US;
+        if (!right)
+            fail_msg("%s: %s, status %d, after %d ms, total %d us", rows[i].what,
+                     http_error_sentence(stage->told.error), (int)stage->told.status, (int)took,
+                     (int)stage->told.total);
+        probe_spec_free(&spec);
+    }
+}
+
+/* Two that wait for their deadlines at once, the one that is later first. */
+static void test_two_deadlines(void **state)
+{
+    struct stage *stage = *state;
+    struct raw_server raw = {.reply = "", .length = 0, .end = RAW_KEEP};
+    int32_t port = raw_listen(&raw, &stage->loop, "127.0.0.1");
+    struct http_address address = {.host = "127.0.0.1", .port = port, .close_late = 5000 * MILLISECOND_US};
+    struct probe_spec spec = spec_of("/", port);
+    struct told slow = {0}, quick = {0};
+    int64_t began = clock_mono_us();
+    http_get(stage->http, &spec, &address, NULL, 400 * MILLISECOND_US, on_done, &slow);
+    http_get(stage->http, &spec, &address, NULL, 100 * MILLISECOND_US, on_done, &quick);
+    wait_for(stage, &quick.times, 1);
+    assert_in_range(clock_mono_us() - began, 90 * MILLISECOND_US, 380 * MILLISECOND_US);
+    assert_int_equal(slow.times, 0);
+    wait_for(stage, &slow.times, 1);
+    assert_in_range(clock_mono_us() - began, 390 * MILLISECOND_US, 2000 * MILLISECOND_US);
+    assert_int_equal(quick.error, HTTP_TIMEOUT_HEADERS);
+    assert_int_equal(slow.error, HTTP_TIMEOUT_HEADERS);
+    raw_over(stage, &raw);
+    probe_spec_free(&spec);
+}
+
 #define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -863,6 +955,8 @@ int main(void)
         ON_STAGE(test_cancel),
         ON_STAGE(test_no_descriptors),
         ON_STAGE(test_timeout_connect),
+        ON_STAGE(test_close_passed_on_late),
+        ON_STAGE(test_two_deadlines),
         cmocka_unit_test(test_every_curl_code),
         cmocka_unit_test(test_curl_codes),
         cmocka_unit_test(test_sentences),
