@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "tui/options.h"
 
@@ -63,7 +64,9 @@ static void write_file(const char *path, const char *content)
 /* Splits at single blanks; no quoting needed here. */
 static enum status parse(const char *line, struct options *out, struct problem *problem)
 {
-    char *words = mem_dup(line), *argv[WORDS_MAX + 1] = {NULL};
+    static char words[512]; /* argv's words outlive the call, as they do in a program */
+    char *argv[WORDS_MAX + 1] = {NULL};
+    snprintf(words, sizeof words, "%s", line);
     static char name[] = "probetop";
     int argc = 1;
     argv[0] = name;
@@ -73,9 +76,7 @@ static enum status parse(const char *line, struct options *out, struct problem *
         if (*word)
             *word++ = '\0';
     }
-    enum status status = options_parse(argc, argv, out, problem);
-    mem_free(words);
-    return status;
+    return options_parse(argc, argv, out, problem);
 }
 
 static void assert_says(const char *sentence, const char *part)
@@ -108,7 +109,8 @@ static void test_refused(void **state)
         {"demo nosuchstory", {"unknown story \"nosuchstory\"", "rollout", "hostile"}},
         {"demo rollout extra", {"\"extra\" is one argument too many"}},
         {"chekc", {"unknown command \"chekc\"", "did you mean check?", "http://127.0.0.1:8000"}},
-        {"watch http://127.0.0.1:1", {"unknown command \"watch\"", "expected demo, check, record, replay"}},
+        {"watch http://127.0.0.1:1",
+         {"unknown command \"watch\"", "expected demo, check, wait, diagnose, lint, record, replay"}},
         {"replay a b", {"\"b\" is one argument too many"}},
         {"record", {"record needs the name of a file"}},
         {"record f check http://127.0.0.1:1", {"not with check"}},
@@ -147,6 +149,24 @@ static void test_refused(void **state)
         {"a=http://127.0.0.1:1 a=http://127.0.0.1:2", {"\"a\""}},
         {"http://user:secret@127.0.0.1:1", {"header"}},
         {"http://127.0.0.1:1#part", {"#part"}},
+        {"wait pod/x", {"wait needs --for=STATE", "running, api, loaded, ready or gone"}},
+        {"wait --for=redy pod/x", {"--for=redy", "running, api, loaded, ready or gone"}},
+        {"wait --for=ready --timeout=0 pod/x", {"--timeout=0", "90s"}},
+        {"wait --for=ready --any --count=2", {"--any and --count"}},
+        {"wait --for=ready --count=0", {"--count=0", "1 to 5000"}},
+        {"wait --for=gone --any", {"--any does not go with it"}},
+        {"wait --for=ready --report=junit", {"--report=junit", "github", ".xml"}},
+        {"wait --for=ready -o markdown", {"--output=markdown", "text or json"}},
+        {"check --timeout=3s http://127.0.0.1:1", {"--timeout does nothing here", "probetop wait"}},
+        {"diagnose", {"at least one of --pod, --events, --describe, --logs and --previous"}},
+        {"diagnose file.txt", {"\"file.txt\" is one argument too many"}},
+        {"diagnose --logs= --pod p", {"--logs=", "standard input"}},
+        {"diagnose --logs - --pod -", {"cannot both be standard input"}},
+        {"diagnose --logs f -o table", {"--output=table", "text, json or markdown"}},
+        {"diagnose --logs f --signatures /nowhere/s", {"/nowhere/s", "is not there"}},
+        {"diagnose --logs f -n x", {"--namespace does nothing here"}},
+        {"lint", {"lint needs files"}},
+        {"lint f -o markdown", {"--output=markdown", "text or json"}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
@@ -241,6 +261,62 @@ static void test_values(void **state)
 }
 
 /* ---- the cluster ---- */
+
+static void test_wait(void **state)
+{
+    struct options options;
+    (void)state;
+    unsetenv("GITHUB_ACTIONS");
+    parse_well("wait --for=ready", &options);
+    assert_int_equal(options.command, COMMAND_WAIT);
+    assert_true(options.use_kube);
+    assert_int_equal(options.wait.goal, WAIT_READY);
+    assert_int_equal(options.wait.timeout_us, 1800 * (int64_t)SECOND_US);
+    assert_int_equal(options.wait.count, 0);
+    assert_null(options.wait.report);
+    assert_false(options.wait.github);
+    options_free(&options);
+    parse_well("wait --for gone --timeout 90s -n llm-d deploy/decode --report r.xml -o json", &options);
+    assert_int_equal(options.wait.goal, WAIT_GONE);
+    assert_int_equal(options.wait.timeout_us, 90 * (int64_t)SECOND_US);
+    assert_string_equal(options.wait.report, "r.xml");
+    assert_int_equal(options.output, OUTPUT_JSON);
+    assert_int_equal(options.kube.target_count, 1);
+    options_free(&options);
+    parse_well("wait --for loaded --any --report github http://127.0.0.1:1", &options);
+    assert_int_equal(options.wait.count, 1);
+    assert_true(options.wait.github);
+    assert_null(options.wait.report);
+    assert_false(options.use_kube);
+    options_free(&options);
+    setenv("GITHUB_ACTIONS", "true", 1);
+    parse_well("wait --for api --count 12 http://127.0.0.1:1", &options);
+    assert_int_equal(options.wait.count, 12);
+    assert_true(options.wait.github);
+    unsetenv("GITHUB_ACTIONS");
+    options_free(&options);
+}
+
+static void test_files(void **state)
+{
+    struct options options;
+    (void)state;
+    parse_well("diagnose --logs - --previous p.txt -o markdown", &options);
+    assert_int_equal(options.command, COMMAND_DIAGNOSE);
+    assert_false(options.use_kube);
+    assert_string_equal(options.diagnose.logs, "-");
+    assert_string_equal(options.diagnose.previous, "p.txt");
+    assert_null(options.diagnose.pod);
+    assert_int_equal(options.output, OUTPUT_MARKDOWN);
+    options_free(&options);
+    parse_well("lint a.yaml - -o json", &options);
+    assert_int_equal(options.command, COMMAND_LINT);
+    assert_int_equal(options.lint.file_count, 2);
+    assert_string_equal(options.lint.files[0], "a.yaml");
+    assert_string_equal(options.lint.files[1], "-");
+    assert_int_equal(options.output, OUTPUT_JSON);
+    options_free(&options);
+}
 
 static void test_cluster(void **state)
 {
@@ -508,6 +584,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_commands, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cluster, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cluster_configuration, setup, teardown),
         cmocka_unit_test_setup_teardown(test_configuration, setup, teardown),
