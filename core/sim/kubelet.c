@@ -162,6 +162,7 @@ static int64_t judge_manner(const struct probe_spec *spec, const char *url, cons
     case MANNER_ENDLESS_BODY: /* 10 KiB are enough for the kubelet */
         judge_status(url, answer, outcome, words);
         break;
+    case MANNER_BARE:
     case MANNER_ANSWER:
     case MANNER_HANG:
     case MANNER_DRIP:
@@ -187,7 +188,7 @@ int64_t kubelet_judge(const struct probe_spec *spec, const char *host, bool list
     } else if (answer->delay_us >= seconds(spec->timeout)) {
         *outcome = OUTCOME_FAIL;
         took = timeout_words(spec, text_str(&url), words);
-    } else if (answer->manner == MANNER_ANSWER) {
+    } else if (answer->manner == MANNER_ANSWER || answer->manner == MANNER_BARE) {
         judge_status(text_str(&url), answer, outcome, words);
         took = answer->delay_us;
     } else {

@@ -243,7 +243,7 @@ static void start_head(struct buf *start, const struct answer *answer)
     buf_printf(start, "HTTP/1.1 %d %s\r\n", (int)answer->status, status_word(answer->status));
     if (answer->headers) /* may hold bytes that no format should see */
         buf_puts(start, answer->headers);
-    if (answer->manner != MANNER_ENDLESS_BODY)
+    if (answer->manner != MANNER_ENDLESS_BODY && answer->manner != MANNER_BARE)
         buf_printf(start, "Content-Length: %lld\r\n", length_claimed(answer));
     buf_puts(start, "Connection: close\r\n\r\n");
 }

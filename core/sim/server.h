@@ -14,6 +14,7 @@
 /* How a request is answered. */
 enum manner {
     MANNER_ANSWER,           /* status, headers, body */
+    MANNER_BARE,             /* the same without Content-Length: its end is the connection's */
     MANNER_RESET,            /* RST without an answer */
     MANNER_CLOSE,            /* closed without an answer */
     MANNER_HANG,             /* nothing, until the client gives up */

@@ -38,7 +38,8 @@ double dice_spread(struct dice *dice, double value, double share);    /* value, 
     X(FACE_DRIP, MANNER_DRIP, 200, "")                                                                                 \
     X(FACE_GARBAGE, MANNER_GARBAGE, 200, "")                                                                           \
     X(FACE_RESET, MANNER_RESET, 200, "")                                                                               \
-    X(FACE_CLOSE, MANNER_CLOSE, 200, "")
+    X(FACE_CLOSE, MANNER_CLOSE, 200, "")                                                                               \
+    X(FACE_BARE, MANNER_BARE, 200, "") /* answers that end by the connection's end */
 
 enum vllm_face {
 #define X(id, manner, status, headers) id,

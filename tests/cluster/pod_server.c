@@ -2,7 +2,7 @@
  *
  * pod_server [--host ADDRESS] [--port N] [--deaf] ACT...
  * ACT is WORD:SECONDS (then the next act) or WORD (for ever): `load` refuses and writes a start's log, `refuse` refuses in silence, `ok` serves, `dead` is a server whose engine died, `hang` accepts and says nothing,
- * `reset` and `close` end connections unanswered, `error` answers 503 to everything; `exit` ends with exit status 1.
+ * `reset` and `close` end connections unanswered, `bare` answers without saying how much comes, `error` answers 503 to everything; `exit` ends with exit status 1.
  * It says on standard output what it does. A SIGTERM ends it at once, unless it is deaf. */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -104,8 +104,9 @@ static int64_t log_write(struct pod *pod, int64_t now)
 static const struct {
     const char *word;
     enum vllm_face face;
-} WORDS[] = {{"load", FACE_LOADING}, {"refuse", FACE_LOADING}, {"ok", FACE_SERVING},  {"dead", FACE_ENGINE_DEAD},
-             {"hang", FACE_FROZEN},  {"reset", FACE_RESET},    {"close", FACE_CLOSE}, {"error", FACE_SERVING}};
+} WORDS[] = {{"load", FACE_LOADING},     {"refuse", FACE_LOADING}, {"ok", FACE_SERVING},
+             {"dead", FACE_ENGINE_DEAD}, {"hang", FACE_FROZEN},    {"reset", FACE_RESET},
+             {"close", FACE_CLOSE},      {"bare", FACE_BARE},      {"error", FACE_SERVING}};
 
 static void face_set(struct pod *pod, const char *word, size_t length)
 {

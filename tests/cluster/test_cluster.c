@@ -111,6 +111,8 @@ static const struct pod_row SPECS[] = {
     {"errs", "error", READINESS("periodSeconds: 1"), "manners"},
     /* A reset comes through a port-forward a second late. */
     {"resets", "reset", READINESS("periodSeconds: 1, timeoutSeconds: 3"), "manners"},
+    /* So does the end of an answer that nothing else ends; the kubelet sees it at once. */
+    {"bare", "bare", READINESS("periodSeconds: 2"), "manners"},
     {"loopback", "'--host', '127.0.0.1', ok", READINESS("periodSeconds: 1"), "manners"},
 };
 
@@ -410,7 +412,7 @@ static void test_readiness_flap(void **state)
 
 /* ---- every kind of tunnel ---- */
 
-enum { VIAS = 4, MANNERS = 6 };
+enum { VIAS = 4, MANNERS = 7 };
 static const char *const VIA[VIAS] = {"portforward", "kubectl", "podproxy", "direct"};
 static const struct {
     const char *name;
@@ -425,6 +427,7 @@ static const struct {
      false},
     {"errs", {PROBE_CAUSE_STATUS, PROBE_CAUSE_STATUS, PROBE_CAUSE_STATUS, PROBE_CAUSE_STATUS}, false},
     {"resets", {PROBE_CAUSE_RESET, PROBE_CAUSE_RESET, PROBE_CAUSE_RESET, PROBE_CAUSE_RESET}, true},
+    {"bare", {PROBE_CAUSE_NONE, PROBE_CAUSE_NONE, PROBE_CAUSE_NONE, PROBE_CAUSE_NONE}, false},
     /* The tunnel dials localhost in the pod, the kubelet and the others its IP. */
     {"loopback", {PROBE_CAUSE_NONE, PROBE_CAUSE_NONE, PROBE_CAUSE_REFUSED, PROBE_CAUSE_REFUSED}, false},
 };

@@ -60,6 +60,7 @@ struct fake_api {
     size_t log_count;
     uint64_t version, oldest; /* watches from before `oldest` are too late */
     bool expired, old_server;
+    unsigned hold;
     char *denied[DENIED_MAX];
     size_t denied_count;
     struct buf requests;
@@ -95,12 +96,13 @@ struct connection {
 struct pair {
     uv_tcp_t tcp;
     uv_connect_t connect;
+    uv_timer_t hold;
     struct connection *connection; /* NULL once that has gone */
     struct pair *next;
     char request[NAME_SIZE];
     int32_t port;
     uint32_t error, data;
-    bool open; /* tcp is a handle */
+    bool open; /* tcp and hold are handles */
 };
 
 /* ---- writing ---- */
@@ -188,9 +190,15 @@ static void answer_status(struct connection *connection, int code, const char *m
 
 /* ---- connections ---- */
 
-static void pair_closed(uv_handle_t *handle)
+static void pair_freed(uv_handle_t *handle)
 {
     mem_free(handle->data);
+}
+
+static void pair_closed(uv_handle_t *handle)
+{
+    struct pair *pair = handle->data;
+    uv_close((uv_handle_t *)&pair->hold, pair_freed);
 }
 
 static void pair_close(struct pair *pair)
@@ -780,13 +788,21 @@ static void room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(api->room, sizeof api->room);
 }
 
+static void pair_held(uv_timer_t *timer)
+{
+    struct pair *pair = timer->data;
+    if (pair->connection) {
+        pair_end(pair, "");
+    }
+}
+
 static void pair_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
 {
     struct pair *pair = stream->data;
     if (count < 0) {
-        if (count == UV_EOF) {
-            pair_end(pair, "");
-        } else {
+        if (count == UV_EOF && pair->connection) {
+            uv_timer_start(&pair->hold, pair_held, pair->connection->api->hold, 0);
+        } else if (count != UV_EOF) {
             char words[512];
             snprintf(words, sizeof words,
                      "error forwarding port %d to pod 6f1c5d, uid : failed to execute portforward in network namespace "
@@ -832,7 +848,8 @@ static void pair_begin(struct pair *pair)
     uv_ip4_addr("127.0.0.1", port, &address);
     uv_tcp_init(api->loop, &pair->tcp);
     pair->open = true;
-    pair->tcp.data = pair->connect.data = pair;
+    uv_timer_init(api->loop, &pair->hold);
+    pair->tcp.data = pair->connect.data = pair->hold.data = pair;
     int error = uv_tcp_connect(&pair->connect, &pair->tcp, (struct sockaddr *)&address, pair_connected);
     if (error != 0) {
         pair_fail(pair, uv_strerror(error));
@@ -1255,6 +1272,11 @@ void fake_api_bookmark(struct fake_api *api)
 void fake_api_old_server(struct fake_api *api, bool old)
 {
     api->old_server = old;
+}
+
+void fake_api_hold(struct fake_api *api, unsigned milliseconds)
+{
+    api->hold = milliseconds;
 }
 
 void fake_api_cut_forwards(struct fake_api *api)

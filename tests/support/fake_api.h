@@ -43,6 +43,9 @@ void fake_api_bookmark(struct fake_api *api);                   /* to every watc
 void fake_api_old_server(struct fake_api *api, bool old);       /* no port-forward by WebSocket: 400, as before 1.31 */
 void fake_api_cut_forwards(struct fake_api *api);               /* every port-forward session breaks off */
 
+/* The streams of a forward end so much later than the pod's server has closed, as the container runtime has it (facts/kube.md 3.1: 1 s); 0: at once. */
+void fake_api_hold(struct fake_api *api, unsigned milliseconds);
+
 /* ---- what was asked ---- */
 size_t fake_api_requests(const struct fake_api *api,
                          const char *part);           /* how many request lines hold these words; "" all */
