@@ -134,7 +134,7 @@ struct forecast forecast_streak(const struct prober *prober, const struct probe_
 }
 
 struct budget budget_of(const struct prober *startup, const struct probe_spec *spec, const struct container_view *view,
-                        int64_t first_seen, int64_t last_sent, int64_t now)
+                        int64_t first_seen, int64_t last_sent, int64_t last_total, int64_t now)
 {
     const struct pace pace = pace_of(spec, view);
     const bool decided = startup->on_hold && startup->stored == VERDICT_FAILURE;
@@ -152,9 +152,9 @@ struct budget budget_of(const struct prober *startup, const struct probe_spec *s
     budget.count =
         decided ? threshold : prober_failures(startup); /* the decision has set the streak back to 0 (1.2.12) */
     window = startup_window(&pace, threshold - budget.count, threshold, budget.start, view->started_at_known, last_sent,
-                            -1, now);
+                            last_total, now);
     budget.may_be_killed_from = window.from;
-    budget.deadline = window.to;
+    budget.deadline = window.at;
     budget.used = now - budget.start;
     budget.left = budget.deadline - now;
     return budget;

@@ -28,8 +28,8 @@ struct forecast forecast_streak(const struct prober *prober, const struct probe_
                                 const struct container_view *view, int64_t last_sent, int64_t last_total, int64_t now);
 
 /* The start-up budget: d + N*p from the container's start (deadline), d + (N-1)*p (may be killed from here). When the start is not known it counts from
- * first_seen and is a guess. used + left = deadline - start. With failures counted already, the moments follow the probes really sent (then deadline is may_be_killed_from + timeoutSeconds), unless
- * these fall behind what the arithmetic allows: then the kubelet has counted some that we did not see. No initial delay in it where the start is not known (the gate has none either). */
+ * first_seen and is a guess. used + left = deadline - start. With failures counted already, the moments follow the probes really sent, as far apart as the last one's time (last_total, -1 unknown) makes them: a server that refuses
+ * is not given the timeouts of one that hangs. Unless these fall behind what the arithmetic allows: then the kubelet has counted some that we did not see. No initial delay in it where the start is not known (the gate has none either). */
 struct budget {
     bool applies; /* there is a startup probe, the container runs and is not started */
     bool guess;
@@ -38,6 +38,6 @@ struct budget {
     int32_t count, threshold;                    /* failures so far of failureThreshold */
 };
 struct budget budget_of(const struct prober *startup, const struct probe_spec *spec, const struct container_view *view,
-                        int64_t first_seen, int64_t last_sent, int64_t now);
+                        int64_t first_seen, int64_t last_sent, int64_t last_total, int64_t now);
 
 #endif

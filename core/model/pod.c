@@ -142,7 +142,7 @@ struct budget pod_budget(const struct pod *pod, int64_t now)
     }
     struct container_view view = pod_view(pod);
     return budget_of(&startup->prober, &pod->facts.probes[LANE_STARTUP], &view, pod->run_began,
-                     startup->last_counted_sent, now);
+                     startup->last_counted_sent, startup->last.total, now);
 }
 
 bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now)

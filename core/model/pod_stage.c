@@ -378,6 +378,8 @@ void pod_restage(struct fold *fold, bool restart)
     int64_t in_stage = first ? -1 : fold->t - pod->stage_since, since = first ? first_since(fold, now) : fold->t;
     if (first || now != before) {
         pod->stage_since = first ? since : since_of(fold, now);
+    } else if (now != STAGE_UNREACHABLE) {
+        pod->stage_since = since; /* killed and started again at once: its start begins anew */
     }
     pod->stage = now;
     spans_enter(&pod->spans, now, since, pod->run, restart, reason);

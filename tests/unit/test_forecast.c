@@ -54,29 +54,34 @@ struct budget_row {
     double first_seen, last_sent, now; /* seconds after the start */
     double from, deadline;             /* what is expected, likewise */
     int32_t count;
+    double took; /* the last probe, seconds */
 };
 
 static const struct budget_row budgets[] = {
-    {"1.4: d + (N-1)p to d + N*p before any probe", 2, 3, 4, 1, true, "", 0, -1, 0, 11, 14, 0},
+    {"1.4: d + (N-1)p to d + N*p before any probe", 2, 3, 4, 1, true, "", 0, -1, 0, 11, 14, 0, 0},
     {"1.4 measured: d=2 p=3 N=4, first probe at d: killed 11 s after the start", 2, 3, 4, 1, true, "fff", 0, 8, 8.1, 11,
-     12, 3},
-    {"llm-d guide 15/30/60: 1785 to 1815 s", 15, 30, 60, 5, true, "", 0, -1, 100, 1785, 1815, 0},
-    {"wide-ep 30/10/60: 620 to 630 s", 30, 10, 60, 5, true, "", 0, -1, 100, 620, 630, 0},
-    {"after the first failure the probes tell", 15, 30, 60, 5, true, "f", 0, 20, 25, 1790, 1795, 1},
-    {"half way", 15, 30, 60, 5, true, "ffffffffff", 0, 290, 292, 1790, 1795, 10},
-    {"errored and unknown attempts do not count", 0, 10, 3, 1, true, "feeeuuu", 0, 5, 6, 25, 26, 1},
+     11, 3, 0},
+    {"llm-d guide 15/30/60: 1785 to 1815 s", 15, 30, 60, 5, true, "", 0, -1, 100, 1785, 1815, 0, 0},
+    {"wide-ep 30/10/60: 620 to 630 s", 30, 10, 60, 5, true, "", 0, -1, 100, 620, 630, 0, 0},
+    {"after the first failure the probes tell", 15, 30, 60, 5, true, "f", 0, 20, 25, 1790, 1790, 1, 0},
+    {"half way", 15, 30, 60, 5, true, "ffffffffff", 0, 290, 292, 1790, 1790, 10, 0},
+    {"errored and unknown attempts do not count", 0, 10, 3, 1, true, "feeeuuu", 0, 5, 6, 25, 25, 1, 0},
     {"a lost tick pushes the moment on while the arithmetic allows it", 0, 10, 6, 1, true, "ff", 0, 10.5, 22, 60.5,
-     61.5, 2},
-    {"came late: the kubelet has counted what we have not", 0, 10, 6, 1, true, "f", 35, 35, 36, 50, 60, 1},
-    {"no tunnel for long: the same", 0, 10, 6, 1, true, "ff", 0, 10, 55, 50, 60, 2},
-    {"streak of the container before lives on, no probe yet", 5, 10, 6, 1, true, "ffff", 0, -1, 2, 15, 25, 4},
-    {"start not known: from first seen, no delay in it", 15, 30, 60, 5, false, "", 7, -1, 10, 1777, 1807, 0},
-    {"start not known: then the probes tell, however late", 15, 30, 3, 5, false, "f", 7, 200, 201, 260, 265, 1},
-    {"overdue", 0, 10, 3, 1, true, "", 0, -1, 45, 20, 30, 0},
-    {"decided: the last probe was it", 0, 10, 3, 1, true, "fff", 0, 25, 26, 25, 26, 3},
-    {"decided: and stays where it was", 0, 10, 3, 1, true, "fff", 0, 25, 60, 25, 26, 3},
-    {"success that the kubelet does not tell of yet", 0, 10, 3, 1, true, "o", 0, 0.5, 6, 20, 30, 0},
-    {"threshold 1: nothing before it", 3, 10, 1, 1, true, "", 0, -1, 0, 3, 13, 0},
+     60.5, 2, 0},
+    {"came late: the kubelet has counted what we have not", 0, 10, 6, 1, true, "f", 35, 35, 36, 50, 60, 1, 0},
+    {"no tunnel for long: the same", 0, 10, 6, 1, true, "ff", 0, 10, 55, 50, 60, 2, 0},
+    {"streak of the container before lives on, no probe yet", 5, 10, 6, 1, true, "ffff", 0, -1, 2, 15, 25, 4, 0},
+    {"start not known: from first seen, no delay in it", 15, 30, 60, 5, false, "", 7, -1, 10, 1777, 1807, 0, 0},
+    {"start not known: then the probes tell, however late", 15, 30, 3, 5, false, "f", 7, 200, 201, 260, 260, 1, 0},
+    {"overdue", 0, 10, 3, 1, true, "", 0, -1, 45, 20, 30, 0, 0},
+    {"decided: the last probe was it", 0, 10, 3, 1, true, "fff", 0, 25, 26, 25, 25, 3, 0},
+    {"decided: and stays where it was", 0, 10, 3, 1, true, "fff", 0, 25, 60, 25, 25, 3, 0},
+    {"success that the kubelet does not tell of yet", 0, 10, 3, 1, true, "o", 0, 0.5, 6, 20, 30, 0, 0},
+    {"refused at once, however long it might have taken: 150 x 2 s are 5 minutes", 0, 2, 150, 5, true, "ff", 0, 3, 4,
+     299, 299.001, 2, 0.001},
+    {"each hangs for its timeout, which is longer than the period", 0, 2, 10, 5, true, "ff", 0, 3, 9, 19, 48, 2, 5},
+    {"slow, but faster than the period", 0, 10, 6, 5, true, "ff", 0, 12, 16, 52, 55, 2, 3},
+    {"threshold 1: nothing before it", 3, 10, 1, 1, true, "", 0, -1, 0, 3, 13, 0, 0},
 };
 
 static void budget_row_holds(void **state)
@@ -90,7 +95,8 @@ static void budget_row_holds(void **state)
 
     prober_init(&startup, LANE_STARTUP, &spec);
     prober_feed(&startup, &view, row->results);
-    budget = budget_of(&startup, &spec, &view, after_start(row->first_seen), after_start(row->last_sent), now);
+    budget = budget_of(&startup, &spec, &view, after_start(row->first_seen), after_start(row->last_sent),
+                       (int64_t)(row->took * SECOND_US), now);
     assert_true(budget.applies);
     assert_int_equal(budget.guess, !row->start_known);
     assert_int_equal(budget.may_be_killed_from - known_start, after_start(row->from) - known_start);
@@ -252,18 +258,18 @@ static void budget_applies_only_while_starting(void **state)
     (void)state;
     prober_init(&startup, LANE_STARTUP, &spec);
     prober_feed(&startup, &view, "f");
-    assert_true(budget_of(&startup, &spec, &view, known_start, known_start, known_start).applies);
+    assert_true(budget_of(&startup, &spec, &view, known_start, known_start, -1, known_start).applies);
     view.started = true;
-    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, known_start).applies);
+    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, -1, known_start).applies);
     view = view_of(false, true);
     view.running = false;
-    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, known_start).applies);
+    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, -1, known_start).applies);
     view = view_of(false, true);
     view.deleting = true; /* startup is Success for good then (1.2.7) */
-    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, known_start).applies);
+    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, -1, known_start).applies);
     view = view_of(false, true);
     spec.action = PROBE_NONE;
-    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, known_start).applies);
+    assert_false(budget_of(&startup, &spec, &view, known_start, known_start, -1, known_start).applies);
 }
 
 /* Kubernetes takes any int32; sums of them must not run over. */
@@ -277,7 +283,7 @@ static void largest_numbers(void **state)
     (void)state;
     prober_init(&startup, LANE_STARTUP, &spec);
     prober_feed(&startup, &view, "f");
-    budget = budget_of(&startup, &spec, &view, known_start, known_start, known_start);
+    budget = budget_of(&startup, &spec, &view, known_start, known_start, -1, known_start);
     assert_true(budget.deadline > budget.start && budget.left > 0);
 }
 

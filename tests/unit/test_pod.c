@@ -590,6 +590,8 @@ static void container_runs(void **state)
     s.facts.serving.restart_count = 1; /* told before the new ID is */
     story_tell(&s);
     assert_int_equal(story_pod(&s)->run, 2);
+    STAGE_IS(s, STAGE_RUNNING);
+    assert_int_equal(story_pod(&s)->stage_since, SECONDS(10)); /* this run's, though it never was in another stage */
     s.t = SECONDS(11);
     story_run(&s, 1);
     assert_int_equal(story_pod(&s)->run, 2);
