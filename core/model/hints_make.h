@@ -14,6 +14,9 @@ struct hint_maker {
 
 /* The hint of that cause, new or there already. A second rule for the same cause strengthens it: the higher confidence and weight stay. NULL when the list is full of better ones. */
 struct hint *hint_add(struct hint_maker *maker, enum cause cause, enum confidence confidence, int32_t weight);
+/* The same under the user's own label. */
+struct hint *hint_add_labelled(struct hint_maker *maker, enum cause cause, const char *label,
+                               enum confidence confidence, int32_t weight);
 /* A title that says more than the cause's own; the one with the highest weight stays. All of these do nothing for a NULL hint. */
 void hint_title(struct hint *hint, int32_t weight, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void hint_evidence(struct hint *hint, enum evidence_source source, int32_t line, int64_t t, const char *format, ...)
@@ -32,6 +35,8 @@ void hints_next(struct hint_maker *maker, const char *format, ...) __attribute__
 void hints_of_findings(struct hint_maker *maker); /* hints_found.c */
 void hints_of_termination(
     struct hint_maker *maker); /* hints_found.c: how a run ended, exit codes, a death without a message */
+/* Of a pod that no hint is about: HEALTHY, HEALTHY_SLOW, or NONE when nothing can be said. */
+enum cause pod_verdict(const struct pod *pod); /* hints_found.c */
 void hints_of_live(struct hint_maker *maker);  /* hints_live.c */
 void hints_of_state(struct hint_maker *maker); /* hints_state.c: state, why, next */
 

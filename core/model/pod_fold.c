@@ -82,6 +82,7 @@ void pod_free(struct pod *pod)
     }
     models_free(pod);
     rings_free(pod);
+    findings_free(&pod->findings);
     spans_free(&pod->spans);
     text_free(&pod->reason);
     text_free(&pod->run_id);

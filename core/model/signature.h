@@ -37,22 +37,46 @@ enum {
     WHERE_LOGS = 1 << EVIDENCE_LOGS | 1 << EVIDENCE_PREVIOUS,
     WHERE_EVENTS = 1 << EVIDENCE_EVENTS,
     WHERE_STATUS = 1 << EVIDENCE_POD,
-    WHERE_ANY = WHERE_LOGS | WHERE_EVENTS | WHERE_STATUS | 1 << EVIDENCE_DESCRIBE
+    WHERE_ANY = WHERE_LOGS | WHERE_EVENTS | WHERE_STATUS | 1 << EVIDENCE_DESCRIBE,
+    /* Log lines of level INFO and DEBUG too: they report no fault of themselves and are otherwise left out. The user's own signatures always see them. */
+    WHERE_CALM = 1 << EVIDENCE_SOURCE_COUNT
 };
 
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_POSSIBLE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
 const char *confidence_name(enum confidence confidence); /* "", "possible", "likely", "certain" */
 bool confidence_from_name(const char *name, enum confidence *confidence);
 
+/* What a line shows that says something only together with others. */
+enum clue {
+    CLUE_NONE,
+    CLUE_DEATH,          /* a wrapper: something failed for good, and the line does not say what */
+    CLUE_STOPPED,        /* told to end, from outside */
+    CLUE_SERVED,         /* a request was answered */
+    CLUE_ADAPTER_LOADED, /* names an adapter that was loaded */
+    CLUE_MODELS_LIST,    /* an answer of /v1/models */
+    CLUE_DOWNLOAD,       /* a download's bar */
+    CLUE_STARTED,        /* the container was started */
+    CLUE_SCHEDULED,
+    CLUE_PULLED,
+    CLUE_STARTUP_KILL, /* the kubelet's words on a verdict */
+    CLUE_LIVENESS_KILL,
+    CLUE_STARTUP_FAILED, /* and on a failed probe, whatever its answer */
+    CLUE_LIVENESS_FAILED,
+    CLUE_LIVENESS_REFUSED,
+    CLUE_READINESS_REFUSED,
+    CLUE_ERROR /* an exception that no other row knows */
+};
+
 struct signature {
     enum cause
         cause; /* CAUSE_NONE: a line that is never a cause (wrappers, known harmless words): it stops the search */
     const char *pattern;
     int where;
-    enum confidence confidence; /* of the cause when this line is all there is */
+    enum confidence confidence; /* of the cause when this line is all there is; NONE: it is a clue only */
     const char *title;          /* a headline that says more than the cause's own; NULL: the cause's */
     /* The user's own only; NULL for built-in ones. */
     const char *label, *fix, *command;
+    enum clue clue;
 };
 
 /* The user's own, looked through before the built-in ones. Read by engine/signatures_conf.h; not owned by the model, and must outlive the fleet. */
@@ -77,7 +101,8 @@ struct finding {
     int64_t first, last; /* t */
     uint32_t count;
     uint32_t order; /* of the first match among all lines of the pod: what came first is the cause, the rest its echo */
-    struct text quote; /* the first match, without prefixes */
+    uint32_t last_order; /* of the newest match */
+    struct text quote;   /* the first match, without prefixes */
 };
 
 /* Bounded: the first FINDINGS_MAX different ones of the two newest runs; older runs' are dropped when a run begins. Zero-initialise. */
@@ -85,10 +110,12 @@ enum { FINDINGS_MAX = 32 };
 struct findings {
     struct finding list[FINDINGS_MAX];
     uint32_t count, order;
+    uint32_t
+        moved; /* order of the newest line that moved the present run's start-up forward; whoever keeps progress sets it */
     int32_t lines[EVIDENCE_SOURCE_COUNT]; /* how many were offered */
 };
 void findings_free(struct findings *findings);
-/* Offers one cleaned line. Returns the finding it made or counted up, NULL for none. */
+/* Offers one line, cleaned as text but with its prefixes. Several lines in one (joined by \n, as JSON wraps tracebacks) are looked at one by one. Returns the finding it made or counted up, NULL for none. */
 const struct finding *findings_offer(struct findings *findings, const struct signatures *own, const struct text *line,
                                      enum evidence_source source, bool sidecar, uint32_t run, int64_t t);
 /* Drops what belongs to runs before `oldest`. */

@@ -1,0 +1,257 @@
+#include "model/hints_make.h"
+
+#include "base/mem.h"
+#include "model/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORDS_SIZE = TEXT_LINE * 2, PATCH_CELLS = 2048 };
+
+static void hint_free(struct hint *hint)
+{
+    text_free(&hint->label);
+    text_free(&hint->title);
+    for (uint32_t i = 0; i < hint->evidence_count; i++)
+        text_free(&hint->evidence[i].words);
+    for (uint32_t i = 0; i < hint->fix_count; i++)
+        text_free(&hint->fixes[i]);
+    text_free(&hint->patch);
+    for (uint32_t i = 0; i < hint->command_count; i++)
+        text_free(&hint->commands[i]);
+    memset(hint, 0, sizeof *hint);
+}
+
+void hints_free(struct hints *hints)
+{
+    for (uint32_t i = 0; i < hints->count; i++)
+        hint_free(&hints->list[i]);
+    text_free(&hints->state);
+    for (uint32_t i = 0; i < hints->why_count; i++)
+        text_free(&hints->why[i]);
+    text_free(&hints->next);
+    memset(hints, 0, sizeof *hints);
+}
+
+/* ---- what the rules call ---- */
+
+__attribute__((format(printf, 3, 0))) static void words_set(struct text *to, size_t cells, const char *format,
+                                                            va_list arguments)
+{
+    char words[WORDS_SIZE];
+    vsnprintf(words, sizeof words, format, arguments);
+    text_set_str(to, words, cells);
+}
+
+/* Whether a hint so sure and weighty ranks behind `other`. */
+static bool ranks_behind(enum confidence confidence, int32_t weight, const struct hint *other)
+{
+    return confidence != other->confidence ? confidence < other->confidence : weight < other->weight;
+}
+
+/* A place for a new hint; NULL when all are taken by better ones. */
+static struct hint *hint_place(struct hints *hints, enum confidence confidence, int32_t weight)
+{
+    if (hints->count < HINTS_MAX)
+        return &hints->list[hints->count++];
+    struct hint *worst = &hints->list[0];
+    for (uint32_t i = 1; i < hints->count; i++)
+        worst = ranks_behind(hints->list[i].confidence, hints->list[i].weight, worst) ? &hints->list[i] : worst;
+    if (ranks_behind(confidence, weight, worst))
+        return NULL;
+    hint_free(worst);
+    return worst;
+}
+
+struct hint *hint_add_labelled(struct hint_maker *maker, enum cause cause, const char *label,
+                               enum confidence confidence, int32_t weight)
+{
+    struct hints *hints = maker->out;
+    struct hint *hint = NULL;
+    for (uint32_t i = 0; i < hints->count && !hint; i++)
+        hint = hints->list[i].cause == cause && text_is(&hints->list[i].label, label) ? &hints->list[i] : NULL;
+    if (!hint) {
+        hint = hint_place(hints, confidence, weight);
+        if (!hint)
+            return NULL;
+        hint->cause = cause;
+        text_set_str(&hint->label, label, TEXT_NAME);
+    }
+    hint->confidence = confidence > hint->confidence ? confidence : hint->confidence;
+    hint->weight = weight > hint->weight ? weight : hint->weight;
+    return hint;
+}
+
+struct hint *hint_add(struct hint_maker *maker, enum cause cause, enum confidence confidence, int32_t weight)
+{
+    return hint_add_labelled(maker, cause, cause_label(cause), confidence, weight);
+}
+
+void hint_title(struct hint *hint, int32_t weight, const char *format, ...)
+{
+    if (!hint || (!text_empty(&hint->title) && weight <= hint->title_weight))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    words_set(&hint->title, TEXT_LINE, format, arguments);
+    va_end(arguments);
+    hint->title_weight = weight;
+}
+
+void hint_evidence(struct hint *hint, enum evidence_source source, int32_t line, int64_t t, const char *format, ...)
+{
+    if (!hint || hint->evidence_count == HINT_EVIDENCE_MAX)
+        return;
+    struct evidence *evidence = &hint->evidence[hint->evidence_count];
+    va_list arguments;
+    va_start(arguments, format);
+    words_set(&evidence->words, TEXT_LINE, format, arguments);
+    va_end(arguments);
+    for (uint32_t i = 0; i < hint->evidence_count; i++) {
+        if (text_equal(&hint->evidence[i].words, &evidence->words)) {
+            text_free(&evidence->words); /* said already */
+            return;
+        }
+    }
+    evidence->source = source;
+    evidence->line = line;
+    evidence->t = t;
+    hint->evidence_count++;
+}
+
+static bool texts_have(const struct text *list, uint32_t count, const struct text *words)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (text_equal(&list[i], words))
+            return true;
+    }
+    return false;
+}
+
+/* Takes over `words`, or frees them when they are there already, or there is no room. */
+static void texts_add(struct text *list, uint32_t *count, uint32_t most, struct text *words)
+{
+    if (*count < most && !text_empty(words) && !texts_have(list, *count, words))
+        text_move(&list[(*count)++], words);
+    text_free(words);
+}
+
+void hint_fix(struct hint *hint, const char *format, ...)
+{
+    if (!hint)
+        return;
+    struct text words = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    words_set(&words, TEXT_LINE, format, arguments);
+    va_end(arguments);
+    texts_add(hint->fixes, &hint->fix_count, HINT_FIXES_MAX, &words);
+}
+
+void hint_command(struct hint_maker *maker, struct hint *hint, const char *template)
+{
+    struct text command = {0};
+    if (hint && command_fill(template, maker->pod, &command))
+        texts_add(hint->commands, &hint->command_count, HINT_COMMANDS_MAX, &command);
+    text_free(&command);
+}
+
+void hint_patch(struct hint *hint, const char *yaml)
+{
+    if (!hint)
+        return;
+    /* Line by line, so that the line ends stay and everything else is cleaned. */
+    struct buf lines;
+    struct text line = {0};
+    buf_init(&lines, PATCH_CELLS * 4);
+    for (const char *at = yaml; *at;) {
+        size_t length = strcspn(at, "\n");
+        text_set(&line, at, length, TEXT_LINE);
+        buf_puts(&lines, text_str(&line));
+        at += length;
+        if (*at == '\n') {
+            buf_putc(&lines, '\n');
+            at++;
+        }
+    }
+    text_free(&line);
+    text_free(&hint->patch);
+    hint->patch.bytes = mem_dup_n(buf_str(&lines), lines.len);
+    hint->patch.len = (uint32_t)lines.len;
+    buf_free(&lines);
+}
+
+void hints_state(struct hint_maker *maker, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    words_set(&maker->out->state, TEXT_LINE, format, arguments);
+    va_end(arguments);
+}
+
+void hints_why(struct hint_maker *maker, const char *format, ...)
+{
+    struct hints *out = maker->out;
+    if (out->why_count == sizeof out->why / sizeof out->why[0])
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    words_set(&out->why[out->why_count++], TEXT_LINE, format, arguments);
+    va_end(arguments);
+}
+
+void hints_next(struct hint_maker *maker, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    words_set(&maker->out->next, TEXT_LINE, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- putting them together ---- */
+
+/* What the table says of the cause goes behind what the rules said. */
+static void hint_complete(struct hint_maker *maker, struct hint *hint)
+{
+    const struct cause_info *info = cause_info(hint->cause);
+    struct text words = {0};
+    hint_title(hint, 0, "%s", info->title);
+    for (int i = 0; i < CAUSE_FIXES_MAX && info->fixes[i]; i++) {
+        if (command_fill(info->fixes[i], maker->pod, &words))
+            texts_add(hint->fixes, &hint->fix_count, HINT_FIXES_MAX, &words);
+    }
+    for (int i = 0; i < CAUSE_COMMANDS_MAX && info->commands[i]; i++)
+        hint_command(maker, hint, info->commands[i]);
+    text_free(&words);
+}
+
+static int hint_compare(const void *a, const void *b)
+{
+    const struct hint *left = a, *right = b;
+    if (left->confidence != right->confidence)
+        return left->confidence > right->confidence ? -1 : 1;
+    if (left->weight != right->weight)
+        return left->weight > right->weight ? -1 : 1;
+    return left->cause < right->cause ? -1 : left->cause > right->cause;
+}
+
+void pod_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, struct hints *out)
+{
+    struct hint_maker maker = {fleet, pod, now, out};
+    memset(out, 0, sizeof *out);
+    hints_of_findings(&maker);
+    hints_of_termination(&maker);
+    hints_of_live(&maker);
+    qsort(out->list, out->count, sizeof *out->list, hint_compare);
+    for (uint32_t i = 0; i < out->count; i++)
+        hint_complete(&maker, &out->list[i]);
+    hints_of_state(&maker);
+    if (text_empty(&out->state))
+        hints_state(&maker, "nothing is known of it yet");
+    if (out->count > 0)
+        out->verdict = out->list[0].cause;
+    else
+        out->verdict = pod_verdict(pod);
+}

@@ -1,0 +1,247 @@
+#include "model/signature.h"
+
+#include "model/pod.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { QUOTE_CELLS = 400 };
+
+const char *evidence_source_name(enum evidence_source source)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        EVIDENCE_TABLE(X)
+#undef X
+    };
+    return (unsigned)source < EVIDENCE_SOURCE_COUNT ? names[source] : "";
+}
+
+static const char *const confidences[] = {"", "possible", "likely", "certain"};
+
+const char *confidence_name(enum confidence confidence)
+{
+    return (unsigned)confidence <= CONFIDENCE_CERTAIN ? confidences[confidence] : "";
+}
+
+bool confidence_from_name(const char *name, enum confidence *confidence)
+{
+    for (int i = CONFIDENCE_POSSIBLE; i <= CONFIDENCE_CERTAIN; i++) {
+        if (strcmp(name, confidences[i]) == 0) {
+            *confidence = (enum confidence)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- patterns ---- */
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The pattern's next byte, in lower case; a star that stands for itself loses its backslash. */
+static char pattern_take(const char **at)
+{
+    if ((*at)[0] == '\\' && (*at)[1] == '*')
+        (*at)++;
+    return lower(*(*at)++);
+}
+
+/* Whether the pattern up to its next star stands at `line`; then *after is behind it there. */
+static bool piece_stands(const char *pattern, const char *line, const char **after)
+{
+    while (*pattern && *pattern != '*') {
+        if (!*line || pattern_take(&pattern) != lower(*line++))
+            return false;
+    }
+    *after = line;
+    return true;
+}
+
+static const char *piece_end(const char *pattern)
+{
+    while (*pattern && *pattern != '*')
+        pattern_take(&pattern);
+    return pattern;
+}
+
+bool pattern_matches(const char *pattern, const char *line)
+{
+    /* Each piece where it first stands: a later place can only leave less for the pieces behind it. */
+    while (*pattern) {
+        if (*pattern == '*') {
+            pattern++;
+            continue;
+        }
+        const char *after;
+        while (!piece_stands(pattern, line, &after)) {
+            if (!*line)
+                return false;
+            line++;
+        }
+        line = after;
+        pattern = piece_end(pattern);
+    }
+    return true;
+}
+
+/* ---- looking up ---- */
+
+static bool is_log(enum evidence_source source)
+{
+    return source == EVIDENCE_LOGS || source == EVIDENCE_PREVIOUS;
+}
+
+static bool line_is_calm(const char *line)
+{
+    static const char *const levels[] = {"INFO", "DEBUG", "TRACE"};
+    const char *start;
+    size_t rest;
+    progress_strip(line, strlen(line), &start, &rest);
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        size_t length = strlen(levels[i]);
+        if (rest > length && memcmp(start, levels[i], length) == 0 && !isalnum((unsigned char)start[length]))
+            return true;
+    }
+    return false;
+}
+
+static const struct signature *look_up(const struct signatures *own, const char *line, enum evidence_source source,
+                                       bool calm)
+{
+    for (size_t i = 0; own && i < own->own_count; i++) {
+        if ((own->own[i].where & 1 << source) && pattern_matches(own->own[i].pattern, line))
+            return &own->own[i];
+    }
+    size_t count;
+    const struct signature *table = signatures_built_in(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool here = (table[i].where & 1 << source) && (!calm || (table[i].where & WHERE_CALM));
+        if (here && pattern_matches(table[i].pattern, line))
+            return &table[i];
+    }
+    return NULL;
+}
+
+const struct signature *signature_find(const struct signatures *own, const char *line, enum evidence_source source)
+{
+    return look_up(own, line, source, is_log(source) && line_is_calm(line));
+}
+
+/* ---- findings ---- */
+
+void findings_free(struct findings *findings)
+{
+    for (uint32_t i = 0; i < findings->count; i++)
+        text_free(&findings->list[i].quote);
+    memset(findings, 0, sizeof *findings);
+}
+
+void findings_forget(struct findings *findings, uint32_t oldest)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < findings->count; i++) {
+        if (findings->list[i].run != 0 && findings->list[i].run < oldest)
+            text_free(&findings->list[i].quote);
+        else
+            findings->list[kept++] = findings->list[i];
+    }
+    memset(&findings->list[kept], 0, (findings->count - kept) * sizeof findings->list[0]);
+    findings->count = kept;
+    findings->moved = 0;
+}
+
+/* A worker's or engine's own words: by the process's name, and where versions print none by the file that only those processes run. */
+static bool line_is_deep(const char *line)
+{
+    static const char *const marks[] = {
+        "(EngineCore", "(Worker",   "(VllmWorker",           "(RayWorker",
+        "(raylet",     "[core.py:", "multiproc_executor.py", "multiproc_worker_utils.py",
+        "worker.py:",  "gpu_worker"};
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        if (strstr(line, marks[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The finding of the same kind that is there already, or a new one; NULL when there is no room. */
+static struct finding *finding_place(struct findings *findings, const struct finding *like)
+{
+    for (uint32_t i = 0; i < findings->count; i++) {
+        struct finding *there = &findings->list[i];
+        if (there->signature == like->signature && there->source == like->source && there->run == like->run &&
+            there->sidecar == like->sidecar)
+            return there;
+    }
+    if (findings->count == FINDINGS_MAX)
+        return NULL;
+    struct finding *made = &findings->list[findings->count++];
+    *made = *like;
+    return made;
+}
+
+static const struct finding *finding_take(struct findings *findings, const struct finding *like, const char *start,
+                                          size_t rest)
+{
+    struct finding *finding = finding_place(findings, like);
+    if (!finding)
+        return NULL;
+    if (finding->count++ == 0)
+        text_set(&finding->quote, start, rest, QUOTE_CELLS);
+    finding->deep = finding->deep || like->deep;
+    finding->last = like->last;
+    finding->last_order = like->last_order;
+    return finding;
+}
+
+/* One of several lines that stand in one. */
+static const struct finding *piece_offer(struct findings *findings, const struct signatures *own,
+                                         const struct finding *like, const char *line, size_t length, bool calm)
+{
+    char words[TEXT_BODY * 2];
+    const char *start;
+    size_t rest;
+    line_sentence(line, length, &start, &rest);
+    while (rest > 0 && *start == ' ') {
+        start++;
+        rest--;
+    }
+    if (rest == 0 || rest >= sizeof words)
+        return NULL;
+    memcpy(words, start, rest);
+    words[rest] = '\0';
+    struct finding found = *like;
+    found.signature = look_up(own, words, like->source, calm);
+    return found.signature && found.signature->cause != CAUSE_NONE ? finding_take(findings, &found, start, rest) : NULL;
+}
+
+const struct finding *findings_offer(struct findings *findings, const struct signatures *own, const struct text *line,
+                                     enum evidence_source source, bool sidecar, uint32_t run, int64_t t)
+{
+    const char *at = text_str(line), *end = at + line->len;
+    findings->order++;
+    findings->lines[source]++;
+    struct finding like = {.source = source,
+                           .run = run,
+                           .line = is_log(source) || source == EVIDENCE_DESCRIBE ? findings->lines[source] : 0,
+                           .deep = is_log(source) && line_is_deep(at),
+                           .sidecar = sidecar,
+                           .first = t,
+                           .last = t,
+                           .order = findings->order,
+                           .last_order = findings->order};
+    bool calm = is_log(source) && line_is_calm(at);
+    const struct finding *found = NULL;
+    while (at < end) {
+        const char *stop = strstr(at, "\\n");
+        stop = stop ? stop : end;
+        const struct finding *piece = piece_offer(findings, own, &like, at, (size_t)(stop - at), calm);
+        found = found ? found : piece;
+        at = stop < end ? stop + 2 : end;
+    }
+    return found;
+}
