@@ -404,23 +404,34 @@ static int block_latencies(const struct page *page, int row)
 
 /* ---- the last failing answer, and what happened ---- */
 
+/* What it said: its body, or else what was told of its end, where that is more than the cause says anyway; may be empty. */
+static const struct text *failure_words(const struct failure *failure)
+{
+    bool repeats = strcasestr(probe_cause_sentence(failure->cause), text_str(&failure->detail)) != NULL;
+    return text_empty(&failure->body) && !repeats ? &failure->detail : &failure->body;
+}
+
 static int block_failure(const struct page *page, int row)
 {
     enum { BODY_ROWS = 6 };
-    char time[32], title[96];
+    char time[32], cause[32], title[96];
     const struct failure *failure = NULL;
     for (int i = 0; i < page->pod->failure_count && !failure; i++) /* one that said something, if any did */
         if (!text_empty(&page->pod->failures[i].body))
             failure = &page->pod->failures[i];
+    for (int i = 0; i < page->pod->failure_count && !failure; i++)
+        if (!text_empty(failure_words(&page->pod->failures[i])))
+            failure = &page->pod->failures[i];
     if (!failure)
         return row;
     clock_format(fleet_wall(page->fleet, failure->t), CLOCK_HMS, time, sizeof time);
-    snprintf(title, sizeof title, "%s  %s %" PRId32, time, lane_name(failure->lane), failure->status);
+    snprintf(title, sizeof title, "%s  %s %s", time, lane_name(failure->lane),
+             cause_words(failure->cause, failure->status, cause, sizeof cause));
     row = block_title(page, row, "LAST FAILING ANSWER", title);
     int width = page->canvas->columns - LABEL_COLUMN - 3;
     return row + 1 +
            canvas_wrap(page->canvas, row, LABEL_COLUMN + 2, width > 1 ? width : 1, BODY_ROWS, STYLE_TEXT,
-                       &failure->body);
+                       failure_words(failure));
 }
 
 static int block_happenings(const struct page *page, int row)

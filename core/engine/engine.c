@@ -251,14 +251,17 @@ static struct classify_question flight_question(const struct flight *flight, con
     const struct tunnel_ops *ops = engine->options.tunnel_ops;
     const struct probe_spec *spec = &flight->spec;
     const struct pod_facts *facts = &pod->facts;
-    bool streams = ops->streams != NULL ? ops->streams(engine->options.tunnel, flight->pod) : ops->is_stream;
+    struct tunnel *tunnel = engine->options.tunnel;
+    bool streams = ops->streams != NULL ? ops->streams(tunnel, flight->pod) : ops->is_stream;
+    enum tunnel_word word = streams ? ops->word(tunnel, flight->pod, spec->port) : TUNNEL_UP;
     return (struct classify_question){
         .lane = flight->lane,
         .action = spec->action,
         .path = spec->path != NULL ? spec->path : "",
         .https = spec->https,
         .tunnelled = streams,
-        .tunnel = streams ? ops->word(engine->options.tunnel, flight->pod, spec->port) : TUNNEL_UP,
+        .tunnel = word,
+        .said = streams && ops->said != NULL ? ops->said(tunnel, flight->pod, spec->port) : "",
         .behind_sidecar =
             facts->sidecar.exists && spec->port == facts->serving_port && facts->serving_port != facts->vllm_port,
         .known = pod_known_server(pod),

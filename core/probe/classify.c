@@ -263,6 +263,11 @@ static bool is_tls_alert(const struct http_result *result)
     return result->body_length >= 2 && result->body[0] == 0x15 && result->body[1] == 0x03;
 }
 
+static const char *said_of(const struct answer_view *view)
+{
+    return view->question->tunnelled && view->question->said ? view->question->said : "";
+}
+
 static struct ruling rule_transport(const struct answer_view *view)
 {
     const struct classify_question *question = view->question;
@@ -272,6 +277,8 @@ static struct ruling rule_transport(const struct answer_view *view)
     bool errored = row.outcome == OUTCOME_ERRORED;
     if (error == HTTP_NOT_HTTP && is_tls_alert(view->result))
         row.cause = PROBE_CAUSE_PLAIN_TO_TLS;
+    if (error == HTTP_EMPTY_REPLY && has_words(said_of(view), "reset by peer")) /* a stream has only one kind of end */
+        row.cause = PROBE_CAUSE_RESET;
     if (reach == REACH_OURS || reach == REACH_ANSWER || !question->tunnelled)
         return row;
     if (reach == REACH_CONNECT) {
@@ -447,7 +454,10 @@ static void sample_take_detail(struct sample *sample, const struct answer_view *
     if (sample->cause == PROBE_CAUSE_NOT_REPRODUCIBLE) {
         text_set_str(detail, "through a tunnel a connect alone proves nothing", TEXT_LINE);
     } else if (result->error != HTTP_OK && view->question->tunnelled && view->question->tunnel != TUNNEL_UP) {
-        text_printf(detail, TEXT_LINE, "tunnel %s: %s", tunnel_word_name(view->question->tunnel), result->detail);
+        text_printf(detail, TEXT_LINE, "tunnel %s: %s", tunnel_word_name(view->question->tunnel),
+                    said_of(view)[0] ? said_of(view) : result->detail);
+    } else if (result->error != HTTP_OK && said_of(view)[0]) {
+        text_set_str(detail, said_of(view), TEXT_LINE);
     } else if (result->error != HTTP_OK) {
         text_set_str(detail, result->detail[0] ? result->detail : http_error_sentence(result->error), TEXT_LINE);
     } else if (result->location[0]) {

@@ -14,6 +14,7 @@ struct classify_question {
     bool https;
     bool tunnelled;          /* a stream tunnel lies between: an empty reply then needs the tunnel's word */
     enum tunnel_word tunnel; /* TUNNEL_UP for direct */
+    const char *said;        /* with that word, by the far side of the tunnel; hostile; "" or NULL nothing */
     bool behind_sidecar;     /* the asked port is the sidecar's */
     /* Who has shown to serve in this run: ANSWERER_VLLM (its /health was good, or its /v1/models says so), ANSWERER_SGLANG, or ANSWERER_NOBODY: not known yet. A Server header alone says only uvicorn,
      * which both have, and a 503 of /health that is a dead engine of vLLM's is the start of an SGLang that loads (facts/vllm.md 1.3). */

@@ -8,7 +8,7 @@ struct forward; /* one connection, a carrier's own */
 
 struct forward_ops {
     void (*data)(void *user, const char *bytes, size_t length);
-    /* The pod's side has ended, or the way to it: word UP (the pod closed), REFUSED_IN_POD, or why there is no way any more. The forward is gone after this. */
+    /* The pod's side has ended, or the way to it: word UP (the pod closed), REFUSED_IN_POD, or why there is no way any more. detail: the far side's own text, hostile until cleaned, "" none. The forward is gone after this. */
     void (*ended)(void *user, enum tunnel_word word, const char *detail);
 };
 

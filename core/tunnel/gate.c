@@ -14,6 +14,7 @@ struct connection {
     struct forward *forward; /* NULL: waits for the carrier, or is over */
     bool over;               /* the pod's side has ended; our side has not closed yet */
     enum tunnel_word word;   /* once it is over: how it ended */
+    char *said;              /* then: the text that came with it; NULL none */
     uint64_t ended;          /* the how-many-th end that was; 0: not over, or the word has been asked for */
     struct gate *origin;
 };
@@ -27,6 +28,7 @@ struct gate {
     struct connection *connections;
     int connection_count;
     uint64_t ends; /* so far */
+    char *said;    /* with the word that was asked for last; NULL: none */
     int handles;   /* still on the loop */
     bool freed;
     void (*done)(void *user);
@@ -40,6 +42,7 @@ static void handle_gone(struct gate *gate)
         void (*done)(void *user) = gate->done;
         void *user = gate->done_user;
         mem_free(gate->path);
+        mem_free(gate->said);
         mem_free(gate);
         if (done != NULL) {
             done(user);
@@ -63,11 +66,20 @@ enum tunnel_word gate_word(struct gate *gate)
             first = connection;
         }
     }
+    mem_free(gate->said);
+    gate->said = NULL;
     if (first == NULL) {
         return carrier_word(gate);
     }
     first->ended = 0;
+    gate->said = first->said;
+    first->said = NULL;
     return first->word;
+}
+
+const char *gate_said(const struct gate *gate)
+{
+    return gate->said != NULL ? gate->said : "";
 }
 
 /* ---- connections ---- */
@@ -76,6 +88,7 @@ static void on_connection_closed(uv_handle_t *handle)
 {
     struct connection *connection = handle->data;
     handle_gone(connection->origin);
+    mem_free(connection->said);
     mem_free(connection);
 }
 
@@ -139,9 +152,9 @@ static void connection_end(struct connection *connection, enum tunnel_word word)
 
 static void on_forward_ended(void *user, enum tunnel_word word, const char *detail)
 {
-    (void)detail;
     struct connection *connection = user;
     connection->forward = NULL;
+    connection->said = detail[0] != '\0' ? mem_dup(detail) : NULL;
     connection_end(connection, word);
 }
 

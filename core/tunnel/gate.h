@@ -15,6 +15,8 @@ const char *gate_path(const struct gate *gate); /* lives as long as the gate */
 int32_t gate_port(const struct gate *gate);
 /* The word of the connection that ended first and was not asked about yet; where none is kept (the other side of the gate has ended it, by a time-out for instance), how the way to the pod is. */
 enum tunnel_word gate_word(struct gate *gate);
+/* The text that came with the word which gate_word() gave last, hostile until cleaned; "" none. Valid until gate_word() is called again. */
+const char *gate_said(const struct gate *gate);
 /* Another carrier: connections over the old one, which is still there, are ended. Then as gate_update(): its word has changed, and connections that wait go on or end with it. */
 void gate_attach(struct gate *gate, const struct carrier *carrier);
 void gate_update(struct gate *gate);

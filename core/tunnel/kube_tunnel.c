@@ -485,6 +485,13 @@ static enum tunnel_word word(struct tunnel *self, uint32_t id, int32_t port)
     return door->gate != NULL ? gate_word(door->gate) : door_word(door, &is_up);
 }
 
+static const char *said(struct tunnel *self, uint32_t id, int32_t port)
+{
+    struct reached *reached = reached_find((struct kube_tunnel *)self, id);
+    const struct door *door = reached != NULL && streams(self, id) ? door_find(reached, port) : NULL;
+    return door != NULL && door->gate != NULL ? gate_said(door->gate) : "";
+}
+
 static void close_pod(struct tunnel *self, uint32_t id)
 {
     struct reached *reached = reached_find((struct kube_tunnel *)self, id);
@@ -512,6 +519,7 @@ const struct tunnel_ops kube_tunnel_ops = {.name = "kube",
                                            .streams = streams,
                                            .address = address,
                                            .word = word,
+                                           .said = said,
                                            .close_pod = close_pod,
                                            .free = tunnel_free};
 

@@ -120,10 +120,12 @@ static void forward_finish(struct forward *connection, enum tunnel_word word)
 {
     const struct forward_ops *ops = connection->ops;
     void *user = connection->user;
-    struct problem kept;
-    problem_set(&kept, STATUS_OK, "%s", buf_str(&connection->owner->words));
+    /* What was said before, and for another reason, is not about this one. */
+    bool about = connection->owner->said != KUBECTL_OTHER && !connection->answered;
+    char *kept = mem_dup(about ? buf_str(&connection->owner->words) : "");
     forward_close(connection);
-    ops->ended(user, word, kept.text);
+    ops->ended(user, word, kept);
+    mem_free(kept);
 }
 
 /* Tells the ends that wait for a reason: all of them where one has come, else those that have waited long enough. */

@@ -183,10 +183,10 @@ static void forward_finish(struct forward *forward, enum tunnel_word word, const
 {
     const struct forward_ops *ops = forward->ops;
     void *user = forward->user;
-    struct problem kept;
-    problem_set(&kept, STATUS_OK, "%s", detail); /* it may be the forward's */
+    char *kept = mem_dup(detail); /* it may be the forward's */
     forward_drop(forward);
-    ops->ended(user, word, kept.text);
+    ops->ended(user, word, kept);
+    mem_free(kept);
 }
 
 /* Tells the other side that nothing more comes from us, or its goroutine would wait for it as long as the session lasts. */

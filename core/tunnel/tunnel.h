@@ -20,6 +20,8 @@ struct tunnel_ops {
     enum status (*address)(struct tunnel *tunnel, uint32_t pod, int32_t container_port, struct http_address *out);
     /* What the tunnel says happened to the connection that just ended for this port. */
     enum tunnel_word (*word)(struct tunnel *tunnel, uint32_t pod, int32_t container_port);
+    /* What the far side said as it told word()'s newest word of this port: the exact text of a refusal; hostile until cleaned; "" nothing. Valid until the tunnel is called again or the loop turns. NULL: never anything. */
+    const char *(*said)(struct tunnel *tunnel, uint32_t pod, int32_t container_port);
     void (*close_pod)(struct tunnel *tunnel, uint32_t pod);
     void (*free)(struct tunnel *tunnel);
 };

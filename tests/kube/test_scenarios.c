@@ -310,6 +310,8 @@ static void test_slow_start(void **state)
     const struct pod *pod = watcher_pod(&scene->watcher, "slow");
     assert_int_equal(pod->stage, STAGE_RUNNING);
     assert_false(pod->tunnel_down);
+    assert_non_null(strstr(text_str(&pod->failures[0].detail), "inside namespace"));
+    assert_non_null(strstr(text_str(&pod->failures[0].detail), "connect: connection refused"));
     assert_true(pod_budget(pod, watcher_now(&scene->watcher)).applies);
     assert_true(pod->log_count > 0);
     AWAIT(scene, is_ready, "slow");

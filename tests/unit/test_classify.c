@@ -38,7 +38,7 @@ struct row {
     enum answerer answerer;
     bool behind_sidecar, tunnelled, elsewhere;
     enum tunnel_word word; /* TUNNEL_STARTING stands for up */
-    const char *location, *expected, *detail;
+    const char *location, *expected, *detail, *said;
     enum probe_action action; /* PROBE_NONE stands for httpGet */
     bool body_cut;
     enum answerer known;
@@ -52,6 +52,7 @@ static void row_run(const struct row *row, struct sample *sample)
         .path = row->path,
         .tunnelled = row->tunnelled,
         .tunnel = row->word ? row->word : TUNNEL_UP,
+        .said = row->said,
         .behind_sidecar = row->behind_sidecar,
         .known = row->known,
         .expected_model = row->expected ? row->expected : "",
@@ -299,6 +300,15 @@ static void test_tunnel(void **state)
          ANSWERER_OTHER, .tunnelled = true},
         {.name = "tunnel lost amid the body", HEALTH, HTTP_BODY_SHORT, 200, "", "x", OUTCOME_UNKNOWN,
          PROBE_CAUSE_API_LOST, ANSWERER_OTHER, .tunnelled = true, .word = TUNNEL_API_LOST, .detail = "tunnel api-lost: curl's words"},
+        {.name = "the far side's own words of a refusal", HEALTH, HTTP_EMPTY_REPLY, 0, "", "", OUTCOME_FAIL, PROBE_CAUSE_REFUSED,
+         ANSWERER_NOBODY, .tunnelled = true, .word = TUNNEL_REFUSED_IN_POD,
+         .said = "error forwarding port 8000 to pod 6f: dial tcp4 127.0.0.1:8000: connect:\033[2J connection refused\n",
+         .detail = "tunnel refused-in-pod: error forwarding port 8000 to pod 6f: dial tcp4 127.0.0.1:8000: connect:\\x1b[2J connection refused\\n"},
+        {.name = "a reset in the pod", HEALTH, HTTP_EMPTY_REPLY, 0, "", "", OUTCOME_FAIL, PROBE_CAUSE_RESET, ANSWERER_NOBODY,
+         .tunnelled = true, .said = "read tcp4 127.0.0.1:8000: read: connection reset by peer",
+         .detail = "read tcp4 127.0.0.1:8000: read: connection reset by peer"},
+        {.name = "a server's words are not the tunnel's", HEALTH, HTTP_EMPTY_REPLY, 0, "", "", OUTCOME_FAIL, PROBE_CAUSE_EMPTY,
+         ANSWERER_NOBODY, .said = "connection reset by peer", .detail = "curl's words"},
         {.name = "a pod plays the API server", HEALTH, HTTP_OK, 503, "", API_STATUS(503, "ServiceUnavailable",
          REACH "x"), OUTCOME_FAIL, PROBE_CAUSE_STATUS, ANSWERER_OTHER, .tunnelled = true});
 }

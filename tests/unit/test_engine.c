@@ -79,6 +79,13 @@ static enum tunnel_word fake_word(struct tunnel *tunnel, uint32_t pod, int32_t p
     return tunnel->word;
 }
 
+static const char *fake_said(struct tunnel *tunnel, uint32_t pod, int32_t port)
+{
+    (void)tunnel;
+    (void)pod;
+    return port == 8000 ? "connect: connection refused" : "another port's";
+}
+
 static void fake_close_pod(struct tunnel *tunnel, uint32_t pod)
 {
     (void)pod;
@@ -100,6 +107,7 @@ static const struct tunnel_ops STREAM = {.name = "fake",
                                          .is_stream = true,
                                          .address = fake_address,
                                          .word = fake_word,
+                                         .said = fake_said,
                                          .close_pod = fake_close_pod,
                                          .free = fake_tunnel_free};
 
@@ -517,6 +525,7 @@ static void the_tunnels_word_decides_about_an_empty_reply(void **state)
     assert_true(run_until(rig, one_readiness));
     assert_int_equal(probe_get(rig, LANE_READINESS, 0)->outcome, OUTCOME_FAIL);
     assert_int_equal(probe_get(rig, LANE_READINESS, 0)->cause, PROBE_CAUSE_REFUSED);
+    assert_string_equal(probe_get(rig, LANE_READINESS, 0)->words, "tunnel refused-in-pod: connect: connection refused");
     rig_free(rig);
 }
 

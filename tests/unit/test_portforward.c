@@ -679,12 +679,12 @@ static void test_gate_words(void **state)
     static const struct {
         int32_t port;
         enum tunnel_word word;
-        const char *got;
-    } rows[] = {{SERVES, TUNNEL_UP, "HTTP/1.1 200"},
-                {REFUSES, TUNNEL_REFUSED_IN_POD, ""},
-                {REFUSES_LATE_TEXT, TUNNEL_REFUSED_IN_POD, ""},
-                {CLOSES, TUNNEL_UP, ""},
-                {GONE, TUNNEL_POD_GONE, ""}};
+        const char *got, *said;
+    } rows[] = {{SERVES, TUNNEL_UP, "HTTP/1.1 200", NULL},
+                {REFUSES, TUNNEL_REFUSED_IN_POD, "", "connection refused"},
+                {REFUSES_LATE_TEXT, TUNNEL_REFUSED_IN_POD, "", "connection refused"},
+                {CLOSES, TUNNEL_UP, "", NULL},
+                {GONE, TUNNEL_POD_GONE, "", "network namespace for sandbox"}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world world;
@@ -692,8 +692,14 @@ static void test_gate_words(void **state)
         session_up(&world);
         gate_begin(&world, rows[i].port);
         expect_caller(&world, rows[i].word, rows[i].got);
+        if (rows[i].said) {
+            assert_non_null(strstr(gate_said(world.gate), rows[i].said));
+        } else {
+            assert_string_equal(gate_said(world.gate), "");
+        }
         UNTIL(&world, world.word == TUNNEL_UP);
         assert_int_equal(gate_word(world.gate), TUNNEL_UP);
+        assert_string_equal(gate_said(world.gate), "");
         world_end(&world);
     }
 }
