@@ -256,6 +256,29 @@ void text_printf(struct text *text, size_t max_cells, const char *format, ...)
     mem_free(large);
 }
 
+void text_set_lines(struct text *text, const char *bytes, size_t length, size_t max_cells)
+{
+    struct text made = {0}, line = {0};
+    for (size_t at = 0, end; at < length; at = end + 1) {
+        const char *newline = memchr(bytes + at, '\n', length - at);
+        end = newline == NULL ? length : (size_t)(newline - bytes);
+        text_set(&line, bytes + at, end - at, max_cells);
+        made.bytes = mem_resize(made.bytes, (size_t)made.len + line.len + 2, 1);
+        memcpy(made.bytes + made.len, text_str(&line), line.len);
+        made.len += line.len;
+        if (newline != NULL) {
+            made.bytes[made.len++] = '\n';
+        }
+        made.bytes[made.len] = '\0';
+        made.cells = line.cells > made.cells ? line.cells : made.cells;
+        made.escaped = made.escaped || line.escaped;
+        made.cut = made.cut || line.cut;
+    }
+    text_free(&line);
+    mem_free(text->bytes);
+    *text = made;
+}
+
 void text_copy(struct text *to, const struct text *from)
 {
     if (to == from) {

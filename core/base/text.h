@@ -38,6 +38,8 @@ void text_set(struct text *text, const char *bytes, size_t length, size_t max_ce
 void text_set_str(struct text *text, const char *string, size_t max_cells);
 /* printf into a text; what the arguments bring in is cleaned like everything else. */
 void text_printf(struct text *text, size_t max_cells, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same line by line, for a patch or a block of a file: line ends stay line ends, so draw such a text by its lines only. Each line is cut at max_cells; cells are those of the widest. */
+void text_set_lines(struct text *text, const char *bytes, size_t length, size_t max_cells);
 void text_copy(struct text *to, const struct text *from);
 void text_move(struct text *to, struct text *from); /* `from` becomes empty */
 void text_free(struct text *text);                  /* leaves the empty text */

@@ -372,6 +372,30 @@ static void test_middle_never_overflows(void **state)
     text_free(&text);
 }
 
+static void test_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+        size_t cells;
+    } rows[] = {
+        {"", "", 0},
+        {"a: 1\n  b: 2\n", "a: 1\n  b: 2\n", 6},
+        {"one\n\nthree", "one\n\nthree", 5},
+        {"\n", "\n", 0},
+        {"x\ty\r\nz\x1b[2J", "x\\ty\\r\nz\\x1b[2J", 8},
+        {"longer than twelve\nno", "longer than\xe2\x80\xa6\nno", 12},
+    };
+    struct text text = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        text_set_lines(&text, rows[i].in, strlen(rows[i].in), 12);
+        assert_string_equal(text_str(&text), rows[i].out);
+        assert_int_equal(text.len, strlen(rows[i].out));
+        assert_int_equal(text.cells, rows[i].cells);
+    }
+    text_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_glyph),
         cmocka_unit_test(test_middle),
         cmocka_unit_test(test_middle_never_overflows),
+        cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
