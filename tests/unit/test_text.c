@@ -378,7 +378,7 @@ static void test_lines(void **state)
     static const struct {
         const char *in, *out;
         size_t cells;
-    } rows[] = {
+    } blocks[] = {
         {"", "", 0},
         {"a: 1\n  b: 2\n", "a: 1\n  b: 2\n", 6},
         {"one\n\nthree", "one\n\nthree", 5},
@@ -387,11 +387,11 @@ static void test_lines(void **state)
         {"longer than twelve\nno", "longer than\xe2\x80\xa6\nno", 12},
     };
     struct text text = {0};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        text_set_lines(&text, rows[i].in, strlen(rows[i].in), 12);
-        assert_string_equal(text_str(&text), rows[i].out);
-        assert_int_equal(text.len, strlen(rows[i].out));
-        assert_int_equal(text.cells, rows[i].cells);
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        text_set_lines(&text, blocks[i].in, strlen(blocks[i].in), 12);
+        assert_string_equal(text_str(&text), blocks[i].out);
+        assert_int_equal(text.len, strlen(blocks[i].out));
+        assert_int_equal(text.cells, blocks[i].cells);
     }
     text_free(&text);
 }
