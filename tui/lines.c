@@ -44,16 +44,14 @@ static void lines_put(struct lines *lines)
 static void on_happening(void *user, const struct pod *pod, const struct happening *happening)
 {
     struct lines *lines = user;
-    bool quoted = happening->kind == HAPPENED_EVENT || happening->kind == HAPPENED_LOG;
-    if (quoted && happening->mood == ' ')
-        return; /* the course of things, not a transition */
+    if (!report_is_transition(happening))
+        return;
     buf_clear(&lines->line);
     report_happening(lines->fleet, pod, happening, &lines->line);
     lines_put(lines);
 }
 
-/* What concerns no pod in particular. A source that watches says more than a transition with every pod that comes; endpoints say nothing. */
-static const struct text *general_words(const struct lines *lines, const struct fact *fact)
+const struct text *lines_general_words(const struct fact *fact, enum source_state *told)
 {
     switch (fact->kind) {
     case FACT_NOTE:
@@ -61,8 +59,9 @@ static const struct text *general_words(const struct lines *lines, const struct 
     case FACT_END:
         return &fact->u.end;
     case FACT_SOURCE:;
-        bool known = fact->u.source.state == lines->told_source &&
-                     (lines->told_source == SOURCE_STARTING || lines->told_source == SOURCE_WATCHING);
+        enum source_state state = fact->u.source.state;
+        bool known = state == *told && (state == SOURCE_STARTING || state == SOURCE_WATCHING);
+        *told = state;
         return known || text_empty(&fact->u.source.detail) ? NULL : &fact->u.source.detail;
     default:
         return NULL;
@@ -72,9 +71,7 @@ static const struct text *general_words(const struct lines *lines, const struct 
 static void lines_general(struct lines *lines, const struct fact *fact)
 {
     char clock[32];
-    const struct text *words = general_words(lines, fact);
-    if (fact->kind == FACT_SOURCE)
-        lines->told_source = fact->u.source.state;
+    const struct text *words = lines_general_words(fact, &lines->told_source);
     if (!words)
         return;
     buf_clear(&lines->line);

@@ -9,4 +9,7 @@ int lines_run(struct options *options);
 /* The same sentences from a recording, at full speed. 0, or 2 when it cannot be read. */
 int lines_replay(const struct options *options);
 
+/* What a fact says that concerns no pod in particular; NULL nothing. A source that watches says more than a transition with every pod that comes, and endpoints say nothing: *told is the state last told of. */
+const struct text *lines_general_words(const struct fact *fact, enum source_state *told);
+
 #endif

@@ -1,10 +1,396 @@
 #include "tui/wait.h"
 
+#include "base/mem.h"
+#include "tui/engine_half.h"
+#include "tui/lines.h"
+#include "tui/wait_tell.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LOOK_MS = 50,         /* from a fact to the look at what it changed: many come at once */
+    LOOK_AGAIN_MS = 1000, /* some things are a matter of time alone */
+    DENIED_MS = 10000,    /* for whoever was let in before: credentials are renewed */
+    KEPT_BYTES_MAX = 32 * 1024,
+    REPORT_BYTES_MAX = 64 * 1024 * 1024,
+    EXIT_HOPELESS = 3,
+    EXIT_TIMEOUT = 124
+};
+
+struct wait {
+    uv_loop_t loop;
+    uv_timer_t look, end;
+    struct end_signals signals;
+    struct engine *engine;
+    struct fleet *fleet;
+    const struct options *options;
+    struct wait_tell tell;
+    struct waited *list; /* in the order in which they were first seen */
+    size_t count, capacity, cursor;
+    enum source_state told_source;
+    bool of_cluster, stopping;
+    bool stood; /* the source has told all pods once */
+    size_t expected;
+    int report; /* the JUnit file; -1 */
+    struct wait_outcome outcome;
+    char words[64];
+};
+
+/* ---- the pods waited for ---- */
+
+/* The pods come in the order in which they stand in the list, so that the next is usually the one after the last found. */
+static struct waited *waited_find(struct wait *wait, uint32_t id)
+{
+    for (size_t tried = 0; tried < wait->count; tried++) {
+        size_t at = (wait->cursor + tried) % wait->count;
+        if (wait->list[at].id == id) {
+            wait->cursor = at + 1;
+            return &wait->list[at];
+        }
+    }
+    return NULL;
+}
+
+static struct waited *waited_of(struct wait *wait, const struct pod *pod)
+{
+    struct waited *waited = waited_find(wait, pod->facts.id);
+    if (waited)
+        return waited;
+    if (wait->count == wait->capacity) {
+        wait->capacity = wait->capacity ? wait->capacity * 2 : 16;
+        wait->list = mem_resize(wait->list, wait->capacity, sizeof *wait->list);
+    }
+    waited = &wait->list[wait->count++];
+    *waited = (struct waited){.id = pod->facts.id, .first_seen = pod->first_seen, .there_at = -1};
+    text_copy(&waited->name, &pod->facts.name);
+    text_copy(&waited->ns, &pod->facts.ns);
+    text_copy(&waited->workload, &pod->facts.workload);
+    buf_init(&waited->lines, KEPT_BYTES_MAX);
+    return waited;
+}
+
+static void waited_free(struct wait *wait)
+{
+    for (size_t i = 0; i < wait->count; i++) {
+        text_free(&wait->list[i].name);
+        text_free(&wait->list[i].ns);
+        text_free(&wait->list[i].workload);
+        buf_free(&wait->list[i].lines);
+    }
+    mem_free(wait->list);
+}
+
+/* ---- where a pod stands ---- */
+
+/* Nothing listens at any address of an endpoint: it is as gone as an endpoint can be. */
+static bool endpoint_is_gone(const struct pod *pod)
+{
+    bool asked = false;
+    for (int l = 0; l < LANE_COUNT; l++) {
+        const struct sample *last = &pod->lanes[l].last;
+        if (!pod->lanes[l].present || last->sent < 0)
+            continue;
+        asked = true;
+        if (last->cause != PROBE_CAUSE_REFUSED && last->cause != PROBE_CAUSE_UNREACHABLE)
+            return false;
+    }
+    return asked;
+}
+
+/* The kubelet's word holds where no tunnel of ours gets to the pod. */
+static bool kubelet_calls_ready(const struct pod *pod)
+{
+    return pod->facts.kubelet && pod->facts.serving.state == CONTAINER_RUNNING &&
+           pod->facts.serving.ready == TRI_TRUE && pod->facts.ready.status != TRI_FALSE;
+}
+
+static bool pod_runs(const struct pod *pod)
+{
+    if (pod->facts.kubelet)
+        return pod->facts.serving.state == CONTAINER_RUNNING && pod->facts.phase == PHASE_RUNNING;
+    return pod->stage >= STAGE_RUNNING && pod->stage <= STAGE_READY && pod_loading_is_seen(pod);
+}
+
+static bool pod_is_there(const struct pod *pod, enum wait_goal goal)
+{
+    bool hidden = pod->stage == STAGE_UNREACHABLE;
+    switch (goal) {
+    case WAIT_RUNNING:
+        return pod_runs(pod);
+    case WAIT_API:
+        return (pod->stage >= STAGE_API_UP && pod->stage <= STAGE_READY) || (hidden && kubelet_calls_ready(pod));
+    case WAIT_LOADED:
+        return ((pod->stage == STAGE_LOADED || pod->stage == STAGE_READY) && !pod->wrong_model) ||
+               (hidden && kubelet_calls_ready(pod));
+    case WAIT_READY:
+        return (pod->stage == STAGE_READY && !pod->wrong_model) || (hidden && kubelet_calls_ready(pod));
+    default:
+        return pod->facts.kubelet ? pod->gone : endpoint_is_gone(pod);
+    }
+}
+
+/* Loading is nobody's fault, and hints cost: they are asked for only where something may be wrong for good. */
+static enum prospect prospect_of(const struct wait *wait, const struct pod *pod, int64_t now)
+{
+    struct hints hints;
+    const struct hint *why;
+    pod_hints(wait->fleet, pod, now, &hints);
+    enum prospect prospect = pod_prospect(pod, &hints, now, &why);
+    hints_free(&hints);
+    return prospect;
+}
+
+static enum waited_state state_of(const struct wait *wait, const struct pod *pod, int64_t now)
+{
+    enum wait_goal goal = wait->options->wait.goal;
+    if (pod_is_there(pod, goal))
+        return goal == WAIT_GONE ? WAITED_GONE : WAITED_THERE;
+    if (pod->gone)
+        return WAITED_GONE;
+    if (goal == WAIT_GONE)
+        return WAITED_ON_THE_WAY;
+    if (pod->facts.deleting)
+        return WAITED_NOT_COUNTED;
+    switch (prospect_of(wait, pod, now)) {
+    case PROSPECT_HOPELESS:
+        return WAITED_HOPELESS;
+    case PROSPECT_REPLACED:
+        return WAITED_NOT_COUNTED;
+    default:
+        return WAITED_ON_THE_WAY;
+    }
+}
+
+/* ---- the end ---- */
+
+static void on_stopped(void *user)
+{
+    struct wait *wait = user;
+    uv_close((uv_handle_t *)&wait->look, NULL);
+    uv_close((uv_handle_t *)&wait->end, NULL);
+    end_signals_close(&wait->signals);
+}
+
+/* What is told is told now: what comes while everything is being ended is no news of the pods. */
+static void wait_stop(struct wait *wait, enum wait_end end, int exit_code, const char *words)
+{
+    if (wait->stopping)
+        return;
+    wait->stopping = true;
+    wait->outcome.end = end;
+    wait->outcome.exit_code = exit_code;
+    wait->outcome.words = words;
+    wait->outcome.now = clock_now(engine_clock(wait->engine));
+    wait->outcome.list = wait->list;
+    wait->outcome.count = wait->count;
+    uv_timer_stop(&wait->look);
+    uv_timer_stop(&wait->end);
+    wait_tell_end(&wait->tell, &wait->outcome);
+    engine_stop(wait->engine, on_stopped, wait);
+}
+
+static void on_signal(void *user, int number)
+{
+    struct wait *wait = user;
+    snprintf(wait->words, sizeof wait->words, "ended by signal %d (%s)", number, strsignal(number));
+    wait_stop(wait, WAIT_END_STOPPED, 128 + number, wait->words);
+}
+
+/* ---- judging ---- */
+
+/* A cluster's source has told all pods when it stands, and nothing new is known while it does not. */
+static bool source_tells(const struct wait *wait)
+{
+    if (!wait->of_cluster)
+        return wait->fleet->count >= wait->expected;
+    return wait->fleet->source == SOURCE_WATCHING || wait->fleet->source == SOURCE_NONE_FOUND;
+}
+
+static void pods_judge(struct wait *wait, int64_t now, size_t *hopeless)
+{
+    wait->outcome.there = wait->outcome.present = *hopeless = 0;
+    for (uint32_t i = 0; i < wait->fleet->count; i++) {
+        const struct pod *pod = wait->fleet->pods[i];
+        struct waited *waited = waited_of(wait, pod);
+        waited->state = state_of(wait, pod, now);
+        bool there = waited->state == WAITED_THERE;
+        waited->there_at = !there ? -1 : waited->there_at >= 0 ? waited->there_at : now;
+        wait->outcome.there += there;
+        *hopeless += waited->state == WAITED_HOPELESS;
+        wait->outcome.present += waited->state <= WAITED_HOPELESS;
+    }
+}
+
+/* Nobody is waited for any more when too few are left that may get there. Those that have not come yet may, unless none of those that have come will do. */
+static bool is_hopeless(const struct wait *wait, size_t hopeless)
+{
+    size_t present = wait->outcome.present, usable = present - hopeless;
+    size_t wanted = wait->options->wait.count > 0 ? (size_t)wait->options->wait.count : present;
+    return hopeless > 0 && (usable == 0 || (present >= wanted && usable < wanted));
+}
+
+/* Nobody who may not look will see anything; who was let in before may be so again in a moment. */
+static bool is_denied(const struct wait *wait, int64_t now)
+{
+    const struct fleet *fleet = wait->fleet;
+    return fleet->source == SOURCE_DENIED &&
+           (!wait->stood || now - fleet->source_since >= DENIED_MS * (int64_t)MILLISECOND_US);
+}
+
+static void wait_judge(struct wait *wait)
+{
+    int64_t now = clock_now(engine_clock(wait->engine));
+    const struct wait_outcome *outcome = &wait->outcome;
+    size_t hopeless;
+    pods_judge(wait, now, &hopeless);
+    if (is_denied(wait, now)) {
+        wait_stop(wait, WAIT_END_HOPELESS, EXIT_HOPELESS, text_str(&wait->fleet->source_detail));
+        return;
+    }
+    if (!source_tells(wait))
+        return;
+    wait->stood = true;
+    bool gone = wait->options->wait.goal == WAIT_GONE;
+    size_t wanted = wait->options->wait.count > 0 ? (size_t)wait->options->wait.count : outcome->present;
+    if (gone ? outcome->present == 0 : outcome->there > 0 && outcome->there >= wanted)
+        wait_stop(wait, WAIT_END_THERE, 0, NULL);
+    else if (is_hopeless(wait, hopeless))
+        wait_stop(wait, WAIT_END_HOPELESS, EXIT_HOPELESS, NULL);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct wait *wait = timer->data;
+    wait_judge(wait);
+    if (!wait->stopping)
+        uv_timer_start(timer, on_look, LOOK_AGAIN_MS, 0);
+}
+
+static void on_end(uv_timer_t *timer)
+{
+    struct wait *wait = timer->data;
+    wait_judge(wait);
+    wait_stop(wait, WAIT_END_TIMEOUT, EXIT_TIMEOUT, NULL);
+}
+
+/* ---- what comes in ---- */
+
+static void wait_goes_on(struct wait *wait, bool goes_on)
+{
+    if (!goes_on)
+        wait_stop(wait, WAIT_END_FAILED, 2, "standard output takes no more");
+}
+
+static void on_happening(void *user, const struct pod *pod, const struct happening *happening)
+{
+    struct wait *wait = user;
+    if (wait->stopping || happening->t < 0 || !report_is_transition(happening))
+        return;
+    wait_goes_on(wait, wait_tell_happening(&wait->tell, pod, happening, waited_of(wait, pod)));
+}
+
+static void on_fact(void *user, const struct fact *fact)
+{
+    struct wait *wait = user;
+    fleet_apply(wait->fleet, fact);
+    if (wait->stopping)
+        return;
+    const struct text *words = lines_general_words(fact, &wait->told_source);
+    if (words)
+        wait_goes_on(wait,
+                     wait_tell_general(&wait->tell, fact->kind == FACT_SOURCE ? "source" : "note", words, fact->t));
+    if (!wait->stopping && uv_timer_get_due_in(&wait->look) > LOOK_MS)
+        uv_timer_start(&wait->look, on_look, LOOK_MS, 0);
+}
+
+/* ---- beginning and end ---- */
+
+/* Opened at the beginning, so that nobody waits half an hour to be told that it cannot be written. */
+static enum status report_open(struct wait *wait)
+{
+    const char *path = wait->options->wait.report;
+    wait->report = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    if (!path || wait->report >= 0)
+        return STATUS_OK;
+    fprintf(stderr, "probetop: %s: %s\n", path, strerror(errno));
+    return status_from_errno(errno);
+}
+
+static bool write_whole(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t wrote = write(fd, bytes, length);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return false;
+        bytes += wrote;
+        length -= (size_t)wrote;
+    }
+    return true;
+}
+
+static void report_write(struct wait *wait)
+{
+    struct buf out;
+    if (wait->report < 0)
+        return;
+    buf_init(&out, REPORT_BYTES_MAX);
+    wait_tell_junit(&wait->tell, &wait->outcome, &out);
+    bool whole = !out.truncated && write_whole(wait->report, buf_str(&out), out.len);
+    if (close(wait->report) != 0 || !whole) {
+        fprintf(stderr, "probetop: %s: %s\n", wait->options->wait.report, strerror(errno));
+        wait->outcome.exit_code = wait->outcome.exit_code == 0 ? 2 : wait->outcome.exit_code;
+    }
+    buf_free(&out);
+}
+
+static void wait_begin(struct wait *wait, struct options *options, const struct cluster_way *way)
+{
+    struct problem problem = {""};
+    uv_loop_init(&wait->loop);
+    uv_timer_init(&wait->loop, &wait->look);
+    uv_timer_init(&wait->loop, &wait->end);
+    wait->look.data = wait->end.data = wait;
+    end_signals_watch(&wait->signals, &wait->loop, on_signal, wait);
+    struct fleet_limits limits = fleet_limits_reader();
+    limits.signatures = &options->signatures;
+    wait->fleet = fleet_new(limits);
+    wait->fleet->on_happening = on_happening;
+    wait->fleet->on_happening_user = wait;
+    wait_tell_init(&wait->tell, options, wait->fleet);
+    wait->engine = engine_half_engine(options, way, &wait->loop, NULL);
+    engine_observe(wait->engine, on_fact, wait);
+    if (engine_start(wait->engine, &problem) == STATUS_OK) {
+        uv_timer_start(&wait->look, on_look, LOOK_MS, 0);
+        uv_timer_start(&wait->end, on_end, (uint64_t)(options->wait.timeout_us / MILLISECOND_US), 0);
+    } else
+        wait_stop(wait, WAIT_END_FAILED, 2, problem.text);
+}
 
 int wait_run(struct options *options)
 {
-    (void)options;
-    fputs("probetop: wait is still being written\n", stderr);
-    return 2;
+    struct wait wait = {.options = options, .of_cluster = options->use_kube, .expected = options->endpoints.count};
+    struct problem problem = {""};
+    struct cluster_way way;
+    if (report_open(&wait) != STATUS_OK)
+        return 2;
+    if (cluster_way_find(options, NULL, &way, &problem) != STATUS_OK) {
+        fprintf(stderr, "probetop: %s\n", problem.text);
+        return 2;
+    }
+    wait_begin(&wait, options, &way);
+    uv_run(&wait.loop, UV_RUN_DEFAULT);
+    report_write(&wait);
+    engine_free(wait.engine);
+    cluster_way_end(&way);
+    wait_tell_free(&wait.tell);
+    fleet_free(wait.fleet);
+    waited_free(&wait);
+    uv_loop_close(&wait.loop);
+    return wait.outcome.exit_code;
 }

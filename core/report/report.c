@@ -577,6 +577,12 @@ void report_fleet(const struct fleet *fleet, int64_t now, enum report_format for
         report_table(fleet, now, format == REPORT_WIDE, ascii, out);
 }
 
+bool report_is_transition(const struct happening *happening)
+{
+    bool quoted = happening->kind == HAPPENED_EVENT || happening->kind == HAPPENED_LOG;
+    return !quoted || happening->mood != ' ';
+}
+
 void report_happening(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
                       struct buf *out)
 {

@@ -16,6 +16,8 @@ bool report_unhealthy(const struct fleet *fleet, int64_t now);
 /* One sentence for line mode: "14:02:51 decode-0 became Ready after 5:50" without a newline. */
 void report_happening(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
                       struct buf *out);
+/* Whether line mode tells it: events and log lines that are the course of things are no transitions. */
+bool report_is_transition(const struct happening *happening);
 /* Appends clean UTF-8 as it is or, in ASCII, with '-' for a dash and '?' for every other character beyond it. */
 void report_plain(const char *utf8, bool ascii, struct buf *out);
 
