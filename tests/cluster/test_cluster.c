@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/support/cluster.h"
 #include "tests/support/watcher.h"
 
 #include <signal.h>
@@ -37,43 +38,6 @@ static struct cluster *cluster_of(void **state)
         skip();
     }
     return cluster;
-}
-
-/* ---- kubectl ---- */
-
-#define KUBECTL(cluster, out, ...) kubectl(cluster, out, (const char *const[]){__VA_ARGS__, NULL})
-
-/* Exit status; what it said goes to `out`, which may be NULL. */
-static int kubectl(const struct cluster *cluster, struct buf *out, const char *const *arguments)
-{
-    const char *all[24] = {"kubectl"};
-    struct run run;
-    for (size_t i = 0; arguments[i] && i < 22; i++) {
-        all[i + 1] = arguments[i];
-    }
-    run_start(&run, all, cluster->dir, NULL);
-    run_wait_exit(&run);
-    int code = run_code(&run);
-    if (out) {
-        buf_clear(out);
-        buf_append(out, buf_str(&run.out), run.out.len);
-    }
-    if (code != 0) {
-        fprintf(stderr, "kubectl %s %s: %s\n", arguments[0], arguments[1], buf_str(&run.out));
-    }
-    run_end(&run);
-    return code;
-}
-
-static void apply(const struct cluster *cluster, const char *yaml)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/apply.yaml", cluster->dir);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(yaml, file);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(KUBECTL(cluster, NULL, "apply", "-f", path), 0);
 }
 
 /* ---- pods ---- */
@@ -149,33 +113,13 @@ static void put_deployment(struct buf *yaml, const char *ns, const char *name, i
 
 /* ---- setting up ---- */
 
-static bool has_cluster(const struct cluster *cluster)
-{
-    const char *loader = getenv("PROBETOP_IMAGE_LOADER"), *program = getenv("PROBETOP_POD_SERVER");
-    if (!loader || !loader[0] || !program || !getenv("KUBECONFIG") ||
-        (getenv("PROBETOP_SANITIZED") && *getenv("PROBETOP_SANITIZED"))) {
-        return false;
-    }
-    char command[1024];
-    struct run run;
-    snprintf(command, sizeof command, "HOME='%s' %s local/probetop-pod:1 '%s'", getenv("HOME"), loader, program);
-    run_start(&run, (const char *const[]){"sh", "-c", command, NULL}, cluster->dir, NULL);
-    run_wait_exit(&run);
-    int code = run_code(&run);
-    if (code != 0) {
-        fprintf(stderr, "%s: %s\n", command, buf_str(&run.out));
-    }
-    run_end(&run);
-    return code == 0;
-}
-
 static int group_setup(void **state)
 {
     struct cluster *cluster = mem_new(sizeof *cluster);
     struct buf yaml;
     *state = cluster;
     run_directory(cluster->dir);
-    cluster->skip = !has_cluster(cluster);
+    cluster->skip = !cluster_is_there() || !cluster_has_pod_server(cluster->dir);
     if (cluster->skip) {
         return 0;
     }
@@ -185,19 +129,17 @@ static int group_setup(void **state)
     setenv("LC_ALL", "C.UTF-8", 1);
     snprintf(cluster->ns, sizeof cluster->ns, "probetop-%d", (int)getpid());
     snprintf(cluster->many, sizeof cluster->many, "probetop-%d-many", (int)getpid());
-    buf_init(&yaml, TEXT_MAX);
-    buf_printf(&yaml, "---\n{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n", cluster->ns);
-    buf_printf(&yaml, "---\n{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n", cluster->many);
-    apply(cluster, buf_str(&yaml));
+    cluster_namespace(cluster->dir, cluster->ns);
+    cluster_namespace(cluster->dir, cluster->many);
     watcher_start(&cluster->watcher, cluster->dir, "all", NULL,
                   (const char *const[]){"-n", cluster->ns, "--via=portforward", NULL});
     cluster->watching = true;
-    buf_clear(&yaml);
+    buf_init(&yaml, TEXT_MAX);
     for (size_t i = 0; i < sizeof SPECS / sizeof SPECS[0]; i++) {
         put_pod(&yaml, cluster->ns, &SPECS[i]);
     }
     put_deployment(&yaml, cluster->ns, "rolling", 1);
-    apply(cluster, buf_str(&yaml));
+    cluster_apply(cluster->dir, buf_str(&yaml));
     buf_free(&yaml);
     return 0;
 }
@@ -209,11 +151,8 @@ static int group_teardown(void **state)
         watcher_end(&cluster->watcher);
     }
     if (!cluster->skip) {
-        KUBECTL(cluster, NULL, "delete", "namespace", cluster->ns, cluster->many, "--wait=false");
-        KUBECTL(cluster, NULL, "delete", "pods", "--all", "-n", cluster->ns, "--force", "--grace-period=0",
-                "--wait=false");
-        KUBECTL(cluster, NULL, "delete", "pods", "--all", "-n", cluster->many, "--force", "--grace-period=0",
-                "--wait=false");
+        cluster_namespace_end(cluster->dir, cluster->ns);
+        cluster_namespace_end(cluster->dir, cluster->many);
     }
     run_directory_remove(cluster->dir);
     mem_free(cluster);
@@ -237,7 +176,8 @@ static int64_t killed_at(const struct cluster *cluster, const char *name)
 {
     struct buf out;
     buf_init(&out, TEXT_MAX);
-    assert_int_equal(KUBECTL(cluster, &out, "logs", "-n", cluster->ns, "--previous", "--timestamps", name), 0);
+    assert_int_equal(CLUSTER_KUBECTL(cluster->dir, &out, "logs", "-n", cluster->ns, "--previous", "--timestamps", name),
+                     0);
     const char *word = strstr(buf_str(&out), " pod_server: SIGTERM");
     assert_non_null(word);
     while (word > buf_str(&out) && word[-1] != '\n') {
@@ -253,7 +193,7 @@ static void field(const struct cluster *cluster, const char *name, const char *p
 {
     char argument[256];
     snprintf(argument, sizeof argument, "jsonpath=%s", path);
-    assert_int_equal(KUBECTL(cluster, out, "get", "pod", "-n", cluster->ns, name, "-o", argument), 0);
+    assert_int_equal(CLUSTER_KUBECTL(cluster->dir, out, "get", "pod", "-n", cluster->ns, name, "-o", argument), 0);
 }
 
 /* ---- what is waited for ---- */
@@ -530,7 +470,7 @@ static void test_rights(void **state)
             "[{apiGroup: rbac.authorization.k8s.io, kind: User, name: %s}]}\n",
             RIGHTS[i].user, cluster->ns, RIGHTS[i].rules, RIGHTS[i].user, cluster->ns, RIGHTS[i].user, RIGHTS[i].user);
     }
-    apply(cluster, buf_str(&yaml));
+    cluster_apply(cluster->dir, buf_str(&yaml));
     buf_free(&yaml);
     for (size_t i = 0; i < sizeof RIGHTS / sizeof RIGHTS[0]; i++) {
         struct watcher watcher;
@@ -570,7 +510,7 @@ static void test_replaced(void **state)
     char old[256];
     AWAIT(&cluster->watcher, is_ready, "rolling-");
     snprintf(old, sizeof old, "%s", text_str(&watcher_pod(&cluster->watcher, "rolling-")->facts.name));
-    assert_int_equal(KUBECTL(cluster, NULL, "delete", "pod", "-n", cluster->ns, old, "--wait=false"), 0);
+    assert_int_equal(CLUSTER_KUBECTL(cluster->dir, NULL, "delete", "pod", "-n", cluster->ns, old, "--wait=false"), 0);
     AWAIT(&cluster->watcher, is_replaced, old);
     AWAIT(&cluster->watcher, is_gone, old);
     const struct pod *was = watcher_pod(&cluster->watcher, old), *is = watcher_pod(&cluster->watcher, "rolling-");
@@ -580,18 +520,6 @@ static void test_replaced(void **state)
 }
 
 /* ---- the API server ---- */
-
-static int control(const struct cluster *cluster, const char *words)
-{
-    char command[1024];
-    struct run run;
-    snprintf(command, sizeof command, "HOME='%s' %s %s", getenv("HOME"), getenv("PROBETOP_CLUSTER_CONTROL"), words);
-    run_start(&run, (const char *const[]){"sh", "-c", command, NULL}, cluster->dir, NULL);
-    run_wait_exit(&run);
-    int code = run_code(&run);
-    run_end(&run);
-    return code;
-}
 
 /* What is said of the pod that nothing is wrong with. */
 static bool fine_is_not_blamed(const struct watcher *watcher, const void *user)
@@ -614,18 +542,18 @@ static bool fine_answers_more(const struct watcher *watcher, const void *user)
 static void test_api_server_lost(void **state)
 {
     struct cluster *cluster = cluster_of(state);
-    if (!getenv("PROBETOP_CLUSTER_CONTROL")) {
+    if (!cluster_has_control()) {
         skip();
     }
     struct watcher watcher;
     watcher_start(&watcher, cluster->dir, "lost", NULL,
                   (const char *const[]){"-n", cluster->ns, "pod/fine", "--via=portforward", NULL});
     bool ready = watcher_wait(&watcher, fine_answers_more, &(struct count){1}, SECONDS_MAX);
-    assert_int_equal(control(cluster, "kill apiserver"), 0);
+    assert_int_equal(cluster_control(cluster->dir, "kill apiserver"), 0);
     bool lost = watcher_wait(&watcher, source_is, &LOST, 15);
     bool held = watcher_holds(&watcher, fine_is_not_blamed, NULL, 4);
     /* The others need it back, whatever came of this. */
-    assert_int_equal(control(cluster, "start apiserver"), 0);
+    assert_int_equal(cluster_control(cluster->dir, "start apiserver"), 0);
     assert_true(ready && lost && held);
     struct count before = {watcher_pod(&watcher, "fine")->lanes[LANE_READINESS].ok};
     AWAIT(&watcher, source_is, &WATCHING);
@@ -645,17 +573,17 @@ static bool fine_is_unknown(const struct watcher *watcher, const void *user)
 static void test_kubelet_lost(void **state)
 {
     struct cluster *cluster = cluster_of(state);
-    if (!getenv("PROBETOP_CLUSTER_CONTROL")) {
+    if (!cluster_has_control()) {
         skip();
     }
     struct watcher watcher;
     watcher_start(&watcher, cluster->dir, "kubelet", NULL,
                   (const char *const[]){"-n", cluster->ns, "pod/fine", "--via=portforward", NULL});
     bool ready = watcher_wait(&watcher, fine_answers_more, &(struct count){1}, SECONDS_MAX);
-    assert_int_equal(control(cluster, "kill kubelet"), 0);
+    assert_int_equal(cluster_control(cluster->dir, "kill kubelet"), 0);
     bool unknown = watcher_wait(&watcher, fine_is_unknown, NULL, 10);
     bool held = watcher_holds(&watcher, fine_is_not_blamed, NULL, 5);
-    assert_int_equal(control(cluster, "start kubelet"), 0);
+    assert_int_equal(cluster_control(cluster->dir, "start kubelet"), 0);
     assert_true(ready && unknown && held);
     assert_true(source_is(&watcher, &WATCHING));
     struct count before = {watcher_pod(&watcher, "fine")->lanes[LANE_READINESS].ok};
@@ -679,7 +607,7 @@ static void test_many(void **state)
     put_deployment(&yaml, cluster->many, "many", MANY);
     watcher_start(&watcher, cluster->dir, "many", NULL,
                   (const char *const[]){"-n", cluster->many, "deploy/many", NULL});
-    apply(cluster, buf_str(&yaml));
+    cluster_apply(cluster->dir, buf_str(&yaml));
     buf_free(&yaml);
     assert_true(watcher_wait(&watcher, all_ready, NULL, 2 * SECONDS_MAX));
     for (uint32_t i = 0; i < watcher.fleet->count; i++) {
