@@ -1,0 +1,65 @@
+/* What the rules over probes, budgets, siblings and the kubelet's word share. hints_live.c, hints_budget.c, hints_kubelet.c and hints_state.c include this, nobody else. */
+#ifndef PROBETOP_HINTS_LIVE_H
+#define PROBETOP_HINTS_LIVE_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "model/command.h"
+#include "model/hints_make.h"
+
+#define LOOK_AT_LOG "{kubectl} logs {pod} -c {container} --tail=200"
+#define LOOK_AT_PREVIOUS_LOG "{kubectl} logs {pod} -c {container} --previous --tail=200"
+#define LOOK_AT_POD "{kubectl} describe pod {pod}"
+
+enum { LIVE_AGE_SIZE = 32, LIVE_WORDS_SIZE = 128 };
+/* How long an ended run, or a fall, stays worth telling. */
+#define LIVE_RECENT_US (600 * (int64_t)SECOND_US)
+
+/* Ranks among equally sure hints: what is behind something before what only follows from it. */
+enum { WEIGHT_SYMPTOM = 10, WEIGHT_KUBELET = 20, WEIGHT_LIVE = 30, WEIGHT_KILLED = 40 };
+
+const char *live_age(const struct hint_maker *maker, int64_t since, char *out); /* out: LIVE_AGE_SIZE */
+
+/* The lane's streak of failures: "readiness GET :8000/v1/models: connected, but no answer within timeoutSeconds; 4 in a row". Nothing where it has none. */
+void live_lane(struct hint *hint, const struct pod *pod, enum lane_kind lane);
+/* The same for every lane that fails now, worst consequence first. */
+void live_failing(struct hint_maker *maker, struct hint *hint);
+/* live_failing() as the state's own why, where no hint quotes them. */
+void live_failing_why(struct hint_maker *maker);
+/* What the log of that run says of itself: the signatures' first specific finding, else the line that most looks like a cause. False: nothing. */
+bool live_log(struct hint *hint, const struct pod *pod, uint32_t run);
+/* The same question by hand: curl where there is no kubelet, else a look at the log. */
+void live_ask(struct hint_maker *maker, struct hint *hint, enum lane_kind lane);
+/* A look at the probe itself, or the same question by hand. */
+void live_look_at_probe(struct hint_maker *maker, struct hint *hint, enum lane_kind lane);
+
+/* The API server takes connections and answers none, on more than one path: not one slow handler but all of it. */
+bool live_hangs(const struct pod *pod);
+
+/* ---- budgets (hints_budget.c) ---- */
+
+/* What the other pods of the workload needed from their container's start until they were loaded. */
+struct siblings {
+    uint32_t others, loaded; /* pods that are there; those of which it is known */
+    bool by_ready;           /* not seen: how long after its start each became Ready, by the kubelet's word */
+    int64_t least, most;     /* µs */
+};
+struct siblings siblings_of(const struct fleet *fleet, const struct pod *pod);
+/* "the other 5 of deploy/decode loaded in 4:10 to 6:02". False: nothing is known. */
+bool siblings_words(const struct siblings *siblings, const struct pod *pod, char *out, size_t size);
+
+void hints_of_budget(struct hint_maker *maker);
+void hints_of_kubelet(struct hint_maker *maker); /* hints_kubelet.c: where the kubelet's word and our probes differ */
+
+/* ---- YAML (hints_patch.c) ---- */
+
+/* The probe as it should be, ready to be pasted below the container: its own target and numbers with what is not 0 changed. `said` stands behind the changed line as a comment. */
+struct probe_change {
+    int32_t port, timeout, period, failure_threshold;
+    const char *said;
+};
+void patch_probe(struct buf *out, const struct pod *pod, enum lane_kind lane, const struct probe_change *change);
+/* An init container that fetches the model onto a volume before the server starts. */
+void patch_download(struct buf *out, const struct pod *pod);
+
+#endif

@@ -1,0 +1,81 @@
+/* YAML ready to be pasted into the manifest, with this pod's own path, ports and numbers. What came from outside is quoted, so that it cannot become anything but a value. */
+#include "model/hints_live.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A value that YAML reads as the string that it is. */
+static void put_value(struct buf *out, const char *value)
+{
+    bool plain = isalpha((unsigned char)value[0]) || value[0] == '/';
+    for (const char *p = value; *p; p++)
+        plain = plain && (isalnum((unsigned char)*p) || strchr("-_./", *p));
+    if (plain) {
+        buf_puts(out, value);
+        return;
+    }
+    buf_putc(out, '\'');
+    for (const char *p = value; *p; p++)
+        buf_puts(out, *p == '\'' ? "''" : (char[]){*p, '\0'});
+    buf_putc(out, '\'');
+}
+
+static void put_number(struct buf *out, const char *field, int32_t number, int32_t now, const char *said)
+{
+    if (number == 0 && now == 0)
+        return;
+    buf_printf(out, "  %s: %d", field, (int)(number != 0 ? number : now));
+    if (number != 0 && said)
+        buf_printf(out, "  # %s", said);
+    buf_putc(out, '\n');
+}
+
+static void put_target(struct buf *out, const struct probe_spec *spec, const struct probe_change *change)
+{
+    struct text path = {0};
+    text_set_str(&path, spec->path ? spec->path : "/", TEXT_LINE);
+    buf_puts(out, "  httpGet:\n    path: ");
+    put_value(out, text_str(&path));
+    text_free(&path);
+    if (change->port != 0)
+        buf_printf(out, "\n    port: %d%s%s\n", (int)change->port, change->said ? "  # " : "",
+                   change->said ? change->said : "");
+    else
+        buf_printf(out, "\n    port: %d\n", (int)spec->port);
+    if (spec->https)
+        buf_puts(out, "    scheme: HTTPS\n");
+    if (spec->header_count > 0)
+        buf_puts(out, "    # and its httpHeaders as they are\n");
+}
+
+void patch_probe(struct buf *out, const struct pod *pod, enum lane_kind lane, const struct probe_change *change)
+{
+    const struct probe_spec *spec = &pod->facts.probes[lane];
+    const char *said = change->port == 0 ? change->said : NULL; /* it stands behind what it is about */
+    buf_printf(out, "%sProbe:\n", lane_name(lane));
+    if (spec->action == PROBE_HTTP_GET)
+        put_target(out, spec, change);
+    else
+        buf_puts(out, "  # and what it asks as it is\n");
+    put_number(out, "initialDelaySeconds", 0, spec->initial_delay, NULL);
+    put_number(out, "periodSeconds", change->period, spec->period, change->failure_threshold == 0 ? said : NULL);
+    put_number(out, "timeoutSeconds", change->timeout, spec->timeout, said);
+    put_number(out, "failureThreshold", change->failure_threshold, spec->failure_threshold, said);
+}
+
+void patch_download(struct buf *out, const struct pod *pod)
+{
+    const char *container = text_str(&pod->facts.serving.name);
+    buf_puts(out, "# Or have the weights there before the server starts, on a volume that outlives the pod:\n"
+                  "initContainers:\n- name: fetch-model\n  image: ");
+    put_value(out, text_empty(&pod->facts.serving.image) ? "IMAGE" : text_str(&pod->facts.serving.image));
+    buf_puts(out, "\n  command: [hf, download, ");
+    put_value(out, text_empty(&pod->progress.model) ? "MODEL" : text_str(&pod->progress.model));
+    buf_puts(out, "]\n  env:\n  - {name: HF_HOME, value: /models}\n"
+                  "  volumeMounts:\n  - {name: models, mountPath: /models}\ncontainers:\n- name: ");
+    put_value(out, container[0] ? container : "vllm");
+    buf_puts(out, "  # and what else it has\n  env:\n  - {name: HF_HOME, value: /models}\n"
+                  "  volumeMounts:\n  - {name: models, mountPath: /models}\n"
+                  "volumes:\n- name: models\n  persistentVolumeClaim: {claimName: models}\n");
+}
