@@ -273,3 +273,35 @@ void fleet_apply(struct fleet *fleet, const struct fact *fact)
     }
     fleet_forget(fleet, fact->t);
 }
+
+void fleet_found_in(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t number)
+{
+    struct pod *pod = fleet_find(fleet, id);
+    for (uint32_t i = 0; pod && i < pod->findings.count; i++) {
+        struct finding *finding = &pod->findings.list[i];
+        if (finding->source == source && finding->line == 0) {
+            finding->line = number;
+        }
+    }
+}
+
+void fleet_offer(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t number, const struct text *line)
+{
+    struct pod *pod = fleet_find(fleet, id);
+    if (!pod) {
+        return;
+    }
+    pod->findings.lines[source] = number - 1; /* counted up by the offer */
+    findings_offer(&pod->findings, fleet->limits.signatures, line, source, false, 0, fleet->t);
+    fleet_found_in(fleet, id, source, number);
+    pod->version++;
+    fleet->version++;
+}
+
+void fleet_skip(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t lines)
+{
+    struct pod *pod = fleet_find(fleet, id);
+    if (pod) {
+        pod->findings.lines[source] += lines;
+    }
+}

@@ -9,7 +9,8 @@ struct fleet_limits {
     uint32_t pods;          /* most pods kept; further ones are counted in pods_over and noted */
     uint32_t history_depth; /* marks a lane keeps */
     bool keep_texts;        /* keep logs, events, happenings, failures: readers do, the engine's own fleet does not */
-    const struct signatures *signatures; /* the user's own, which must outlive the fleet; NULL: the built-in ones only */
+    const struct signatures
+        *signatures; /* the user's own, which must outlive the fleet; NULL: the built-in ones only */
 };
 struct fleet_limits fleet_limits_reader(void); /* 5000 pods, 256 marks, texts */
 struct fleet_limits fleet_limits_engine(void); /* 5000 pods, no history, no texts */
@@ -53,6 +54,13 @@ struct fleet *fleet_new(struct fleet_limits limits);
 void fleet_free(struct fleet *fleet);
 /* Folds one fact. Takes nothing over: the fact stays the caller's. Facts about unknown pods are counted as notes and otherwise ignored. */
 void fleet_apply(struct fleet *fleet, const struct fact *fact);
+/* For words out of files, which are no facts: offers a line to the signatures. `number`: where it stands in its file, from 1. */
+void fleet_offer(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t number,
+                 const struct text *line);
+/* What was found in words of that source and has no line yet stands in this line of its file. */
+void fleet_found_in(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t number);
+/* So many lines of that source were left out before the next one. */
+void fleet_skip(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t lines);
 const struct pod *fleet_pod(const struct fleet *fleet, uint32_t id); /* NULL when unknown */
 int64_t fleet_wall(const struct fleet *fleet, int64_t t);            /* Unix µs */
 
