@@ -1,6 +1,7 @@
 #include "tui/app.h"
 
 #include "base/mem.h"
+#include "report/card.h"
 #include "tui/prompt.h"
 #include "tui/widget.h"
 
@@ -8,7 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 8, CELLS_A_STEP = 10, CONTROL_WORDS_MAX = 64 };
+enum {
+    DEPTH_MAX = 8,
+    CELLS_A_STEP = 10,
+    CONTROL_WORDS_MAX = 64,
+    MESSAGE_MAX = 2048, /* a command that was copied is shown whole */
+    MESSAGE_ROWS = 6,
+    CARD_MAX = 2 * 1024 * 1024,
+    CARD_NAME_MAX = 256
+};
 
 static const int64_t NOTE_SHOWN_US = (int64_t)20 * SECOND_US;
 
@@ -30,8 +39,10 @@ struct app {
     bool filter_before_not;
     struct theme theme;
     char theme_name[64];
-    char message[PROBLEM_MAX];
+    char message[MESSAGE_MAX];
     char control[CONTROL_WORDS_MAX];
+    struct text copied;
+    struct buf card, card_name;
     enum feed_request request;
     int64_t seek_to, live_now;
 };
@@ -51,6 +62,8 @@ struct app *app_new(const struct app_options *options)
     app->state.cell_us = (int64_t)ZOOM[app->zoom] * SECOND_US;
     app->state.keymap = &app->options.keymap;
     app->state.message = app->message;
+    buf_init(&app->card, CARD_MAX);
+    buf_init(&app->card_name, CARD_NAME_MAX);
     struct conf_problems problems = {0}; /* whoever chose the theme has told of them already */
     snprintf(app->theme_name, sizeof app->theme_name, "%s", options->theme ? options->theme : "default");
     if (theme_load(options->theme ? options->theme : "default", options->themes_dir, &app->theme, &problems) !=
@@ -67,6 +80,9 @@ void app_free(struct app *app)
     text_free(&app->state.filter);
     text_free(&app->state.text_filter);
     text_free(&app->filter_before);
+    text_free(&app->copied);
+    buf_free(&app->card);
+    buf_free(&app->card_name);
     mem_free(app->state.order);
     mem_free(app);
 }
@@ -79,6 +95,17 @@ const struct theme *app_theme(const struct app *app)
 const char *app_control_line(struct app *app)
 {
     return app->control;
+}
+
+const struct text *app_copied(const struct app *app)
+{
+    return &app->copied;
+}
+
+const struct buf *app_card(const struct app *app, const char **name)
+{
+    *name = buf_str(&app->card_name);
+    return &app->card;
 }
 
 enum feed_request app_feed_request(struct app *app, int64_t *seek_to)
@@ -207,6 +234,52 @@ static int app_control(struct app *app, const char *word)
     return app->options.replay ? REACT_NOTHING : REACT_CONTROL;
 }
 
+/* Nobody can know that it arrived: so it is shown too, to be selected by hand. */
+static int app_copy(struct app *app, const char *what, const struct text *words)
+{
+    char sentence[MESSAGE_MAX];
+    text_copy(&app->copied, words);
+    snprintf(sentence, sizeof sentence, "%s %s: %s", app->options.clipboard ? "copied" : "no clipboard here, select",
+             what, text_str(words));
+    app_message(app, sentence);
+    return REACT_PAINT | (app->options.clipboard ? REACT_COPY : REACT_NOTHING);
+}
+
+/* The command of the first hint that has one: it is the first that is shown. */
+static int app_copy_command(struct app *app, const struct fleet *fleet, const struct pod *pod, int64_t now)
+{
+    struct hints hints;
+    const struct text *command = NULL;
+    pod_hints(fleet, pod, widget_moment(fleet, pod, widget_floor(fleet, now, SECOND_US)), &hints);
+    for (uint32_t i = 0; i < hints.count && !command; i++)
+        if (hints.list[i].command_count > 0)
+            command = &hints.list[i].commands[0];
+    int reactions = REACT_PAINT;
+    if (command)
+        reactions = app_copy(app, "the command", command);
+    else
+        app_message(app, "no command is shown for this pod: there is nothing to copy");
+    hints_free(&hints);
+    return reactions;
+}
+
+/* What is done with the selected pod's words. */
+static int app_take(struct app *app, const struct fleet *fleet, int64_t now, enum action action)
+{
+    const struct pod *pod = fleet_pod(fleet, app->state.selected);
+    if (!pod)
+        return REACT_NOTHING;
+    if (action == ACTION_COPY_NAME)
+        return app_copy(app, "the pod's name", &pod->facts.name);
+    if (action == ACTION_COPY_COMMAND)
+        return app_copy_command(app, fleet, pod, now);
+    buf_clear(&app->card);
+    buf_clear(&app->card_name);
+    report_card(fleet, pod, now, &app->card);
+    report_card_name(fleet, pod, now, &app->card_name);
+    return REACT_CARD | REACT_PAINT;
+}
+
 static struct text *app_filter(struct app *app, bool * * not )
 {
     bool fleet = app_top(app)->where == IN_FLEET;
@@ -288,6 +361,10 @@ static int app_act(struct app *app, const struct fleet *fleet, int64_t now, enum
         return app_request(app, FEED_SLOWER, 0);
     case ACTION_PROBE_NOW:
         return app_control(app, "probe");
+    case ACTION_COPY_NAME:
+    case ACTION_COPY_COMMAND:
+    case ACTION_CARD:
+        return app_take(app, fleet, now, action);
     case ACTION_THEME:
         return app_next_theme(app);
     case ACTION_REDRAW:
@@ -367,6 +444,8 @@ static bool action_useful(const struct app *app, enum action action)
     case ACTION_OPEN:
     case ACTION_LOGS:
     case ACTION_EVENTS:
+    case ACTION_COPY_COMMAND:
+    case ACTION_CARD:
         return state->selected != 0;
     case ACTION_NEXT_POD:
     case ACTION_SORT:
@@ -420,6 +499,19 @@ static void paint_keys(const struct app *app, struct canvas *canvas, int row)
     }
 }
 
+/* In as many of the lowest rows as it takes, so that a command can be selected whole. */
+static void paint_message(const struct app *app, struct canvas *canvas)
+{
+    struct text words = {0};
+    int width = canvas->columns - 2, most = canvas->rows / 2 < MESSAGE_ROWS ? canvas->rows / 2 : MESSAGE_ROWS;
+    text_set_str(&words, app->message, MESSAGE_MAX);
+    int rows = canvas_wrap(canvas, canvas->rows, 1, width, most > 1 ? most : 1, STYLE_WARN, &words);
+    for (int row = canvas->rows - rows; row < canvas->rows; row++)
+        canvas_fill(canvas, row, 0, canvas->columns, STYLE_TEXT, " ");
+    canvas_wrap(canvas, canvas->rows - rows, 1, width, rows, STYLE_WARN, &words);
+    text_free(&words);
+}
+
 static void paint_bottom(const struct app *app, const struct fleet *fleet, int64_t now, struct canvas *canvas)
 {
     int row = canvas->rows - 1;
@@ -429,12 +521,9 @@ static void paint_bottom(const struct app *app, const struct fleet *fleet, int64
     const struct note *note = fleet->note_count > 0 ? &fleet->notes[0] : NULL;
     if (app->prompt.open)
         prompt_paint(&app->prompt, canvas, row);
-    else if (app->message[0]) {
-        struct text words = {0};
-        text_set_str(&words, app->message, TEXT_LINE);
-        canvas_text(canvas, row, 1, canvas->columns - 2, STYLE_WARN, &words);
-        text_free(&words);
-    } else if (note && now - note->t < NOTE_SHOWN_US)
+    else if (app->message[0])
+        paint_message(app, canvas);
+    else if (note && now - note->t < NOTE_SHOWN_US)
         canvas_text(canvas, row, 1, canvas->columns - 2, STYLE_WARN, &note->words);
     else if ((fleet->source == SOURCE_LOST || fleet->source == SOURCE_DENIED) && fleet->count > 0)
         canvas_text(canvas, row, 1, canvas->columns - 2, STYLE_WARN, &fleet->source_detail);

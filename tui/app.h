@@ -2,6 +2,7 @@
 #ifndef PROBETOP_APP_H
 #define PROBETOP_APP_H
 
+#include "base/buf.h"
 #include "tui/theme.h"
 #include "tui/view.h"
 
@@ -11,6 +12,7 @@ struct app_options {
     char **theme_names;     /* NULL-terminated; borrowed */
     const char *theme;      /* the present one's name */
     const char *themes_dir; /* may be NULL */
+    bool clipboard;         /* the terminal has one that can be written */
 };
 
 struct app;
@@ -29,6 +31,10 @@ void app_message(struct app *app,
                  const char *sentence);        /* our own words, shown in the bottom line until the next key */
 const char *app_control_line(struct app *app); /* after REACT_CONTROL */
 const struct theme *app_theme(const struct app *app);
+
+const struct text *app_copied(const struct app *app); /* after REACT_COPY */
+/* After REACT_CARD: its text, and what its file is to be called, without ".md". */
+const struct buf *app_card(const struct app *app, const char **name);
 
 /* After REACT_FEED. */
 enum feed_request { FEED_NOTHING, FEED_TOGGLE_PAUSE, FEED_SEEK, FEED_FASTER, FEED_SLOWER };

@@ -69,6 +69,12 @@ enum {
     X(ACTION_FASTER, "faster", "]", IN_ALL | IN_REPLAY, "faster", "replay: twice as fast")                             \
     X(ACTION_SLOWER, "slower", "[", IN_ALL | IN_REPLAY, "slower", "replay: half as fast")                              \
     X(ACTION_PROBE_NOW, "probe-now", "^R", IN_FLEET | IN_POD, "", "probe the selected pod at once")                    \
+    X(ACTION_COPY_NAME, "copy-name", "c", IN_FLEET | IN_POD, "",                                                       \
+      "copy the selected pod's name to the clipboard, by OSC 52; tmux needs set-clipboard on")                         \
+    X(ACTION_COPY_COMMAND, "copy-command", "C", IN_FLEET | IN_POD, "copy",                                             \
+      "copy the first command that is shown for the selected pod")                                                     \
+    X(ACTION_CARD, "card", "X", IN_FLEET | IN_POD, "card",                                                             \
+      "write all about the selected pod to a file here, as Markdown: the incident card")                               \
     X(ACTION_WIDE, "wide", "w", IN_FLEET, "", "all columns / fewer columns")                                           \
     X(ACTION_THEME, "theme", "t", IN_ALL, "", "the next theme")                                                        \
     X(ACTION_REDRAW, "redraw", "^L", IN_ALL, "", "paint the screen anew")                                              \

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "engine/control.h"
 #include "tui/app.h"
+#include "tui/card_file.h"
+#include "tui/clipboard.h"
 #include "tui/feed.h"
 #include "tui/term.h"
 
@@ -10,6 +12,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +41,7 @@ struct screen {
     struct control *control; /* NULL in a replay, and when the engine half has gone */
     struct canvas canvas;
     char **themes;
+    int clipboard;      /* how the terminal's is reached: bits of enum clipboard_way */
     bool dirty;         /* the picture may have changed */
     bool fresh;         /* there is something new in the journal */
     bool back_in_time;  /* live, but the user went to an earlier moment */
@@ -273,6 +277,27 @@ static void screen_suspend(struct screen *screen)
     screen_fit(screen);
 }
 
+/* ---- copying ---- */
+
+static void screen_copy(struct screen *screen)
+{
+    struct buf bytes;
+    const struct text *copied = app_copied(screen->app);
+    buf_init(&bytes, (size_t)8 * CLIPBOARD_TEXT_MAX);
+    if (clipboard_sequence(screen->clipboard, text_str(copied), copied->len, &bytes))
+        term_send(screen->term, buf_str(&bytes), bytes.len);
+    buf_free(&bytes);
+}
+
+static void screen_write_card(struct screen *screen)
+{
+    const char *name;
+    struct problem said = {""};
+    const struct buf *card = app_card(screen->app, &name);
+    card_file_write(name, card, &said);
+    app_message(screen->app, said.text);
+}
+
 static void on_signal(uv_signal_t *signal, int number);
 
 static void screen_react(struct screen *screen, int reactions)
@@ -289,6 +314,10 @@ static void screen_react(struct screen *screen, int reactions)
         term_redraw(screen->term);
     if (reactions & REACT_FEED)
         screen_feed(screen);
+    if (reactions & REACT_COPY)
+        screen_copy(screen);
+    if (reactions & REACT_CARD)
+        screen_write_card(screen);
     if (reactions & REACT_SUSPEND) {
         screen_suspend(screen);
         uv_signal_start(&screen->signals[SIGNAL_TSTP], on_signal, SIGTSTP);
@@ -370,12 +399,14 @@ static void screen_new_app(struct screen *screen)
 {
     const struct options *options = screen->options;
     screen->themes = theme_names(options_themes_dir());
+    screen->clipboard = clipboard_way(getenv("TERM"), getenv("TMUX"), getenv("STY"));
     struct app_options app = {.ascii = options->ascii,
                               .replay = !feed_is_live(screen->feed),
                               .keymap = options->keymap,
                               .theme_names = screen->themes,
                               .theme = options->theme ? options->theme : "default",
-                              .themes_dir = options_themes_dir()};
+                              .themes_dir = options_themes_dir(),
+                              .clipboard = screen->clipboard != 0};
     screen->app = app_new(&app);
     if (options->problems.count > 0)
         app_message(screen->app, options->problems.list[0].text);

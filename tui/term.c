@@ -377,6 +377,12 @@ static void write_all(int fd, const char *bytes, size_t length)
     }
 }
 
+void term_send(struct term *term, const char *bytes, size_t length)
+{
+    fflush(term->out);
+    write_all(fileno(term->out), bytes, length);
+}
+
 /* Lets curses write what differs, and hands it to the terminal in one piece. */
 static void frame_write(struct term *term)
 {

@@ -23,6 +23,8 @@ int term_rows(const struct term *term);
 void term_resized(struct term *term); /* after SIGWINCH: asks the terminal again */
 /* Shows the canvas; writes only what differs from what is shown; nothing differs: writes nothing. */
 void term_show(struct term *term, const struct canvas *canvas);
+/* Bytes for the terminal itself, between frames: they must neither move the cursor nor change the picture. */
+void term_send(struct term *term, const char *bytes, size_t length);
 void term_redraw(struct term *term); /* the next term_show() paints everything */
 int term_key(struct term *term); /* enum key or a Unicode code point; KEY_NONE when there is none now. Never blocks. */
 void term_suspend(struct term *term); /* gives the terminal back for ^Z; term_resume() takes it again */

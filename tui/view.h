@@ -15,7 +15,9 @@ enum reaction {
     REACT_REDRAW = 8,
     REACT_CONTROL = 16, /* app_control_line() has a line for the engine */
     REACT_THEME = 32,   /* the theme changed: tell the terminal */
-    REACT_FEED = 64     /* app_feed_request() has something for the feed */
+    REACT_FEED = 64,    /* app_feed_request() has something for the feed */
+    REACT_COPY = 128,   /* app_copied() is for the terminal's clipboard */
+    REACT_CARD = 256    /* app_card() is to be written to a file */
 };
 
 /* What all views share. Owned by the app. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "report/diagnosis.h"
 #include "report/junit.h"
 
 #include <errno.h>
@@ -383,20 +384,6 @@ static void put_seconds_or_null(struct json_writer *writer, const char *key, int
         json_put_real(writer, key, (double)us / SECOND_US);
 }
 
-static void put_hint(struct json_writer *writer, const struct hint *hint)
-{
-    if (!hint) {
-        json_put_string(writer, "hint", NULL);
-        return;
-    }
-    json_open_object(writer, "hint");
-    json_put_text(writer, "cause", &hint->label);
-    json_put_string(writer, "confidence", confidence_name(hint->confidence));
-    json_put_text(writer, "title", &hint->title);
-    put_text_or_null(writer, "command", &hint->commands[0]);
-    json_close_object(writer);
-}
-
 static void put_pod(struct wait_tell *tell, struct json_writer *writer, const struct waited *waited, int64_t now)
 {
     struct account account;
@@ -412,7 +399,7 @@ static void put_pod(struct wait_tell *tell, struct json_writer *writer, const st
     put_text_or_null(writer, "reason", pod ? &pod->reason : &(struct text){0});
     put_seconds_or_null(writer, "stage_for_s", pod ? now - pod->stage_since : -1);
     put_text_or_null(writer, "words", &account.hints.state);
-    put_hint(writer, account.hint);
+    report_hints_json(writer, tell->fleet, &account.hints);
     json_close_object(writer);
     hints_free(&account.hints);
 }

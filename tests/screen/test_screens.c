@@ -63,6 +63,10 @@ static const struct scene SCENES[] = {
     {"help-80x24", "incident", 80, 24, false, false, "?", LIVE},
     {"help-120x40-end", "incident", 120, 40, false, false, "?G", LIVE},
     {"help-80x24-ascii-filter", "incident", 80, 24, true, false, "?/restart<Enter>", LIVE},
+    {"copy-name-80x24", "incident", 80, 24, false, false, "jc", LIVE},
+    {"copy-command-40x10", "incident", 40, 10, true, false, "C", LIVE},
+    {"copy-command-80x24", "incident", 80, 24, false, true, "<Enter>C", LIVE},
+    {"copy-command-none-80x24", "healthy", 80, 24, false, false, "C", LIVE},
     {"frozen-120x24", "healthy", 120, 24, false, true, "", FROZEN},
     {"frozen-40x10", "healthy", 40, 10, false, false, "", FROZEN},
     {"back-in-time-120x24", "incident", 120, 24, false, true, "", BACK},
@@ -182,7 +186,7 @@ static int next_key(const char **keys)
 static struct app *app_make(bool ascii, enum playback playback, int64_t now)
 {
     bool replay = playback >= REPLAY;
-    struct app_options options = {.ascii = ascii, .replay = replay};
+    struct app_options options = {.ascii = ascii, .replay = replay, .clipboard = true};
     keymap_default(&options.keymap);
     struct app *app = app_new(&options);
     bool paused = playback == FROZEN || playback == BACK || playback == REPLAY_PAUSED;
