@@ -123,6 +123,7 @@ struct reader {
 static void rest_add(struct reader *reader, struct slice line)
 {
     struct described *out = reader->out;
+    reader->columns.count = 0; /* here a table has ended */
     if (slice_trim(line).length == 0)
         return;
     if (out->rest_count == DESCRIBED_LINES_MAX) {

@@ -3,30 +3,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POD_MAX = 1 << 20 };
+enum { DATA_MAX = 1 << 20 };
 
-struct json *pod_file(const char *name)
+void data_file(const char *name, struct buf *out)
 {
     const char *source = getenv("srcdir");
     char path[1024], piece[4096];
-    struct buf bytes;
-    struct json *pod = NULL;
-    struct problem problem = {""};
-    snprintf(path, sizeof path, "%s/tests/data/pods/%s.json", source != NULL ? source : ".", name);
+    snprintf(path, sizeof path, "%s/tests/data/%s", source != NULL ? source : ".", name);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         fprintf(stderr, "%s cannot be read\n", path);
         abort();
     }
-    buf_init(&bytes, POD_MAX);
+    buf_init(out, DATA_MAX);
     for (size_t got; (got = fread(piece, 1, sizeof piece, file)) > 0;) {
-        buf_append(&bytes, piece, got);
+        buf_append(out, piece, got);
     }
     fclose(file);
-    if (json_parse(bytes.data, bytes.len, POD_MAX, &pod, &problem) != STATUS_OK) {
-        fprintf(stderr, "%s: %s\n", path, problem.text);
+}
+
+struct json *data_json(const char *name)
+{
+    struct buf bytes;
+    struct json *document = NULL;
+    struct problem problem = {""};
+    data_file(name, &bytes);
+    if (json_parse(bytes.data, bytes.len, DATA_MAX, &document, &problem) != STATUS_OK) {
+        fprintf(stderr, "%s: %s\n", name, problem.text);
         abort();
     }
     buf_free(&bytes);
-    return pod;
+    return document;
+}
+
+struct json *pod_file(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "pods/%s.json", name);
+    return data_json(path);
 }
