@@ -175,13 +175,14 @@ static void rule_budget(struct hint_maker *maker)
     struct hint *hint = hint_add(maker, CAUSE_STARTUP_BUDGET_EXCEEDED, confidence, WEIGHT_LIVE);
     clock_age(budget_length(pod), length, sizeof length);
     if (budget.left <= 0)
-        hint_title(hint, WEIGHT_LIVE, "the start-up budget is used up and loading is not done");
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "the start-up budget is used up and loading is not done");
     else if (late)
-        hint_title(hint, WEIGHT_LIVE, "loading will not be done within the start-up budget at this rate");
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "loading will not be done within the start-up budget at this rate");
     else if (shorter)
-        hint_title(hint, WEIGHT_LIVE, "the start-up budget of %s is shorter than loading took elsewhere", length);
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "the start-up budget of %s is shorter than loading took elsewhere",
+                   length);
     else
-        hint_title(hint, WEIGHT_LIVE,
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE,
                    "its start-up budget is nearly used up, and nothing shows that loading ends before");
     progress_evidence(hint, &pod->progress, "loading");
     hint_evidence(hint, EVIDENCE_BUDGET, 0, INT64_MIN, "startup: %d of %d failures", (int)budget.count,
@@ -203,7 +204,8 @@ static void rule_no_startup_probe(struct hint_maker *maker)
         liveness->streak == 0 || !liveness->streak_failing || !pod_loading_is_seen(pod))
         return;
     struct hint *hint = hint_add(maker, CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, WEIGHT_LIVE);
-    hint_title(hint, WEIGHT_LIVE, "liveness counts failures while it loads: there is no startup probe to hold it back");
+    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE,
+               "liveness counts failures while it loads: there is no startup probe to hold it back");
     live_lane(hint, pod, LANE_LIVENESS);
     progress_evidence(hint, &pod->progress, "loading");
     siblings_evidence(maker, hint);
@@ -233,7 +235,7 @@ static void rule_slower(struct hint_maker *maker)
         took < siblings.most * 3 / 2 + 60 * (int64_t)SECOND_US)
         return;
     struct hint *hint = hint_add(maker, CAUSE_DOWNLOAD_SLOW, CONFIDENCE_POSSIBLE, WEIGHT_LIVE);
-    hint_title(hint, WEIGHT_LIVE, "it still downloads, where the others were loaded long ago");
+    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "it still downloads, where the others were loaded long ago");
     siblings_evidence(maker, hint);
     progress_evidence(hint, &pod->progress, "loading");
     struct buf yaml;
@@ -288,7 +290,8 @@ static void killed_in_vain(struct hint_maker *maker)
     struct text target = {0};
     char took[LIVE_AGE_SIZE];
     struct hint *hint = hint_add(maker, CAUSE_WRONG_PORT, CONFIDENCE_LIKELY, WEIGHT_KILLED);
-    hint_title(hint, WEIGHT_KILLED, "killed by its start-up probe although vLLM was up: it asks port %d in vain",
+    hint_title(hint, TITLE_LIVE + WEIGHT_KILLED,
+               "killed by its start-up probe although vLLM was up: it asks port %d in vain",
                (int)pod->facts.probes[LANE_STARTUP].port);
     killed_evidence(maker, hint);
     probe_spec_describe(&pod->facts.probes[LANE_STARTUP], &target);
@@ -309,11 +312,11 @@ static void killed_too_early(struct hint_maker *maker)
     int64_t load = pod->killed_after * 2;
     struct hint *hint = hint_add(maker, CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_CERTAIN, WEIGHT_KILLED);
     if (pod->killed_by == LANE_STARTUP)
-        hint_title(hint, WEIGHT_KILLED,
+        hint_title(hint, TITLE_LIVE + WEIGHT_KILLED,
                    "killed by its start-up probe after %d failures: the budget of %s was too short for this load",
                    (int)spec->failure_threshold, clock_age(budget_length(pod), budget, sizeof budget));
     else
-        hint_title(hint, WEIGHT_KILLED,
+        hint_title(hint, TITLE_LIVE + WEIGHT_KILLED,
                    "killed by its liveness probe while it loaded: there is no startup probe to hold that back");
     killed_evidence(maker, hint);
     if (before && before->furthest != SUBSTAGE_NONE) {
@@ -336,21 +339,29 @@ static void killed_by_liveness(struct hint_maker *maker, bool engine_died)
     struct hint *hint;
     if (engine_died) {
         hint = hint_add(maker, CAUSE_ENGINE_DEAD, CONFIDENCE_CERTAIN, WEIGHT_KILLED);
-        hint_title(hint, WEIGHT_KILLED, "the engine died; the %s probe then restarted the container",
+        hint_title(hint, TITLE_LIVE + WEIGHT_KILLED, "the engine died; the %s probe then restarted the container",
                    lane_name(pod->killed_by));
         live_log(hint, pod, pod->killed_run);
+    } else if (cause_is_timeout(pod->killed_cause) && live_is_slow(pod, pod->killed_by)) {
+        hint = hint_add(maker, CAUSE_PROBE_TIMEOUT, CONFIDENCE_LIKELY, WEIGHT_KILLED);
+        hint_title(hint, TITLE_LIVE + WEIGHT_KILLED,
+                   "the %s probe killed the container: its answers took longer than timeoutSeconds (%d)",
+                   lane_name(pod->killed_by), (int)spec->timeout);
     } else if (cause_is_timeout(pod->killed_cause)) {
+        live_doubt(maker, CAUSE_PROBE_TIMEOUT);
         hint = hint_add(maker, CAUSE_SERVER_HANGS, CONFIDENCE_LIKELY, WEIGHT_KILLED);
-        hint_title(hint, WEIGHT_KILLED, "it hung: the %s probe killed the container after %d failures (timeout)",
-                   lane_name(pod->killed_by), (int)spec->failure_threshold);
+        hint_title(hint, TITLE_LIVE + WEIGHT_KILLED,
+                   "it hung: the %s probe killed the container after %d failures (timeout)", lane_name(pod->killed_by),
+                   (int)spec->failure_threshold);
     } else {
         hint = hint_add(maker, CAUSE_PROBE_KILLED, CONFIDENCE_CERTAIN, WEIGHT_SYMPTOM);
         if (pod->killed_cause != PROBE_CAUSE_NONE)
-            hint_title(hint, WEIGHT_KILLED, "the %s probe killed the container after %d failures (%s)",
+            hint_title(hint, TITLE_LIVE + WEIGHT_KILLED, "the %s probe killed the container after %d failures (%s)",
                        lane_name(pod->killed_by), (int)spec->failure_threshold,
                        cause_words(pod->killed_cause, pod->killed_status, words, sizeof words));
         else
-            hint_title(hint, WEIGHT_KILLED, "the %s probe killed the container", lane_name(pod->killed_by));
+            hint_title(hint, TITLE_LIVE + WEIGHT_KILLED, "the %s probe killed the container",
+                       lane_name(pod->killed_by));
     }
     killed_evidence(maker, hint);
     hint_command(maker, hint, LOOK_AT_PREVIOUS_LOG);

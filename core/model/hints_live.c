@@ -118,6 +118,17 @@ void live_look_at_probe(struct hint_maker *maker, struct hint *hint, enum lane_k
     live_ask(maker, hint, lane);
 }
 
+void live_doubt(struct hint_maker *maker, enum cause cause)
+{
+    for (uint32_t i = 0; i < maker->out->count; i++) {
+        struct hint *hint = &maker->out->list[i];
+        if (hint->cause == cause) {
+            hint->confidence = CONFIDENCE_POSSIBLE;
+            hint->weight = 0;
+        }
+    }
+}
+
 static bool is_loading(const struct pod *pod)
 {
     return pod->stage >= STAGE_RUNNING && pod->stage <= STAGE_LOADED;
@@ -140,7 +151,7 @@ static void rule_engine_dead(struct hint_maker *maker)
     if (pod->stage != STAGE_DEGRADED || !pod->engine_dead)
         return;
     struct hint *hint = hint_add(maker, CAUSE_ENGINE_DEAD, CONFIDENCE_CERTAIN, WEIGHT_LIVE);
-    hint_title(hint, WEIGHT_LIVE, "%s",
+    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "%s",
                pod->refused_now ? "the engine process died, and the API server has ended too"
                                 : "the engine process died; its API server answers for moments more");
     live_log(hint, pod, pod->run);
@@ -168,11 +179,11 @@ static void rule_process_gone(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
     bool was_up = pod->stage == STAGE_DEGRADED || pod->stage == STAGE_READY;
-    if (!was_up || !pod->refused_now || pod->engine_dead || log_says_why(maker))
+    if (!was_up || !pod->refused_now || pod->engine_dead || log_says_why(maker) || live_kubelet_vouches(maker))
         return;
     struct hint *hint =
         hint_add(maker, CAUSE_DIED_SILENTLY, pod->facts.kubelet ? CONFIDENCE_LIKELY : CONFIDENCE_CERTAIN, WEIGHT_LIVE);
-    hint_title(hint, WEIGHT_LIVE, "nothing listens on the port any more: the process has ended%s",
+    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "nothing listens on the port any more: the process has ended%s",
                pod->facts.kubelet ? " or closed it" : "");
     live_log(hint, pod, pod->run);
     live_failing(maker, hint);
@@ -196,11 +207,12 @@ static void rule_hang(struct hint_maker *maker)
     const struct pod *pod = maker->pod;
     bool was_up = pod->stage == STAGE_DEGRADED || pod->stage == STAGE_READY;
     bool came_up = is_loading(pod) && pod->progress.furthest == SUBSTAGE_LISTENING;
-    if ((!was_up && !came_up) || pod->refused_now || !live_hangs(pod))
+    if ((!was_up && !came_up) || pod->refused_now || !live_hangs(pod) || live_kubelet_vouches(maker))
         return;
     struct hint *hint = hint_add(maker, CAUSE_SERVER_HANGS,
                                  pod->stage == STAGE_DEGRADED ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE, WEIGHT_LIVE);
-    hint_title(hint, WEIGHT_LIVE, "the API server hangs: it takes connections and answers none");
+    live_doubt(maker, CAUSE_PROBE_TIMEOUT); /* more time would not help it */
+    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "the API server hangs: it takes connections and answers none");
     live_failing(maker, hint);
     int64_t silence = progress_silence(&pod->progress, maker->now);
     char age[LIVE_AGE_SIZE];
@@ -234,6 +246,12 @@ static struct slowness slowness_of(const struct pod *pod, enum lane_kind kind)
     return slow;
 }
 
+bool live_is_slow(const struct pod *pod, enum lane_kind kind)
+{
+    struct slowness slow = slowness_of(pod, kind);
+    return slow.p99 >= slow.allowed / 2;
+}
+
 static int32_t timeout_wanted(const struct slowness *slow)
 {
     int64_t wanted = slow->p99 > slow->allowed ? slow->p99 : slow->allowed;
@@ -263,13 +281,14 @@ static void slow_probe(struct hint_maker *maker, enum lane_kind kind, const stru
     enum confidence confidence = slow->fails && slow->near ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
     struct hint *hint = hint_add(maker, CAUSE_PROBE_TIMEOUT, confidence, stands_still ? WEIGHT_SYMPTOM : WEIGHT_LIVE);
     if (stands_still)
-        hint_title(hint, WEIGHT_SYMPTOM,
+        hint_title(hint, TITLE_LIVE + WEIGHT_SYMPTOM,
                    "%s runs into its timeoutSeconds of %d, where answers came quickly: it stands still", name, timeout);
     else
-        hint_title(hint, WEIGHT_LIVE, "%s %s its timeoutSeconds of %d: the server is slow, not dead", name,
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "%s %s its timeoutSeconds of %d: the server is slow, not dead", name,
                    slow->fails ? "runs into" : "comes close to", timeout);
     if (slow->fails)
         live_lane(hint, pod, kind);
+    live_kubelet(hint, pod, kind);
     if (slow->p99 >= 0)
         hint_evidence(hint, EVIDENCE_PROBES, 0, pod->lanes[kind].last_at,
                       "%s: 99 %% of its answers came within %s of the %s allowed", name,
@@ -285,7 +304,7 @@ static void slow_probe(struct hint_maker *maker, enum lane_kind kind, const stru
 static void rule_slow_probe(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
-    if ((pod->stage != STAGE_READY && pod->stage != STAGE_DEGRADED) || live_hangs(pod))
+    if ((pod->stage != STAGE_READY && pod->stage != STAGE_DEGRADED) || live_hangs(pod) || live_kubelet_vouches(maker))
         return;
     for (enum lane_kind kind = LANE_LIVENESS; kind <= LANE_READINESS; kind++) {
         struct slowness slow = slowness_of(pod, kind);
@@ -317,7 +336,8 @@ static void rule_flapping(struct hint_maker *maker)
         return;
     char lasted[LIVE_AGE_SIZE];
     struct hint *hint = hint_add(maker, CAUSE_FLAPPING, CONFIDENCE_CERTAIN, WEIGHT_SYMPTOM);
-    hint_title(hint, WEIGHT_SYMPTOM, "it comes and goes: Degraded %d times in the last 10 minutes", (int)times);
+    hint_title(hint, TITLE_LIVE + WEIGHT_SYMPTOM, "it comes and goes: Degraded %d times in the last 10 minutes",
+               (int)times);
     hint_evidence(hint, EVIDENCE_PROBES, 0, newest->began, "Degraded for %s%s%s",
                   clock_age((newest->ended >= 0 ? newest->ended : maker->now) - newest->began, lasted, sizeof lasted),
                   text_empty(&newest->why) ? "" : ": ", text_str(&newest->why));
@@ -329,7 +349,7 @@ static void rule_flapping(struct hint_maker *maker)
 /* A lane that answers on another port than this one, or LANE_COUNT. */
 static enum lane_kind lane_that_answers_elsewhere(const struct pod *pod, int32_t port)
 {
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i <= LANE_MODELS; i++) {
         const struct lane *lane = &pod->lanes[i];
         if (lane->present && lane->streak > 0 && !lane->streak_failing && pod->facts.probes[i].port != port)
             return (enum lane_kind)i;
@@ -345,11 +365,12 @@ static void wrong_port(struct hint_maker *maker, enum lane_kind kind, enum lane_
     bool refused = pod->lanes[kind].streak_cause == PROBE_CAUSE_REFUSED;
     struct hint *hint =
         hint_add(maker, CAUSE_WRONG_PORT, refused ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY, WEIGHT_LIVE);
-    hint_title(hint, WEIGHT_LIVE,
+    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE,
                refused ? "the %s probe asks port %d, where nothing listens"
                        : "the %s probe asks port %d for a path it does not have",
                lane_name(kind), (int)port);
     live_lane(hint, pod, kind);
+    live_kubelet(hint, pod, kind);
     if (right != 0) {
         hint_evidence(hint, EVIDENCE_PROBES, 0, pod->lanes[other].last_at, "port %d answers", (int)right);
         hint_fix(hint, "Let the probe ask port %d, where vLLM listens, or start vLLM with --port %d.", (int)right,
@@ -431,10 +452,11 @@ static void rule_tls(struct hint_maker *maker)
         struct hint *hint =
             hint_add(maker, CAUSE_SPEAKS_TLS, perhaps ? CONFIDENCE_POSSIBLE : CONFIDENCE_CERTAIN, WEIGHT_LIVE);
         if (tls) {
-            hint_title(hint, WEIGHT_LIVE, "the %s probe speaks TLS, the port plain HTTP", lane_name(kind));
+            hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "the %s probe speaks TLS, the port plain HTTP", lane_name(kind));
             hint_fix(hint, "Set scheme: HTTP in the probe's httpGet, or give vLLM a certificate.");
         } else if (perhaps) {
-            hint_title(hint, WEIGHT_LIVE, "connections are taken and closed unanswered: perhaps it speaks TLS");
+            hint_title(hint, TITLE_LIVE + WEIGHT_LIVE,
+                       "connections are taken and closed unanswered: perhaps it speaks TLS");
         }
         live_lane(hint, pod, kind);
         if (!tls)
@@ -453,16 +475,17 @@ static void rule_wrong_answer(struct hint_maker *maker)
     struct hint *hint;
     if (pod->unauthorized) {
         hint = hint_add(maker, CAUSE_API_KEY, CONFIDENCE_CERTAIN, WEIGHT_LIVE);
-        hint_title(hint, WEIGHT_LIVE, "the server wants an API key: /v1/models says 401, so probes of it fail");
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE,
+                   "the server wants an API key: /v1/models says 401, so probes of it fail");
     } else if (pod->wrong_model) {
         hint = hint_add(maker, CAUSE_MODEL_UNLOADED, CONFIDENCE_CERTAIN, WEIGHT_LIVE);
-        hint_title(hint, WEIGHT_LIVE, "another model is served than expected");
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "another model is served than expected");
         hint_evidence(hint, EVIDENCE_PROBES, 0, pod->lanes[LANE_MODELS].last_at, "expected %s, served: %s%s",
                       text_str(&pod->facts.expected_model), text_str(&pod->models[0]),
                       pod->model_count > 1 ? " and more" : "");
     } else if (pod->model_count == 0) {
         hint = hint_add(maker, CAUSE_MODEL_UNLOADED, CONFIDENCE_LIKELY, WEIGHT_LIVE);
-        hint_title(hint, WEIGHT_LIVE, "/v1/models answers with an empty list: no model is served");
+        hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "/v1/models answers with an empty list: no model is served");
     } else {
         return;
     }

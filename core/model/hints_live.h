@@ -15,8 +15,9 @@ enum { LIVE_AGE_SIZE = 32, LIVE_WORDS_SIZE = 128 };
 /* How long an ended run, or a fall, stays worth telling. */
 #define LIVE_RECENT_US (600 * (int64_t)SECOND_US)
 
-/* Ranks among equally sure hints: what is behind something before what only follows from it. */
-enum { WEIGHT_SYMPTOM = 10, WEIGHT_KUBELET = 20, WEIGHT_LIVE = 30, WEIGHT_KILLED = 40 };
+/* Ranks among equally sure hints: what is behind something before what only follows from it, and both behind what the log says of itself (hints_found.c): that is nearer to the cause. Our titles have this pod's
+ * own numbers in them, and so go before those of a line. */
+enum { WEIGHT_SYMPTOM = 10, WEIGHT_KUBELET = 20, WEIGHT_LIVE = 30, WEIGHT_KILLED = 40, TITLE_LIVE = 10000 };
 
 const char *live_age(const struct hint_maker *maker, int64_t since, char *out); /* out: LIVE_AGE_SIZE */
 
@@ -28,11 +29,21 @@ void live_failing(struct hint_maker *maker, struct hint *hint);
 void live_failing_why(struct hint_maker *maker);
 /* What the log of that run says of itself: the signatures' first specific finding, else the line that most looks like a cause. False: nothing. */
 bool live_log(struct hint *hint, const struct pod *pod, uint32_t run);
+/* The kubelet's newest word on that probe in this run, quoted from its event. Nothing where there is none. */
+void live_kubelet(struct hint *hint, const struct pod *pod, enum lane_kind lane);
+/* The same of liveness or readiness: it answers the kubelet, whatever we get. */
+bool live_kubelet_vouches(const struct hint_maker *maker);
+/* Our probes fail, and have for so long that the kubelet's own would have had their consequence, but it goes on to say Ready: then it is not the pod that our failures tell of. */
+bool live_kubelet_differs(const struct hint_maker *maker, enum lane_kind lane);
 /* The same question by hand: curl where there is no kubelet, else a look at the log. */
 void live_ask(struct hint_maker *maker, struct hint *hint, enum lane_kind lane);
 /* A look at the probe itself, or the same question by hand. */
 void live_look_at_probe(struct hint_maker *maker, struct hint *hint, enum lane_kind lane);
 
+/* A hint that only the words of others speak for, and that what we measured speaks against, is no more than possible. */
+void live_doubt(struct hint_maker *maker, enum cause cause);
+/* Its answers take, or took, much of what they are allowed; not measured: false. */
+bool live_is_slow(const struct pod *pod, enum lane_kind lane);
 /* The API server takes connections and answers none, on more than one path: not one slow handler but all of it. */
 bool live_hangs(const struct pod *pod);
 

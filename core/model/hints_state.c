@@ -297,13 +297,14 @@ static void state_ready(struct hint_maker *maker)
     struct forecast coming = pod_next(pod, maker->now, &lane);
     bool threatened = coming.consequence == CONSEQUENCE_RESTART || coming.consequence == CONSEQUENCE_NOT_READY;
     bool witness = false;
-    for (int i = LANE_HEALTH; i < LANE_COUNT; i++)
+    for (int i = LANE_HEALTH; i <= LANE_MODELS; i++)
         witness = witness || (pod_lane_fails(pod, (enum lane_kind)i, maker->now) && pod->lanes[i].streak >= 2);
     if (threatened || witness) {
         hints_state(maker, "still Ready, but %s",
-                    pod->refused_now ? "nothing listens on the port any more"
-                    : threatened     ? "its probes have begun to fail"
-                                     : "our own witness fails");
+                    live_kubelet_vouches(maker) ? "by the kubelet's word only: our own probes fail"
+                    : pod->refused_now          ? "nothing listens on the port any more"
+                    : threatened                ? "its probes have begun to fail"
+                                                : "our own witness fails");
         live_failing_why(maker);
         next_of_pod(maker);
         return;
@@ -364,7 +365,7 @@ bool hints_command(const struct hints *hints, const struct pod *pod, int64_t now
         return true;
     }
     bool fails = hints->count > 0 || pod_is_unwell(pod, now);
-    for (int i = 0; i < LANE_COUNT && pod->stage == STAGE_READY; i++)
+    for (int i = 0; i <= LANE_MODELS && pod->stage == STAGE_READY; i++)
         fails = fails || pod_lane_fails(pod, (enum lane_kind)i, now);
     return fails && !pod->gone &&
            (command_curl(pod, LANE_MODELS, out) ||

@@ -356,13 +356,16 @@ static void engine_dead(void **state)
     story_log(&s, "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1] Traceback (most recent call last):");
     story_log(&s, "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1]   File \"/x/y.py\", line 3, in z");
     story_log(&s,
-              "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1] RuntimeError: CUDA error: an illegal memory access");
+              "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1] TimeoutError: RPC call to sample_tokens timed out.");
     story_log(&s, "(APIServer pid=1) ERROR 11-23 10:00:00 [async_llm.py:1] EngineDeadError: EngineCore encountered an "
                   "issue. See stack trace (above) for the root cause.");
     story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
-    told(&s, "certain", "the engine process died; its API server answers", "illegal memory access",
+    told(&s, "certain", "the engine process died; its API server answers", "sample_tokens timed out",
          "the kubelet restarts the container in about", "kubectl -n llm-d logs decode-0 -c vllm --tail=200");
     told(&s, "certain", "the engine process died", "liveness", "loading took 5:50 last time", NULL);
+    story_log(&s,
+              "(EngineCore pid=9) ERROR 11-23 10:00:00 [core.py:1] RuntimeError: CUDA error: an illegal memory access");
+    told(&s, "certain", "the GPU or its driver failed", "illegal memory access", NULL, NULL); /* what is behind it */
     story_end(&s);
 }
 
