@@ -195,11 +195,11 @@ static double probe_rate(const struct fleet *fleet, int64_t now)
 /* How probes get there, and how many a second go out: "tunnels 6, 3ms   3.6 probes/s". */
 static void tunnel_words(const struct fleet *fleet, int64_t now, char *out, size_t size, enum style *style)
 {
-    uint32_t tunnels = 0, up = 0, pods = 0;
+    uint32_t tunnels = 0, up = 0, direct = 0;
     int64_t slowest = -1;
     for (uint32_t i = 0; i < fleet->count; i++) {
         const struct pod *pod = fleet->pods[i];
-        pods += !pod->gone;
+        direct += !pod->gone && (text_is(&pod->facts.via, "direct") || text_empty(&pod->facts.via));
         bool running = pod->facts.phase == PHASE_RUNNING; /* before and after that there is nothing to tunnel to */
         if (pod->gone || !running || text_is(&pod->facts.via, "direct") || text_empty(&pod->facts.via))
             continue;
@@ -208,8 +208,8 @@ static void tunnel_words(const struct fleet *fleet, int64_t now, char *out, size
         slowest = pod->tunnel_round_trip > slowest ? pod->tunnel_round_trip : slowest;
     }
     char trip[16] = "", tunnel[64] = "direct";
-    if (pods == 0)
-        tunnel[0] = '\0'; /* nobody to get to */
+    if (direct == 0)
+        tunnel[0] = '\0'; /* nobody to get to yet */
     *style = up < tunnels ? STYLE_WARN : STYLE_TEXT;
     if (tunnels > 0 && up < tunnels)
         snprintf(tunnel, sizeof tunnel, "tunnels %" PRIu32 " of %" PRIu32, up, tunnels);

@@ -262,6 +262,19 @@ static void condition_of(const struct json *pod, const char *type, const struct 
     }
 }
 
+/* Why it is made to go: a drain evicts pods, and says so in a condition alone. */
+static void disruption_of(const struct json *pod, const struct clock *clock, struct pod_facts *out)
+{
+    struct condition disruption = {0};
+    condition_of(pod, "DisruptionTarget", clock, &disruption);
+    if (disruption.status == TRI_TRUE) {
+        text_copy(&out->phase_reason, &disruption.reason);
+        text_copy(&out->phase_message, &disruption.message);
+    }
+    text_free(&disruption.reason);
+    text_free(&disruption.message);
+}
+
 static void status_of(const struct json *pod, const struct clock *clock, struct pod_facts *out)
 {
     const struct json *status = json_get(pod, "status");
@@ -277,6 +290,9 @@ static void status_of(const struct json *pod, const struct clock *clock, struct 
     condition_of(pod, "Initialized", clock, &out->initialized);
     condition_of(pod, "ContainersReady", clock, &out->containers_ready);
     condition_of(pod, "Ready", clock, &out->ready);
+    if (text_empty(&out->phase_reason)) {
+        disruption_of(pod, clock, out);
+    }
 }
 
 static void metadata_of(const struct json *pod, const struct clock *clock, struct pod_facts *out)

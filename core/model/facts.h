@@ -66,7 +66,8 @@ struct pod_facts {
     uint32_t id; /* given by the source, never reused within a run; 0 is no pod */
     struct text name, ns, uid, node, pod_ip,
         workload; /* workload: the owner's "deploy/decode", the slot that outlives the pod; may be empty */
-    struct text phase_reason, phase_message; /* status.reason: Evicted, ... */
+    struct text phase_reason,
+        phase_message; /* status.reason: Evicted, ...; else that of the condition DisruptionTarget */
     enum role role;
     enum pod_phase phase;
     bool

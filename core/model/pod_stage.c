@@ -87,6 +87,22 @@ static void termination_reason(const struct container_facts *container, char *re
     }
 }
 
+/* Why a pod has to go, where Kubernetes says it: reasons of the condition DisruptionTarget. */
+static const char *going_reason(const struct text *reason)
+{
+    static const struct {
+        const char *reason, *words;
+    } rows[] = {{"EvictionByEvictionAPI", "evicted"},
+                {"DeletionByTaintManager", "evicted by a taint of its node"},
+                {"PreemptionByScheduler", "preempted"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (text_is(reason, rows[i].reason)) {
+            return rows[i].words;
+        }
+    }
+    return text_str(reason);
+}
+
 /* Stages that the pod's own status decides. False: the container runs, and the probes decide. */
 static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reason, size_t size)
 {
@@ -95,6 +111,7 @@ static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reas
     reason[0] = '\0';
     if (facts->deleting) {
         *stage = STAGE_TERMINATING;
+        snprintf(reason, size, "%s", going_reason(&facts->phase_reason));
     } else if (facts->phase == PHASE_FAILED) {
         *stage = STAGE_FAILED;
         if (text_empty(&facts->phase_reason)) {

@@ -248,6 +248,9 @@ static void by_status(void **state)
     s.facts.deleting = true;
     story_tell(&s);
     STAGE_IS(s, STAGE_TERMINATING);
+    text_set_str(&s.facts.phase_reason, "EvictionByEvictionAPI", TEXT_NAME);
+    story_tell(&s);
+    REASON_IS(s, "evicted");
     story_end(&s);
 }
 

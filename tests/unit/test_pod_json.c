@@ -141,6 +141,13 @@ static void test_moments(void **state)
     assert_true(facts.deleting);
     assert_int_equal(facts.deletion_at, at(9, 30));
     assert_int_equal(facts.grace, 12);
+    assert_text(&facts.phase_reason, "");
+    pod_facts_free(&facts);
+
+    facts_of_file("status-drained", &facts);
+    assert_true(facts.deleting);
+    assert_text(&facts.phase_reason, "EvictionByEvictionAPI");
+    assert_text(&facts.phase_message, "Eviction API: evicting");
     pod_facts_free(&facts);
 
     facts_of_file("status-waiting", &facts);
