@@ -1,6 +1,5 @@
 #include "model/hints_make.h"
 
-#include "base/mem.h"
 #include "model/command.h"
 
 #include <stdarg.h>
@@ -8,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_SIZE = TEXT_LINE * 2, PATCH_CELLS = 2048 };
+enum { WORDS_SIZE = TEXT_LINE * 2 };
 
 static void hint_free(struct hint *hint)
 {
@@ -160,27 +159,8 @@ void hint_command(struct hint_maker *maker, struct hint *hint, const char *templ
 
 void hint_patch(struct hint *hint, const char *yaml)
 {
-    if (!hint)
-        return;
-    /* Line by line, so that the line ends stay and everything else is cleaned. */
-    struct buf lines;
-    struct text line = {0};
-    buf_init(&lines, PATCH_CELLS * 4);
-    for (const char *at = yaml; *at;) {
-        size_t length = strcspn(at, "\n");
-        text_set(&line, at, length, TEXT_LINE);
-        buf_puts(&lines, text_str(&line));
-        at += length;
-        if (*at == '\n') {
-            buf_putc(&lines, '\n');
-            at++;
-        }
-    }
-    text_free(&line);
-    text_free(&hint->patch);
-    hint->patch.bytes = mem_dup_n(buf_str(&lines), lines.len);
-    hint->patch.len = (uint32_t)lines.len;
-    buf_free(&lines);
+    if (hint)
+        text_set_lines(&hint->patch, yaml, strlen(yaml), TEXT_LINE);
 }
 
 void hints_state(struct hint_maker *maker, const char *format, ...)

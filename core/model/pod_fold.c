@@ -159,6 +159,75 @@ void pod_happened(struct fold *fold, int64_t t, enum happening_kind kind, char m
     }
 }
 
+/* ---- what the signatures look at ---- */
+
+/* Offers words to the signatures. `run` as in struct finding. */
+static void finding_offer(struct fold *fold, const struct text *words, enum evidence_source source, bool sidecar,
+                          uint32_t run, int64_t t)
+{
+    findings_offer(&fold->pod->findings, fold->fleet->limits.signatures, words, source, sidecar, run, t);
+}
+
+/* "Reason: message", as one line; nothing where there is no reason. */
+static void words_offer(struct fold *fold, const struct text *reason, const struct text *message,
+                        enum evidence_source source, uint32_t run, int64_t t)
+{
+    struct text words = {0};
+    if (!text_empty(reason) || !text_empty(message)) {
+        text_printf(&words, TEXT_BODY, "%s%s%s", text_str(reason), text_empty(reason) ? "" : ": ", text_str(message));
+        finding_offer(fold, &words, source, false, run, t);
+    }
+    text_free(&words);
+}
+
+/* What of these facts is words that were not there before. */
+struct news {
+    bool waiting, ended, phase, scheduled;
+};
+
+static bool texts_differ(const struct text *a, const struct text *b, const struct text *c, const struct text *d)
+{
+    return !text_equal(a, b) || !text_equal(c, d);
+}
+
+static struct news facts_compare(const struct pod_facts *old, const struct pod_facts *now)
+{
+    const struct container_facts *before = &old->serving, *after = &now->serving;
+    return (struct news){
+        .waiting = after->state == CONTAINER_WAITING &&
+                   texts_differ(&before->reason, &after->reason, &before->message, &after->message),
+        .ended = after->last.known && (texts_differ(&before->last.reason, &after->last.reason, &before->last.message,
+                                                    &after->last.message) ||
+                                       before->last.finished_at != after->last.finished_at),
+        .phase = texts_differ(&old->phase_reason, &now->phase_reason, &old->phase_message, &now->phase_message),
+        .scheduled =
+            now->scheduled.status == TRI_FALSE && texts_differ(&old->scheduled.reason, &now->scheduled.reason,
+                                                               &old->scheduled.message, &now->scheduled.message)};
+}
+
+static void facts_offer(struct fold *fold, struct news news)
+{
+    const struct pod *pod = fold->pod;
+    const struct container_facts *serving = &pod->facts.serving;
+    uint32_t ended = serving->state == CONTAINER_RUNNING && pod->run > 0 ? pod->run - 1 : pod->run;
+    if (!fold->fleet->limits.keep_texts) {
+        return;
+    }
+    if (news.waiting) {
+        words_offer(fold, &serving->reason, &serving->message, EVIDENCE_POD, pod->run, fold->t);
+    }
+    if (news.ended) {
+        int64_t t = serving->last.finished_at != 0 ? serving->last.finished_at : fold->t;
+        words_offer(fold, &serving->last.reason, &serving->last.message, EVIDENCE_POD, ended, t);
+    }
+    if (news.phase) {
+        words_offer(fold, &pod->facts.phase_reason, &pod->facts.phase_message, EVIDENCE_POD, pod->run, fold->t);
+    }
+    if (news.scheduled) {
+        words_offer(fold, &pod->facts.scheduled.reason, &pod->facts.scheduled.message, EVIDENCE_POD, pod->run, fold->t);
+    }
+}
+
 /* ---- pod facts ---- */
 
 /* The old run's progress becomes the previous one. */
@@ -198,6 +267,7 @@ static void run_begin(struct fold *fold)
     struct pod *pod = fold->pod;
     bool emulated = !pod->facts.kubelet; /* the process goes on: what its log told stays true */
     pod->run++;
+    findings_forget(&pod->findings, pod->run - 1);
     if (!emulated && !pod->progress_ahead) {
         progress_renew(pod);
     }
@@ -306,6 +376,7 @@ void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
 {
     struct pod *pod = fold->pod;
     bool first = pod->run == 0;
+    struct news news = facts_compare(&pod->facts, facts);
     struct termination before = pod->facts.serving.last; /* with a reason of its own: the facts are replaced */
     before.reason = before.message = (struct text){0};
     text_move(&before.reason, &pod->facts.serving.last.reason);
@@ -324,6 +395,7 @@ void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
     if (facts->kubelet) {
         pod->kills = facts->serving.restart_count;
     }
+    facts_offer(fold, news);
     if (!first) {
         termination_happened(fold, &before, is_new);
     }
@@ -486,6 +558,7 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
     }
     bool is_new;
     struct pod_event *event = event_place(pod, &fact->u.event.uid, &is_new);
+    bool counted_up = !is_new && fact->u.event.count > event->count;
     kubelets_failure_take(pod, fact, is_new ? 1 : fact->u.event.count - event->count);
     event->first = fact->u.event.first;
     event->last = fact->u.event.last;
@@ -496,6 +569,11 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
     text_copy(&event->message, &fact->u.event.message);
     text_copy(&event->container, &fact->u.event.container);
     events_sort_last(pod);
+    if (is_new || counted_up) {
+        bool before = !pod->run_guess && fact->u.event.last < pod->run_began;
+        words_offer(fold, &fact->u.event.reason, &fact->u.event.message, EVIDENCE_EVENTS,
+                    before ? pod->run - 1 : pod->run, fact->u.event.last);
+    }
     if (is_new) {
         /* A failing startup probe is how a kubelet says that a container is not done loading. */
         bool expected = text_is(&fact->u.event.reason, "Unhealthy") && strncmp(message, "Startup probe", 13) == 0;
@@ -635,7 +713,10 @@ static bool log_progress(struct fold *fold, const struct fact *fact, int64_t t)
         }
     }
     enum substage before = pod->progress.furthest;
-    progress_line(&pod->progress, text_str(line), line->len, t);
+    bool changed = progress_line(&pod->progress, text_str(line), line->len, t);
+    if (changed && !pod->progress.shutting_down) {
+        pod->findings.moved = pod->findings.order;
+    }
     return pod->progress.furthest != before;
 }
 
@@ -650,6 +731,8 @@ void pod_take_log(struct fold *fold, const struct fact *fact)
     const char *start;
     size_t rest;
     log_keep(pod, fact, t);
+    finding_offer(fold, &fact->u.log.line, fact->u.log.previous ? EVIDENCE_PREVIOUS : EVIDENCE_LOGS,
+                  fact->u.log.sidecar, fact->u.log.previous && pod->run > 0 ? pod->run - 1 : pod->run, t);
     if (fact->u.log.sidecar) {
         return;
     }

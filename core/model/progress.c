@@ -61,10 +61,10 @@ static size_t prefix_space(const struct piece *piece)
     return (size_t)(p - piece->at);
 }
 
-/* A colour escape, raw or as text_set() shows it. */
+/* A colour escape, raw, as text_set() shows it, or as a collector does. */
 static size_t prefix_escape(const struct piece *piece)
 {
-    static const char *const begins[] = {"\x1b[", "\\x1b[", "\\x1B["};
+    static const char *const begins[] = {"\x1b[", "\\x1b[", "\\x1B[", "#033["}; /* the last as rsyslog writes it */
     for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
         if (piece_begins(piece, begins[i])) {
             const char *p = piece->at + strlen(begins[i]);
@@ -119,6 +119,38 @@ static size_t prefix_time(const struct piece *piece)
     return (size_t)(p - piece->at);
 }
 
+/* The same in brackets, or behind a dash. */
+static size_t prefix_framed_time(const struct piece *piece)
+{
+    bool bracket = piece_begins(piece, "["), dash = piece_begins(piece, "- ");
+    struct piece inside = {piece->at + (bracket ? 1 : 2), piece->end};
+    size_t length = bracket || dash ? prefix_time(&inside) : 0;
+    if (length == 0) {
+        return 0;
+    }
+    inside.at += length;
+    return bracket ? (piece_begins(&inside, "]") ? length + 2 : 0) : length + 2;
+}
+
+/* What a container runtime or logger wraps each line in as JSON. */
+static size_t prefix_json(const struct piece *piece)
+{
+    static const char *const begins[] = {"{\"log\":\"", "{\"log\": \"", "{\"message\":\"", "{\"message\": \""};
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+        if (piece_begins(piece, begins[i])) {
+            return strlen(begins[i]);
+        }
+    }
+    return 0;
+}
+
+/* "(raylet) ", and with more in it before the bracket ends. */
+static size_t prefix_raylet(const struct piece *piece)
+{
+    const char *end = piece_begins(piece, "(raylet") ? memchr(piece->at, ')', piece_left(piece)) : NULL;
+    return end ? (size_t)(end + 1 - piece->at) : 0;
+}
+
 /* The CRI log's stream and tag. */
 static size_t prefix_stream(const struct piece *piece)
 {
@@ -159,9 +191,9 @@ static size_t prefix_compose(const struct piece *piece)
 
 static void piece_strip(struct piece *piece)
 {
-    static size_t (*const prefixes[])(const struct piece *) = {prefix_space,   prefix_escape, prefix_box,
-                                                               prefix_process, prefix_time,   prefix_stream,
-                                                               prefix_bracket, prefix_compose};
+    static size_t (*const prefixes[])(const struct piece *) = {
+        prefix_space,  prefix_escape,  prefix_box,     prefix_process,     prefix_time, prefix_stream,
+        prefix_raylet, prefix_bracket, prefix_compose, prefix_framed_time, prefix_json};
     size_t taken;
     do {
         taken = 0;
@@ -301,8 +333,11 @@ enum take {
     TAKE_SHARDS,   /* "...: 25% Completed | 41/163 [" */
     TAKE_PREFETCH, /* "...: 10% (3/30)" */
     TAKE_GRAPHS,   /* "...: 40%|####    | 14/35" */
+    TAKE_DOWNLOAD, /* a bar of the hub's client */
     TAKE_DOWNLOAD_SECONDS,
     TAKE_WEIGHTS_SECONDS,
+    TAKE_PORT, /* "... on http://0.0.0.0:8200" */
+    TAKE_ARGS, /* "..., port=8000, ..." or "'port': 8000" */
     TAKE_SHUTDOWN
 };
 
@@ -319,8 +354,8 @@ static const struct stem stems[] = {
     {"version ", SUBSTAGE_SERVER, TAKE_LOGO_VERSION},
     {"model ", SUBSTAGE_SERVER, TAKE_LOGO_MODEL},
     {"Launching vLLM DP Servers", SUBSTAGE_SERVER, TAKE_NOTHING},
-    {"non-default args: ", SUBSTAGE_CONFIG, TAKE_NOTHING},
-    {"args: Namespace(", SUBSTAGE_CONFIG, TAKE_NOTHING}, /* 0.7 */
+    {"non-default args: ", SUBSTAGE_CONFIG, TAKE_ARGS},
+    {"args: Namespace(", SUBSTAGE_CONFIG, TAKE_ARGS}, /* 0.7 */
     {"Resolved architecture: ", SUBSTAGE_CONFIG, TAKE_NOTHING},
     {"Using max model len ", SUBSTAGE_CONFIG, TAKE_NOTHING},
     {"This model supports multiple tasks", SUBSTAGE_CONFIG, TAKE_NOTHING}, /* 0.7 */
@@ -338,6 +373,11 @@ static const struct stem stems[] = {
     {"Time spent downloading weights for ", SUBSTAGE_DOWNLOAD, TAKE_DOWNLOAD_SECONDS},
     {"Filesystem type for checkpoints: ", SUBSTAGE_DOWNLOAD, TAKE_NOTHING},
     {"Prefetching checkpoint files: ", SUBSTAGE_DOWNLOAD, TAKE_PREFETCH},
+    {"Fetching ", SUBSTAGE_NONE, TAKE_DOWNLOAD},
+    {"Downloading ", SUBSTAGE_NONE, TAKE_DOWNLOAD},
+    {"safetensors: ", SUBSTAGE_NONE, TAKE_DOWNLOAD},
+    {"bin: ", SUBSTAGE_NONE, TAKE_DOWNLOAD},
+    {"gguf: ", SUBSTAGE_NONE, TAKE_DOWNLOAD},
     {"Loading safetensors ", SUBSTAGE_SHARDS, TAKE_SHARDS},
     {"Loading pt checkpoint shards", SUBSTAGE_SHARDS, TAKE_SHARDS},
     {"Loading np_cache checkpoint shards", SUBSTAGE_SHARDS, TAKE_SHARDS},
@@ -358,6 +398,7 @@ static const struct stem stems[] = {
     {"Warming up model for the compilation", SUBSTAGE_COMPILE, TAKE_NOTHING}, /* CPU */
     {"Warming up done", SUBSTAGE_PROFILE, TAKE_NOTHING},                      /* CPU: before the KV cache */
     {"Initial profiling/warmup run took", SUBSTAGE_PROFILE, TAKE_NOTHING},
+    {"Starting profile run", SUBSTAGE_PROFILE, TAKE_NOTHING},   /* 0.6 */
     {"Memory profiling takes", SUBSTAGE_PROFILE, TAKE_NOTHING}, /* 0.7 */
     {"Profiling CUDA graph memory", SUBSTAGE_PROFILE, TAKE_NOTHING},
     {"Estimated CUDA graph memory", SUBSTAGE_PROFILE, TAKE_NOTHING},
@@ -377,12 +418,13 @@ static const struct stem stems[] = {
     {"init engine (profile", SUBSTAGE_ENGINE_READY, TAKE_NOTHING},
     {"Supported tasks: ", SUBSTAGE_APP, TAKE_NOTHING},
     {"Supported_tasks: ", SUBSTAGE_APP, TAKE_NOTHING},
-    {"Starting vLLM API server", SUBSTAGE_APP, TAKE_NOTHING},
-    {"Starting vLLM server", SUBSTAGE_APP, TAKE_NOTHING},
+    {"Starting vLLM API server", SUBSTAGE_APP, TAKE_PORT},
+    {"Starting vLLM server", SUBSTAGE_APP, TAKE_PORT},
     {"Available routes are", SUBSTAGE_APP, TAKE_NOTHING},
     {"Started server process ", SUBSTAGE_APP, TAKE_NOTHING},
     {"Waiting for application startup", SUBSTAGE_APP, TAKE_NOTHING},
     {"Application startup complete", SUBSTAGE_LISTENING, TAKE_NOTHING},
+    {"Uvicorn running on ", SUBSTAGE_NONE, TAKE_PORT}, /* before 0.6.3 */
     {"[shutdown] ", SUBSTAGE_NONE, TAKE_SHUTDOWN},
     {"Shutting down", SUBSTAGE_NONE, TAKE_SHUTDOWN},
     {"Application shutdown complete", SUBSTAGE_NONE, TAKE_SHUTDOWN},
@@ -445,6 +487,40 @@ static bool take_seconds(struct progress *progress, const struct stem *stem, con
     return changed;
 }
 
+static bool read_port(const char *p, const char *end, int32_t *port)
+{
+    int32_t number = 0;
+    const char *from = p;
+    while (p < end && is_digit(*p) && p - from < 5) {
+        number = number * 10 + (*p++ - '0');
+    }
+    bool changed = number > 0 && number <= 65535 && number != *port;
+    *port = changed ? number : *port;
+    return changed;
+}
+
+static bool take_port(struct progress *progress, const struct piece *after)
+{
+    const char *colon = NULL;
+    const char *host = piece_find(after, "://");
+    for (const char *p = host ? host + 3 : after->end; p < after->end; p++) {
+        colon = *p == ':' ? p : colon; /* the last: an IPv6 address has others */
+    }
+    return colon && read_port(colon + 1, after->end, &progress->port);
+}
+
+static bool take_args(struct progress *progress, const struct piece *after)
+{
+    static const char *const marks[] = {"'port': ", " port=", "(port="};
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const char *mark = piece_find(after, marks[i]);
+        if (mark) {
+            return read_port(mark + strlen(marks[i]), after->end, &progress->port);
+        }
+    }
+    return false;
+}
+
 /* Does what the stem's row says. *is_match false: the words only looked like it. */
 static bool take(struct progress *progress, const struct stem *stem, const struct piece *whole,
                  const struct piece *after, int64_t t, bool *is_match)
@@ -475,6 +551,15 @@ static bool take(struct progress *progress, const struct stem *stem, const struc
         changed = !progress->shutting_down;
         progress->shutting_down = true;
         return changed;
+    case TAKE_PORT:
+        changed = take_port(progress, after);
+        break;
+    case TAKE_ARGS:
+        changed = take_args(progress, after);
+        break;
+    case TAKE_DOWNLOAD: /* other bars begin so, too */
+        *is_match = piece_find(after, "%|") != NULL;
+        return *is_match && advance(progress, SUBSTAGE_DOWNLOAD, t);
     case TAKE_VERSION: {
         changed = read_word(after->at, after->end, &progress->version);
         const char *model = piece_find(after, "serving model ");

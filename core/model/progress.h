@@ -49,6 +49,7 @@ struct progress {
     int32_t counted_from_done;
     uint8_t bar; /* which of the bars that follow each other is counted (graphs: piecewise, then full) */
     struct text version, model;               /* when the log told them */
+    int32_t port; /* where the server listens, when the log told; 0 not */
     double download_seconds, weights_seconds; /* when the log told them; 0 not */
     bool shutting_down;                       /* shutdown lines were seen */
 };

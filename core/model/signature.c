@@ -120,7 +120,8 @@ static const struct signature *look_up(const struct signatures *own, const char 
     const struct signature *table = signatures_built_in(&count);
     for (size_t i = 0; i < count; i++) {
         bool here = (table[i].where & 1 << source) && (!calm || (table[i].where & WHERE_CALM));
-        if (here && pattern_matches(table[i].pattern, line))
+        if (here && pattern_matches(table[i].pattern, line) &&
+            (!table[i].whole || strlen(table[i].pattern) == strlen(line)))
             return &table[i];
     }
     return NULL;

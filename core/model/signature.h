@@ -77,6 +77,7 @@ struct signature {
     /* The user's own only; NULL for built-in ones. */
     const char *label, *fix, *command;
     enum clue clue;
+    bool whole; /* the line is nothing else */
 };
 
 /* The user's own, looked through before the built-in ones. Read by engine/signatures_conf.h; not owned by the model, and must outlive the fleet. */
