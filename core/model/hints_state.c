@@ -315,10 +315,37 @@ static void state_ready(struct hint_maker *maker)
     why_degraded(maker);
 }
 
+/* Of files, where a log is all that tells of the container. */
+static bool state_of_log(struct hint_maker *maker)
+{
+    const struct pod *pod = maker->pod;
+    const struct progress *progress = &pod->progress;
+    char words[LIVE_WORDS_SIZE], age[LIVE_AGE_SIZE], took[LIVE_AGE_SIZE * 2] = "";
+    int64_t first = progress->last_line;
+    bool bare = text_is(&maker->fleet->source_name, "files") && pod->facts.serving.state == CONTAINER_RUNNING &&
+                !pod->facts.serving.started_at_known && pod->facts.serving.ready == TRI_UNKNOWN;
+    if (!bare)
+        return false;
+    for (int i = SUBSTAGE_NONE + 1; i < SUBSTAGE_COUNT; i++)
+        first = progress->entered[i] != 0 && progress->entered[i] < first ? progress->entered[i] : first;
+    if (progress->last_line > first)
+        snprintf(took, sizeof took, ", %s after its beginning",
+                 clock_age(progress->last_line - first, age, sizeof age));
+    if (progress->furthest == SUBSTAGE_NONE)
+        hints_state(maker, "its log has no start-up line");
+    else if (progress->furthest == SUBSTAGE_LISTENING)
+        hints_state(maker, "by its log, start-up is complete");
+    else
+        hints_state(maker, "by its log, start-up has come to: %s%s", progress_words(maker, words, sizeof words), took);
+    return true;
+}
+
 void hints_of_state(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
     char age[LIVE_AGE_SIZE];
+    if (state_of_log(maker))
+        return;
     if (pod->gone) {
         hints_state(maker, "the pod is no longer there, since %s", live_age(maker, pod->gone_at, age));
         return;
@@ -352,7 +379,8 @@ void hints_of_state(struct hint_maker *maker)
         state_ready(maker);
         break;
     default:
-        hints_state(maker, "nothing is known of it yet");
+        hints_state(maker, text_is(&maker->fleet->source_name, "files") ? "no file tells its state"
+                                                                        : "nothing is known of it yet");
         break;
     }
 }
@@ -367,10 +395,12 @@ bool hints_command(const struct hints *hints, const struct pod *pod, int64_t now
     bool fails = hints->count > 0 || pod_is_unwell(pod, now);
     for (int i = 0; i <= LANE_MODELS && pod->stage == STAGE_READY; i++)
         fails = fails || pod_lane_fails(pod, (enum lane_kind)i, now);
-    return fails && !pod->gone &&
-           (command_curl(pod, LANE_MODELS, out) ||
-            command_fill(stage_is_broken(pod->stage) || pod->stage >= STAGE_RUNNING ? LOOK_AT_LOG : LOOK_AT_POD, pod,
-                         out));
+    static const enum lane_kind order[] = {LANE_MODELS, LANE_READINESS, LANE_STARTUP, LANE_LIVENESS, LANE_HEALTH};
+    for (size_t i = 0; fails && !pod->gone && i < sizeof order / sizeof order[0]; i++) {
+        if (command_curl(pod, order[i], out))
+            return true;
+    }
+    return fails && !pod->gone && (command_fill(pod->stage >= STAGE_RUNNING ? LOOK_AT_LOG : LOOK_AT_POD, pod, out));
 }
 
 void evidence_words(const struct evidence *evidence, int64_t now, struct text *out)

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/hints.h"
+#include "report/diagnosis.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -343,7 +345,7 @@ static void table_write(const struct ranked *list, uint32_t count, int64_t now, 
     buf_free(&cell);
 }
 
-static void put_advice_line(const char *label, const struct text *words, bool ascii, struct buf *out)
+static void put_line(const char *label, const struct text *words, bool ascii, struct buf *out)
 {
     if (text_empty(words))
         return;
@@ -352,24 +354,51 @@ static void put_advice_line(const char *label, const struct text *words, bool as
     buf_putc(out, '\n');
 }
 
-static void put_advice(const struct pod *pod, int64_t now, bool ascii, struct buf *out)
+static void put_hint(const struct hint *hint, int64_t now, bool ascii, struct buf *out)
 {
-    struct advice advice;
-    pod_advice(pod, now, &advice);
-    if (!advice.nothing_wrong || pod_is_unwell(pod, now)) {
+    struct text words = {0};
+    report_plain(text_str(&hint->title), ascii, out);
+    buf_printf(out, " (%s)\n", confidence_name(hint->confidence));
+    for (uint32_t i = 0; i < hint->evidence_count; i++) {
+        evidence_words(&hint->evidence[i], now, &words);
+        put_line(i == 0 ? "why" : "", &words, ascii, out);
+    }
+    for (uint32_t i = 0; i < hint->fix_count; i++)
+        put_line(i == 0 ? "fix" : "", &hint->fixes[i], ascii, out);
+    text_free(&words);
+}
+
+/* Below the table, of every pod that somebody should look at: what it is, why, what comes next and what to run. The hints after the first in a line each. */
+static void put_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, bool ascii, struct buf *out)
+{
+    struct hints hints;
+    struct text command = {0}, also = {0};
+    pod_hints(fleet, pod, now, &hints);
+    if (hints_command(&hints, pod, now, &command) || hints.count > 0 || pod_is_unwell(pod, now)) {
         buf_putc(out, '\n');
         report_plain(text_str(&pod->facts.name), ascii, out);
         buf_puts(out, ": ");
-        report_plain(text_str(&advice.headline), ascii, out);
-        if (advice.confidence && advice.confidence[0])
-            buf_printf(out, " (%s)", advice.confidence);
-        buf_putc(out, '\n');
-        for (int i = 0; i < advice.why_count; i++)
-            put_advice_line(i == 0 ? "why" : "", &advice.why[i], ascii, out);
-        put_advice_line("next", &advice.next, ascii, out);
-        put_advice_line("do", &advice.command, ascii, out);
+        if (hints.count > 0) {
+            put_hint(&hints.list[0], now, ascii, out);
+        } else {
+            report_plain(text_str(&hints.state), ascii, out);
+            buf_putc(out, '\n');
+        }
+        for (uint32_t i = 1; i < hints.count; i++) {
+            text_printf(&also, TEXT_LINE, "%s (%s)", text_str(&hints.list[i].title),
+                        confidence_name(hints.list[i].confidence));
+            put_line(i == 1 ? "also" : "", &also, ascii, out);
+        }
+        if (hints.count > 0)
+            put_line("now", &hints.state, ascii, out);
+        for (uint32_t i = 0; i < hints.why_count; i++)
+            put_line(i == 0 && hints.count == 0 ? "why" : "", &hints.why[i], ascii, out);
+        put_line("next", &hints.next, ascii, out);
+        put_line("do", &command, ascii, out);
     }
-    advice_free(&advice);
+    text_free(&also);
+    text_free(&command);
+    hints_free(&hints);
 }
 
 static void report_table(const struct fleet *fleet, int64_t now, bool wide, bool ascii, struct buf *out)
@@ -378,7 +407,7 @@ static void report_table(const struct fleet *fleet, int64_t now, bool wide, bool
     struct ranked *list = ranked_new(fleet, now, &count);
     table_write(list, count, now, wide, ascii, out);
     for (uint32_t i = 0; i < count; i++)
-        put_advice(list[i].pod, now, ascii, out);
+        put_hints(fleet, list[i].pod, now, ascii, out);
     mem_free(list);
 }
 
@@ -480,21 +509,22 @@ static void put_budget(struct json_writer *writer, const struct fleet *fleet, co
     json_close_object(writer);
 }
 
-static void put_advice_json(struct json_writer *writer, const struct pod *pod, int64_t now)
+static void put_hints_json(struct json_writer *writer, const struct fleet *fleet, const struct pod *pod, int64_t now)
 {
-    struct advice advice;
-    pod_advice(pod, now, &advice);
-    json_open_object(writer, "advice");
-    put_text_or_null(writer, "headline", &advice.headline);
+    struct hints hints;
+    struct text command = {0};
+    pod_hints(fleet, pod, now, &hints);
+    hints_command(&hints, pod, now, &command);
+    put_text_or_null(writer, "state", &hints.state);
     json_open_array(writer, "why");
-    for (int i = 0; i < advice.why_count; i++)
-        json_put_text(writer, NULL, &advice.why[i]);
+    for (uint32_t i = 0; i < hints.why_count; i++)
+        json_put_text(writer, NULL, &hints.why[i]);
     json_close_array(writer);
-    put_text_or_null(writer, "next", &advice.next);
-    put_text_or_null(writer, "command", &advice.command);
-    put_word_or_null(writer, "confidence", advice.confidence);
-    json_close_object(writer);
-    advice_free(&advice);
+    put_text_or_null(writer, "next", &hints.next);
+    put_text_or_null(writer, "command", &command);
+    report_hints_json(writer, fleet, &hints);
+    text_free(&command);
+    hints_free(&hints);
 }
 
 static void put_models(struct json_writer *writer, const struct pod *pod)
@@ -534,7 +564,7 @@ static void put_pod(struct json_writer *writer, const struct fleet *fleet, const
     json_close_array(writer);
     put_models(writer, pod);
     put_budget(writer, fleet, pod, now);
-    put_advice_json(writer, pod, now);
+    put_hints_json(writer, fleet, pod, now);
     json_close_object(writer);
 }
 

@@ -139,7 +139,9 @@ static void test_table(void **state)
     assert_holds(well, "3ms");
     assert_holds(worst, "\u2717  \u00b7  \u00b7"); /* liveness and readiness wait for startup: nothing sent yet */
     assert_holds(worst, "start-up 1/60");
-    assert_holds(table, "refusing-1: nothing answers at 127.0.0.1:8000, and nothing shows that anything is loading there (possible)");
+    assert_holds(
+        table,
+        "refusing-1: nothing answers at 127.0.0.1:8000, and nothing shows that anything is loading there\n");
     assert_null(strstr(table, "decode-0: "));
     assert_null(strstr(table, " \n"));
     assert_null(strstr(table, "ADDRESS"));
@@ -221,7 +223,10 @@ static void assert_refusing_pod(const struct json *pod)
     assert_true(json_is_null(json_get(liveness, "cause")));
     assert_true(json_bool(json_get(budget, "guess"), false));
     assert_int_equal(json_int(json_get(budget, "failures"), -1), 1);
-    assert_true(json_is_array(json_get(json_get(pod, "advice"), "why")));
+    assert_true(json_is_array(json_get(pod, "why")));
+    assert_true(json_is_array(json_get(pod, "hints")));
+    assert_non_null(strstr(json_string(json_get(pod, "state")), "nothing shows that anything is loading there"));
+    assert_non_null(strstr(json_string(json_get(pod, "command")), "curl -sv"));
 }
 
 static void test_json(void **state)
