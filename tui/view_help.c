@@ -67,7 +67,7 @@ static void help_stages(struct help_page *page)
 static void help_lanes(struct help_page *page)
 {
     help_heading(page, "LANES: what is asked of a pod again and again");
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i < LANE_SERVING_COUNT; i++) {
         char lead[24];
         snprintf(lead, sizeof lead, "%c %s", lane_letter((enum lane_kind)i), lane_name((enum lane_kind)i));
         help_add(page, STYLE_TEXT, lead, lane_help((enum lane_kind)i));

@@ -15,7 +15,7 @@ struct page {
     struct canvas *canvas;
 };
 
-enum { LABEL_COLUMN = 1, LABEL_WIDTH = 13 };
+enum { LABEL_COLUMN = 1, LABEL_WIDTH = 13, LABEL_SIZE = 24 };
 
 static int block_title(const struct page *page, int row, const char *title, const char *note)
 {
@@ -300,14 +300,22 @@ static void lane_last(const struct page *page, const struct lane *lane, const st
         canvas_text(page->canvas, row, column + 1, end - column - 1, STYLE_MUTED, &last->detail);
 }
 
+/* "+readiness": the sidecar's, under a line with its name. */
+static const char *lane_label(enum lane_kind kind, char out[LABEL_SIZE])
+{
+    snprintf(out, LABEL_SIZE, "%s%s", lane_is_sidecars(kind) ? "+" : "", lane_name(lane_base(kind)));
+    return out;
+}
+
 static void lane_row(const struct page *page, enum lane_kind kind, const struct lane_layout *layout, int row)
 {
+    char label[LABEL_SIZE];
     const struct lane *lane = &page->pod->lanes[kind];
     const struct probe_spec *spec = &page->pod->facts.probes[kind];
     const struct place *place = layout->place;
     struct canvas *canvas = page->canvas;
     canvas_puts(canvas, row, place[LANE_COLUMN_NAME].column, place[LANE_COLUMN_NAME].width, STYLE_TEXT,
-                lane_name(kind));
+                lane_label(kind, label));
     if (!lane->present) {
         canvas_puts(canvas, row, place[LANE_COLUMN_STREAK].column, place[LANE_COLUMN_STREAK].width, STYLE_MUTED,
                     "not set");
@@ -331,6 +339,30 @@ static void lane_row(const struct page *page, enum lane_kind kind, const struct 
     widget_beats(canvas, row, place[LANE_COLUMN_BEATS].column, place[LANE_COLUMN_BEATS].width, lane);
 }
 
+/* The lanes of the sidecar's own probes, where it has any. */
+static int block_sidecar(const struct page *page, const struct lane_layout *layout, int row)
+{
+    const struct container_facts *sidecar = &page->pod->facts.sidecar;
+    bool titled = false;
+    for (int kind = LANE_SERVING_COUNT; kind < LANE_COUNT; kind++) {
+        if (!page->pod->lanes[kind].present)
+            continue;
+        if (!titled) {
+            int column =
+                canvas_puts(page->canvas, row, LABEL_COLUMN, page->canvas->columns - 2, STYLE_MUTED, "sidecar ");
+            column =
+                canvas_text(page->canvas, row, column, page->canvas->columns - column - 1, STYLE_TEXT, &sidecar->name);
+            if (sidecar->restart_count > 0)
+                canvas_printf(page->canvas, row, column, page->canvas->columns - column - 1, STYLE_MUTED,
+                              ", restarts %" PRId32, sidecar->restart_count);
+            row++;
+            titled = true;
+        }
+        lane_row(page, (enum lane_kind)kind, layout, row++);
+    }
+    return row;
+}
+
 static int block_lanes(const struct page *page, int row)
 {
     static const char *const HEADS[LANE_COLUMN_COUNT] = {
@@ -342,10 +374,10 @@ static int block_lanes(const struct page *page, int row)
         canvas_puts(page->canvas, row, layout.place[i].column, layout.place[i].width,
                     i == LANE_COLUMN_NAME ? STYLE_STRONG : STYLE_MUTED, HEADS[i]);
     row++;
-    for (int kind = 0; kind < LANE_COUNT; kind++)
+    for (int kind = 0; kind < LANE_SERVING_COUNT; kind++)
         if (lane_is_kubelets((enum lane_kind)kind) || page->pod->lanes[kind].present)
             lane_row(page, (enum lane_kind)kind, &layout, row++);
-    return row + 1;
+    return block_sidecar(page, &layout, row) + 1;
 }
 
 /* ---- latencies ---- */
@@ -365,8 +397,8 @@ static int latency_row(const struct page *page, enum lane_kind kind, int row)
                               last->tls,
                               last->first_byte,
                               last->tunnel};
-    char words[16];
-    canvas_puts(page->canvas, row, LABEL_COLUMN, FIRST - 1, STYLE_TEXT, lane_name(kind));
+    char words[16], label[LABEL_SIZE];
+    canvas_puts(page->canvas, row, LABEL_COLUMN, FIRST - 1, STYLE_TEXT, lane_label(kind, label));
     for (int i = 0; i < (int)(sizeof values / sizeof *values); i++) {
         int column = FIRST + i * WIDTH;
         if (column + WIDTH > page->canvas->columns)

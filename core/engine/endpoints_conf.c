@@ -354,11 +354,11 @@ static enum status header_line(struct endpoint *endpoint, const char *key, const
 /* The configuration's word for a lane: "startupProbe", ..., "health", "models". */
 static const char *lane_key(enum lane_kind lane)
 {
-    static const char *const keys[LANE_COUNT] = {[LANE_STARTUP] = "startupProbe",
-                                                 [LANE_LIVENESS] = "livenessProbe",
-                                                 [LANE_READINESS] = "readinessProbe",
-                                                 [LANE_HEALTH] = "health",
-                                                 [LANE_MODELS] = "models"};
+    static const char *const keys[LANE_SERVING_COUNT] = {[LANE_STARTUP] = "startupProbe",
+                                                         [LANE_LIVENESS] = "livenessProbe",
+                                                         [LANE_READINESS] = "readinessProbe",
+                                                         [LANE_HEALTH] = "health",
+                                                         [LANE_MODELS] = "models"};
     return keys[lane];
 }
 
@@ -398,7 +398,8 @@ static enum status field_line(struct endpoint *endpoint, enum lane_kind lane, co
 /* "startupProbe = off", "startupProbe.FIELD = value", "health = off". STATUS_NOT_FOUND: the key is about no lane. */
 static enum status lane_line(struct endpoint *endpoint, const char *key, const char *value, struct problem *problem)
 {
-    for (enum lane_kind lane = 0; lane < LANE_COUNT; lane++) {
+    for (int kind = 0; kind < LANE_SERVING_COUNT; kind++) {
+        enum lane_kind lane = (enum lane_kind)kind;
         size_t length = strlen(lane_key(lane));
         if (strncmp(key, lane_key(lane), length) != 0) {
             continue;
@@ -482,7 +483,7 @@ static void lane_target(const struct endpoint *endpoint, enum lane_kind lane, st
 void endpoint_spec(const struct endpoint *endpoint, enum lane_kind lane, struct probe_spec *out)
 {
     probe_spec_free(out);
-    if (endpoint->probe_off[lane]) {
+    if (endpoint->probe_off[lane] || lane_is_sidecars(lane)) {
         return;
     }
     if (endpoint->probes[lane].action != PROBE_NONE) {
@@ -517,7 +518,8 @@ static enum status endpoint_check(struct endpoint *endpoint, struct problem *pro
             (int)own.port);
     }
     enum status status = STATUS_OK;
-    for (enum lane_kind lane = 0; lane < LANE_COUNT && status == STATUS_OK; lane++) {
+    for (int kind = 0; kind < LANE_SERVING_COUNT && status == STATUS_OK; kind++) {
+        enum lane_kind lane = (enum lane_kind)kind;
         struct probe_spec spec = {0};
         endpoint_spec(endpoint, lane, &spec);
         for (size_t i = 0; i < endpoint->setting_count && spec.action != PROBE_NONE; i++) {

@@ -304,21 +304,21 @@ static void flight_fill(struct flight *flight, const struct pod *pod, const stru
     }
 }
 
-/* Startup has just succeeded: the kubelet probes readiness at once (facts/kube.md 1.1). */
-static void readiness_follow(struct engine *engine, uint32_t id, int64_t now)
+/* Startup has just succeeded: the kubelet probes the same container's readiness at once (facts/kube.md 1.1). */
+static void readiness_follow(struct engine *engine, uint32_t id, enum lane_kind readiness, int64_t now)
 {
     const struct run_pod *run = run_pod_get(engine, id);
     const struct pod *pod = fleet_pod(engine->fleet, id);
-    if (run != NULL && pod != NULL && run->lanes[LANE_READINESS].scheduled &&
-        pod_gate(pod, LANE_READINESS, now) == GATE_SEND) {
-        schedule_now(engine->schedule, id, LANE_READINESS, now);
+    if (run != NULL && pod != NULL && run->lanes[readiness].scheduled && pod_gate(pod, readiness, now) == GATE_SEND) {
+        schedule_now(engine->schedule, id, readiness, now);
     }
 }
 
-static bool startup_succeeded(const struct engine *engine, uint32_t id)
+static bool startup_succeeded(const struct engine *engine, uint32_t id, enum lane_kind lane)
 {
     const struct pod *pod = fleet_pod(engine->fleet, id);
-    return pod != NULL && pod->lanes[LANE_STARTUP].present && pod->lanes[LANE_STARTUP].prober.stored == VERDICT_SUCCESS;
+    return pod != NULL && lane_base(lane) == LANE_STARTUP && pod->lanes[lane].present &&
+           pod->lanes[lane].prober.stored == VERDICT_SUCCESS;
 }
 
 /* Whether the kubelet would send it again within this tick; the fleet has folded the attempt already. */
@@ -359,7 +359,8 @@ static void flight_done(void *user, const struct http_result *result)
     struct fact fact;
     fact_init(&fact, FACT_PROBE, id);
     flight_fill(flight, pod, result, &fact.u.sample);
-    bool was_started = startup_succeeded(engine, id);
+    enum lane_kind lane = flight->lane;
+    bool was_started = startup_succeeded(engine, id, lane);
     engine_emit(engine, &fact);
     enum outcome outcome = fact.u.sample.outcome;
     fact_free(&fact);
@@ -371,10 +372,9 @@ static void flight_done(void *user, const struct http_result *result)
         flight_send(flight);
         return;
     }
-    enum lane_kind lane = flight->lane;
     flight_end(flight, now);
-    if (goes_on && lane == LANE_STARTUP && !was_started && startup_succeeded(engine, id)) {
-        readiness_follow(engine, id, now);
+    if (goes_on && !was_started && startup_succeeded(engine, id, lane)) {
+        readiness_follow(engine, id, lane_is_sidecars(lane) ? LANE_SIDECAR_READINESS : LANE_READINESS, now);
     }
 }
 
@@ -409,7 +409,7 @@ static void lane_emit_unsent(struct engine *engine, uint32_t id, enum lane_kind 
 static void lane_tell_unsendable(struct engine *engine, const struct pod *pod, struct run_lane *run,
                                  enum lane_kind lane)
 {
-    uint64_t container = pod_view(pod).run;
+    uint64_t container = pod_lane_view(pod, lane).run;
     if (!run->told || run->told_run != container) {
         run->told = true;
         run->told_run = container;
@@ -495,7 +495,10 @@ static void pod_follow(struct engine *engine, uint32_t id, int64_t now)
     }
     /* the kubelet's manual trigger: its status of a started pod that is not ready was made anew */
     if (run->known && pod_view(pod).started && !pod_is_ready(pod)) {
-        readiness_follow(engine, id, now);
+        readiness_follow(engine, id, LANE_READINESS, now);
+    }
+    if (run->known && pod->facts.sidecar.started == TRI_TRUE && pod->facts.sidecar.ready != TRI_TRUE) {
+        readiness_follow(engine, id, LANE_SIDECAR_READINESS, now);
     }
     run->known = true;
 }

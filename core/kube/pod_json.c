@@ -111,6 +111,11 @@ static void probes_of(const struct json *pod, const struct discovery *discovery,
     probe_of(serving, "startupProbe", &out->probes[LANE_STARTUP]);
     probe_of(serving, "livenessProbe", &out->probes[LANE_LIVENESS]);
     probe_of(serving, "readinessProbe", &out->probes[LANE_READINESS]);
+    if (discovery->sidecar != NULL) {
+        probe_of(front, "startupProbe", &out->probes[LANE_SIDECAR_STARTUP]);
+        probe_of(front, "livenessProbe", &out->probes[LANE_SIDECAR_LIVENESS]);
+        probe_of(front, "readinessProbe", &out->probes[LANE_SIDECAR_READINESS]);
+    }
     witness_of(serving, "/health", discovery->vllm_port, &out->probes[LANE_HEALTH]);
     witness_of(front, "/v1/models", discovery->serving_port, &out->probes[LANE_MODELS]);
 }

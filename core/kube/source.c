@@ -410,7 +410,10 @@ static void pod_tell(struct source *source, struct entry *entry, const struct js
     const struct json *metadata = json_get(object, "metadata");
     const char *ns = json_string(json_get(metadata, "namespace")), *name = json_string(json_get(metadata, "name"));
     const char *ip = json_string(json_get(json_get(object, "status"), "podIP"));
-    bool running = told->phase == PHASE_RUNNING && ip != NULL && ip[0] != '\0';
+    /* A native sidecar runs, and is probed, while the pod is still Pending; kubectl port-forward will not have that. */
+    bool early = told->sidecar.state == CONTAINER_RUNNING && !text_is(&told->via, "kubectl");
+    bool running =
+        (told->phase == PHASE_RUNNING || (told->phase == PHASE_PENDING && early)) && ip != NULL && ip[0] != '\0';
     kube_tunnel_pod(source->tunnel, entry->id, ns != NULL ? ns : "", name != NULL ? name : "", entry->uid,
                     ip != NULL ? ip : "", running);
     logs_pod(source->logs, told);

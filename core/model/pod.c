@@ -41,6 +41,11 @@ struct container_view pod_view(const struct pod *pod)
     return view;
 }
 
+struct container_view pod_lane_view(const struct pod *pod, enum lane_kind lane)
+{
+    return lane_is_sidecars(lane) ? sidecar_view_of(&pod->facts) : pod_view(pod);
+}
+
 /* Whether a kubelet's lane asks the same often enough, so that the witness need not. */
 static bool witness_is_covered(const struct pod *pod, enum lane_kind witness, int64_t now)
 {
@@ -59,7 +64,7 @@ enum gate pod_gate(const struct pod *pod, enum lane_kind lane, int64_t now)
     if ((unsigned)lane >= LANE_COUNT || pod->gone || !pod->lanes[lane].present) {
         return GATE_STOPPED;
     }
-    struct container_view view = pod_view(pod);
+    struct container_view view = pod_lane_view(pod, lane);
     if (lane_is_kubelets(lane)) {
         return prober_gate(&pod->lanes[lane].prober, &view, now);
     }
@@ -79,8 +84,9 @@ static bool kubelet_foretells(const struct pod *pod, enum lane_kind kind, const 
     const struct lane *lane = &pod->lanes[kind];
     const struct probe_spec *spec = &pod->facts.probes[kind];
     int64_t period = spec->period * (int64_t)SECOND_US, timeout = spec->timeout * (int64_t)SECOND_US;
-    bool asks = view->running && !view->deleting && view->started == (kind == LANE_LIVENESS);
-    if (kind > LANE_LIVENESS || !asks || lane->kubelet_run != pod->run ||
+    enum lane_kind base = lane_base(kind);
+    bool asks = view->running && !view->deleting && view->started == (base == LANE_LIVENESS);
+    if (base > LANE_LIVENESS || !asks || lane->kubelet_run != (lane_is_sidecars(kind) ? pod->sidecar_run : pod->run) ||
         lane->kubelet_failures >= spec->failure_threshold ||
         now - lane->kubelet_failed_at > period + timeout + SECOND_US / 2) {
         return false;
@@ -102,7 +108,7 @@ struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t
         return forecast;
     }
     const struct lane *l = &pod->lanes[lane];
-    struct container_view view = pod_view(pod);
+    struct container_view view = pod_lane_view(pod, lane);
     if (!kubelet_foretells(pod, lane, &view, now, &forecast)) {
         forecast =
             forecast_streak(&l->prober, &pod->facts.probes[lane], &view, l->last_counted_sent, l->last.total, now);
@@ -307,7 +313,7 @@ int32_t pod_severity(const struct pod *pod, int64_t now)
         bool little = budget.left < (budget.used + budget.left) / 5;
         severity = late ? most(severity, SHORT_OF_TIME) : little ? most(severity, MAYBE_SHORT) : severity;
     }
-    for (int i = LANE_HEALTH; i < LANE_COUNT && pod->stage == STAGE_READY; i++) {
+    for (int i = LANE_HEALTH; i < LANE_SERVING_COUNT && pod->stage == STAGE_READY; i++) {
         if (pod_lane_fails(pod, (enum lane_kind)i, now) && pod->lanes[i].streak >= 2) {
             severity = most(severity, WITNESS_FAILS);
         }

@@ -78,7 +78,7 @@ struct pod {
     struct pod_facts facts;
     bool gone; /* no longer there; kept until the fleet forgets it */
     int64_t first_seen, gone_at;
-    uint32_t run;      /* container run, from 1, as far as we have seen */
+    uint32_t run;      /* container run, as far as we have seen: from 1, or from 2 where there was one before we came */
     int64_t run_began; /* t when this run began: startedAt, or when we first saw it (then run_guess) */
     int64_t
         run_from; /* answers to probes sent before this belong to the run before; by facts alone, so that the engine's fleet agrees */
@@ -117,6 +117,7 @@ struct pod {
     uint32_t hidden_run;
     bool run_running;     /* the container ran when it was last told of */
     bool run_id_old;      /* restartCount told of this run while run_id was still the old container's */
+    uint32_t sidecar_run; /* the sidecar's own run, from 1 */
     int32_t run_restarts; /* restartCount of this run */
     struct text run_id;   /* container ID of this run; empty while not known */
     /* The newest verdict that ended a run: whose, when, in which run and how long after that run's beginning. killed_run 0: none. */
@@ -140,7 +141,7 @@ struct pod {
     struct pod_event *events; /* oldest first by `last` */
     uint32_t event_count;
     struct findings findings; /* what the signatures matched; only where texts are kept */
-    uint64_t version; /* changes whenever anything above does */
+    uint64_t version;         /* changes whenever anything above does */
 };
 
 const struct happening *pod_happening(const struct pod *pod, uint32_t back); /* 0 newest; NULL beyond */
@@ -157,8 +158,10 @@ void line_sentence(const char *line, size_t length, const char **start, size_t *
 const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_t size);
 bool cause_is_timeout(enum probe_cause cause);
 
-/* The container as the lanes see it now. */
+/* The serving container as its lanes see it now. */
 struct container_view pod_view(const struct pod *pod);
+/* The container that this lane is about. */
+struct container_view pod_lane_view(const struct pod *pod, enum lane_kind lane);
 /* Why the lane sends nothing now, or GATE_SEND. Witnesses: GATE_SEND while the container runs and no kubelet's lane covers them (same target, sending, period <= 10 s). */
 enum gate pod_gate(const struct pod *pod, enum lane_kind lane, int64_t now);
 struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t now);

@@ -262,6 +262,19 @@ static bool run_is_new(struct pod *pod, const struct container_facts *serving)
     return is_new;
 }
 
+/* What these lanes had counted was about the container before. */
+static void lanes_renew(struct pod *pod, int from, int to, bool streaks_stay)
+{
+    for (int i = from; i < to; i++) {
+        struct lane *lane = &pod->lanes[i];
+        if (!streaks_stay) {
+            lane->streak = 0;
+            lane->streak_failing = lane->told = false;
+        }
+        lane->last_counted_sent = -1;
+    }
+}
+
 static void run_begin(struct fold *fold)
 {
     struct pod *pod = fold->pod;
@@ -283,13 +296,20 @@ static void run_begin(struct fold *fold)
     pod->refused_now = pod->refused_now && pod->fallen;
     pod->answered_by[0] = pod->answered_by[1] = ANSWERER_NOBODY;
     models_free(pod);
-    for (int i = 0; i < LANE_COUNT; i++) {
-        struct lane *lane = &pod->lanes[i];
-        if (!pod->fallen) {
-            lane->streak = 0;
-            lane->streak_failing = lane->told = false;
-        }
-        lane->last_counted_sent = -1;
+    lanes_renew(pod, LANE_STARTUP, LANE_SERVING_COUNT, pod->fallen);
+}
+
+/* The sidecar's runs are its own: nothing of the serving container changes with them. */
+static void sidecar_run_take(struct pod *pod, const struct container_facts *now)
+{
+    const struct container_facts *before = &pod->facts.sidecar;
+    bool other = !text_empty(&before->container_id) && !text_empty(&now->container_id) &&
+                 !text_equal(&before->container_id, &now->container_id);
+    if (pod->sidecar_run == 0) {
+        pod->sidecar_run = 1;
+    } else if (now->restart_count > before->restart_count || other) {
+        pod->sidecar_run++;
+        lanes_renew(pod, LANE_SIDECAR_STARTUP, LANE_COUNT, false);
     }
 }
 
@@ -308,6 +328,11 @@ static void run_time(struct fold *fold, bool is_new)
     }
     pod->seen_loading = pod->seen_loading || !running;
     pod->run_running = running;
+}
+
+static const struct container_facts *lane_container(const struct pod *pod, enum lane_kind lane)
+{
+    return lane_is_sidecars(lane) ? &pod->facts.sidecar : &pod->facts.serving;
 }
 
 static void lanes_take_specs(struct pod *pod)
@@ -331,16 +356,18 @@ static void lanes_take_specs(struct pod *pod)
 
 static void lanes_observe(struct pod *pod, bool first)
 {
-    struct container_view view = pod_view(pod);
-    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+    for (int i = 0; i < LANE_COUNT; i++) {
         struct lane *lane = &pod->lanes[i];
-        if (!lane->present) {
+        enum lane_kind kind = (enum lane_kind)i, base = lane_base(kind);
+        if (!lane->present || !lane_is_kubelets(kind)) {
             continue;
         }
+        const struct container_facts *container = lane_container(pod, kind);
+        struct container_view view = pod_lane_view(pod, kind);
         prober_observe(&lane->prober, &view);
         /* We came late: the kubelet's own results are known by what it says of the container. */
-        bool told = i == LANE_READINESS ? pod->facts.serving.ready == TRI_TRUE
-                                        : i == LANE_STARTUP && pod->facts.serving.started == TRI_TRUE;
+        bool told = base == LANE_READINESS ? container->ready == TRI_TRUE
+                                           : base == LANE_STARTUP && container->started == TRI_TRUE;
         if (first && pod->facts.kubelet && told && view.running) {
             lane->prober.stored = VERDICT_SUCCESS;
         }
@@ -348,10 +375,10 @@ static void lanes_observe(struct pod *pod, bool first)
 }
 
 /* A termination that these facts tell and the ones before did not. */
-static void termination_happened(struct fold *fold, const struct termination *old, bool restarted)
+static void termination_happened(struct fold *fold, const struct container_facts *container, const char *what,
+                                 const struct termination *old, bool restarted)
 {
-    const struct container_facts *serving = &fold->pod->facts.serving;
-    const struct termination *end = &serving->last;
+    const struct termination *end = &container->last;
     char age[AGE_SIZE], lived[AGE_SIZE * 2] = "";
     bool same = old->known && old->finished_at == end->finished_at && old->started_at == end->started_at &&
                 old->exit_code == end->exit_code && text_equal(&old->reason, &end->reason);
@@ -360,16 +387,25 @@ static void termination_happened(struct fold *fold, const struct termination *ol
             snprintf(lived, sizeof lived, " after %s", clock_age(end->finished_at - end->started_at, age, sizeof age));
         }
         pod_happened(fold, end->finished_at != 0 ? end->finished_at : fold->t, HAPPENED_KUBELET,
-                     fold->pod->facts.deleting ? ' ' : 'x', "the container ended%s: %s%sexit code %d", lived,
+                     fold->pod->facts.deleting ? ' ' : 'x', "the %s ended%s: %s%sexit code %d", what, lived,
                      text_str(&end->reason), text_empty(&end->reason) ? "" : ", ", (int)end->exit_code);
     }
     if (restarted && fold->pod->facts.kubelet) {
-        pod_happened(fold, fold->t, HAPPENED_KUBELET, '!', "the kubelet started the container again (restart %d)",
-                     (int)serving->restart_count);
+        pod_happened(fold, fold->t, HAPPENED_KUBELET, '!', "the kubelet started the %s again (restart %d)", what,
+                     (int)container->restart_count);
     } else if (restarted) {
         pod_happened(fold, fold->t, HAPPENED_KUBELET, '!',
                      "counted as a new container from here, as after a kubelet's restart");
     }
+}
+
+/* The end that was known, with a reason of its own: the facts are about to be replaced. */
+static struct termination termination_take(struct container_facts *container)
+{
+    struct termination end = container->last;
+    end.reason = end.message = (struct text){0};
+    text_move(&end.reason, &container->last.reason);
+    return end;
 }
 
 void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
@@ -377,15 +413,16 @@ void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
     struct pod *pod = fold->pod;
     bool first = pod->run == 0;
     struct news news = facts_compare(&pod->facts, facts);
-    struct termination before = pod->facts.serving.last; /* with a reason of its own: the facts are replaced */
-    before.reason = before.message = (struct text){0};
-    text_move(&before.reason, &pod->facts.serving.last.reason);
+    struct termination before = termination_take(&pod->facts.serving),
+                       sidecar_before = termination_take(&pod->facts.sidecar);
+    uint32_t sidecar_run = pod->sidecar_run;
     bool is_new = run_is_new(pod, &facts->serving);
+    sidecar_run_take(pod, &facts->sidecar);
     pod_facts_copy(&pod->facts, facts);
     bool back = pod->gone;
     pod->gone = false;
     if (first) {
-        pod->run = 1;
+        pod->run = facts->kubelet && facts->serving.restart_count > 0 ? 2 : 1;
     } else if (is_new) {
         run_begin(fold);
     }
@@ -397,9 +434,11 @@ void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
     }
     facts_offer(fold, news);
     if (!first) {
-        termination_happened(fold, &before, is_new);
+        termination_happened(fold, &pod->facts.serving, "container", &before, is_new);
+        termination_happened(fold, &pod->facts.sidecar, "sidecar", &sidecar_before, pod->sidecar_run != sidecar_run);
     }
     text_free(&before.reason);
+    text_free(&sidecar_before.reason);
     if (back) {
         spans_enter(&pod->spans, pod->stage, fold->t, pod->run, false, "is back");
     }
@@ -490,13 +529,12 @@ static void events_sort_last(struct pod *pod)
     }
 }
 
-static void kill_remember(struct fold *fold, enum lane_kind lane, int64_t t)
+static void kill_remember(struct pod *pod, enum lane_kind lane, uint32_t run, int64_t began, int64_t t)
 {
-    struct pod *pod = fold->pod;
     pod->killed_by = lane;
-    pod->killed_run = pod->run;
+    pod->killed_run = run;
     pod->killed_at = t;
-    pod->killed_after = t > pod->run_began ? t - pod->run_began : 0;
+    pod->killed_after = t > began ? t - began : 0;
     pod->killed_cause = PROBE_CAUSE_NONE;
     pod->killed_status = 0;
 }
@@ -512,44 +550,73 @@ static bool event_is_of(const struct fact *fact, enum lane_kind lane, const char
     return strncmp(message, names[lane], length) == 0 && strncmp(message + length, begins, strlen(begins)) == 0;
 }
 
+static int64_t lane_run_began(const struct pod *pod, enum lane_kind lane)
+{
+    return lane_is_sidecars(lane) ? pod->facts.sidecar.started_at : pod->run_began;
+}
+
 /* An Unhealthy event that comes at once tells when the kubelet's own worker ticked, and by its count how far it is (facts/kube.md 2.2: as long as events come at all). */
 static void kubelets_failure_take(struct pod *pod, const struct fact *fact, int32_t more)
 {
-    for (enum lane_kind kind = LANE_STARTUP; kind <= LANE_LIVENESS; kind++) {
+    for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++) {
         struct lane *lane = &pod->lanes[kind];
         const struct probe_spec *spec = &pod->facts.probes[kind];
-        bool fits = text_is(&fact->u.event.reason, "Unhealthy") && event_is_of(fact, kind, " probe failed");
-        if (!fits || !lane->present || more < 1 || fact->t - fact->u.event.last > EVENT_FRESH_US ||
-            fact->u.event.last < pod->run_began || !text_equal(&fact->u.event.container, &pod->facts.serving.name)) {
+        bool kills = lane_is_kubelets(kind) && lane_base(kind) <= LANE_LIVENESS;
+        bool fits = kills && lane->present && text_is(&fact->u.event.reason, "Unhealthy") &&
+                    event_is_of(fact, lane_base(kind), " probe failed");
+        uint32_t run = lane_is_sidecars(kind) ? pod->sidecar_run : pod->run;
+        if (!fits || more < 1 || fact->t - fact->u.event.last > EVENT_FRESH_US ||
+            fact->u.event.last < lane_run_began(pod, kind) ||
+            !text_equal(&fact->u.event.container, &lane_container(pod, kind)->name)) {
             continue;
         }
         int64_t row = (spec->period + (int64_t)spec->timeout) * SECOND_US + SECOND_US / 2;
-        bool goes_on = lane->kubelet_run == pod->run && fact->t - lane->kubelet_failed_at <= row;
+        bool goes_on = lane->kubelet_run == run && fact->t - lane->kubelet_failed_at <= row;
         lane->kubelet_failures = goes_on ? lane->kubelet_failures + more : 1;
         lane->kubelet_failed_at = fact->t;
-        lane->kubelet_run = pod->run;
+        lane->kubelet_run = run;
     }
 }
 
-/* The kubelet's own word that a probe ended a run (facts/vllm.md 3); LANE_COUNT: it is nothing like that. */
-static enum lane_kind event_kills_by(const struct fact *fact)
+/* The kubelet's own word that a probe ended a run (facts/kube.md 1.8); LANE_COUNT: it is nothing like that, or another container's. */
+static enum lane_kind event_kills_by(const struct pod *pod, const struct fact *fact)
 {
     const char *message = text_str(&fact->u.event.message);
-    if (!text_is(&fact->u.event.reason, "Killing")) {
+    const struct text *container = &fact->u.event.container;
+    enum lane_kind base = strstr(message, "failed startup probe")    ? LANE_STARTUP
+                          : strstr(message, "failed liveness probe") ? LANE_LIVENESS
+                                                                     : LANE_COUNT;
+    if (!text_is(&fact->u.event.reason, "Killing") || base == LANE_COUNT) {
         return LANE_COUNT;
     }
-    return strstr(message, "failed startup probe")    ? LANE_STARTUP
-           : strstr(message, "failed liveness probe") ? LANE_LIVENESS
-                                                      : LANE_COUNT;
+    if (text_empty(container) || text_equal(container, &pod->facts.serving.name)) {
+        return base;
+    }
+    return pod->facts.sidecar.exists && text_equal(container, &pod->facts.sidecar.name)
+               ? base - LANE_STARTUP + LANE_SIDECAR_STARTUP
+               : LANE_COUNT;
+}
+
+/* Which run of the serving container the kubelet's word ended. It may come after that run's end: its stamp, of whole seconds, tells. */
+static void kill_take(struct pod *pod, enum lane_kind killer, int64_t t)
+{
+    const struct termination *end = &pod->facts.serving.last;
+    bool before = pod->run > 1 && (t < pod->run_began || (t == pod->run_began && end->known && end->finished_at >= t));
+    uint32_t run = before ? pod->run - 1 : pod->run;
+    bool fits = !before || (end->known && t >= end->started_at && t <= end->finished_at);
+    if (fits && pod->killed_run < run) {
+        kill_remember(pod, killer, run, before ? end->started_at : pod->run_began, t);
+    }
 }
 
 void pod_take_event(struct fold *fold, const struct fact *fact)
 {
     struct pod *pod = fold->pod;
     const char *message = text_str(&fact->u.event.message);
-    enum lane_kind killer = event_kills_by(fact);
+    enum lane_kind killer = event_kills_by(pod, fact);
     /* Within the second of the run's start it may be about the run before. */
-    if (killer != LANE_COUNT && pod->lanes[killer].present && fact->u.event.last > pod->run_from &&
+    int64_t from = killer != LANE_COUNT && lane_is_sidecars(killer) ? pod->facts.sidecar.started_at : pod->run_from;
+    if (killer != LANE_COUNT && pod->lanes[killer].present && fact->u.event.last > from &&
         !pod->lanes[killer].prober.on_hold) {
         prober_decided(&pod->lanes[killer].prober);
     }
@@ -580,8 +647,8 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
         pod_happened(fold, fact->u.event.last, HAPPENED_EVENT, fact->u.event.warning && !expected ? '!' : ' ', "%s: %s",
                      text_str(&fact->u.event.reason), message);
     }
-    if (killer != LANE_COUNT && fact->u.event.last >= pod->run_began && pod->killed_run != pod->run) {
-        kill_remember(fold, killer, fact->u.event.last);
+    if (killer != LANE_COUNT && !lane_is_sidecars(killer)) {
+        kill_take(pod, killer, fact->u.event.last);
     }
 }
 

@@ -247,6 +247,24 @@ static void streak_happened(struct fold *fold, const struct sample *sample, int3
                  status);
 }
 
+/* The sidecar's: its end is not the serving container's. */
+static void sidecar_verdict_happened(struct fold *fold, const struct prober *prober, enum prober_step step)
+{
+    const char *name = lane_name(prober->lane), *plural = prober->failure_threshold == 1 ? "" : "s";
+    int times = (int)prober->failure_threshold;
+    if (step == PROBER_KILL) {
+        pod_happened(fold, fold->t, HAPPENED_KUBELET, 'x', "the sidecar's %s failed %d time%s: the kubelet restarts it",
+                     name, times, plural);
+    } else if (step == PROBER_CHANGED && prober->lane == LANE_STARTUP) {
+        pod_happened(fold, fold->t, HAPPENED_KUBELET, '+', "the sidecar's startup succeeded: it is started");
+    } else if (step == PROBER_CHANGED && prober->lane == LANE_READINESS && prober->stored == VERDICT_FAILURE) {
+        pod_happened(fold, fold->t, HAPPENED_KUBELET, '!',
+                     "the sidecar's readiness failed %d time%s: that makes the pod NotReady", times, plural);
+    } else if (step == PROBER_CHANGED && prober->lane == LANE_READINESS && fold->pod->facts.sidecar.ready != TRI_TRUE) {
+        pod_happened(fold, fold->t, HAPPENED_KUBELET, '+', "the sidecar's readiness succeeded");
+    }
+}
+
 /* What a step of the kubelet's own arithmetic led to. */
 static void verdict_happened(struct fold *fold, const struct lane *lane, enum prober_step step)
 {
@@ -285,12 +303,18 @@ static void verdict_happened(struct fold *fold, const struct lane *lane, enum pr
 }
 
 /* Gives the result to the lane's prober, unless the worker would not have asked any more. */
-static void prober_take(struct fold *fold, struct lane *lane, enum outcome outcome)
+static void prober_take(struct fold *fold, enum lane_kind kind, enum outcome outcome)
 {
-    struct container_view view = pod_view(fold->pod);
+    struct lane *lane = &fold->pod->lanes[kind];
+    struct container_view view = pod_lane_view(fold->pod, kind);
     enum gate gate = prober_gate(&lane->prober, &view, fold->t);
     if (gate == GATE_SEND || gate == GATE_INITIAL_DELAY || gate == GATE_WAITS_FOR_STARTUP) {
-        verdict_happened(fold, lane, prober_result(&lane->prober, outcome));
+        enum prober_step step = prober_result(&lane->prober, outcome);
+        if (lane_is_sidecars(kind)) {
+            sidecar_verdict_happened(fold, &lane->prober, step);
+        } else {
+            verdict_happened(fold, lane, step);
+        }
     }
 }
 
@@ -318,6 +342,31 @@ static void lane_take(struct fold *fold, const struct sample *sample)
     }
 }
 
+/* What an answer of the serving container tells beside its lane's streak. The sidecar's own probes tell of the sidecar. */
+static void evidence_take(struct fold *fold, const struct sample *sample)
+{
+    struct pod *pod = fold->pod;
+    if (lane_is_sidecars(sample->lane)) {
+        return;
+    }
+    if (sample->status > 0) {
+        answer_take(pod, sample, fold->t);
+    }
+    listening_take(pod, sample);
+    bool loading = pod->loaded_at < 0 && sample->outcome == OUTCOME_FAIL && failure_is_expected(pod, sample);
+    pod->seen_loading = pod->seen_loading || loading;
+}
+
+/* Whether the probe was sent before the container's present run. */
+static bool sample_is_old(const struct pod *pod, const struct sample *sample)
+{
+    const struct container_facts *sidecar = &pod->facts.sidecar;
+    if (lane_is_sidecars(sample->lane)) {
+        return sidecar->started_at_known && sample->sent < sidecar->started_at;
+    }
+    return sample->sent < pod->run_from;
+}
+
 void pod_take_sample(struct fold *fold, const struct sample *sample)
 {
     struct pod *pod = fold->pod;
@@ -327,7 +376,7 @@ void pod_take_sample(struct fold *fold, const struct sample *sample)
     struct lane *lane = &pod->lanes[sample->lane];
     lane_take(fold, sample);
     fold->fleet->probes++;
-    if (sample->sent < pod->run_from || pod->gone) {
+    if (sample_is_old(pod, sample) || pod->gone) {
         return; /* an answer of the run before: it says nothing of this one */
     }
     bool counts = outcome_is_good(sample->outcome) || sample->outcome == OUTCOME_FAIL;
@@ -336,16 +385,11 @@ void pod_take_sample(struct fold *fold, const struct sample *sample)
         int64_t since = lane->streak_since;
         lane_count(lane, sample, fold->t);
         failure_keep(fold, sample);
-        if (sample->status > 0) {
-            answer_take(pod, sample, fold->t);
-        }
-        listening_take(pod, sample);
-        bool loading = pod->loaded_at < 0 && sample->outcome == OUTCOME_FAIL && failure_is_expected(pod, sample);
-        pod->seen_loading = pod->seen_loading || loading;
+        evidence_take(fold, sample);
         streak_happened(fold, sample, failures, since);
     }
     if (lane->present && lane_is_kubelets(sample->lane)) {
-        prober_take(fold, lane, sample->outcome);
+        prober_take(fold, sample->lane, sample->outcome);
     }
     pod_restage(fold, false);
 }

@@ -176,6 +176,22 @@ static bool pod_hangs(const struct pod *pod)
     return health && models;
 }
 
+/* The serving container is Ready, the pod is not: that may be the sidecar's doing (facts/kube.md 1.9). */
+static bool sidecar_reason(const struct pod *pod, char *reason, size_t size)
+{
+    const struct lane *lane = &pod->lanes[LANE_SIDECAR_READINESS];
+    const struct pod_facts *facts = &pod->facts;
+    char words[AGE_SIZE];
+    if (!facts->kubelet || !facts->sidecar.exists || facts->serving.ready != TRI_TRUE ||
+        facts->sidecar.ready != TRI_FALSE) {
+        return false;
+    }
+    bool failing = lane->present && lane->streak > 0 && lane->streak_failing;
+    snprintf(reason, size, "sidecar not ready%s%s", failing ? ": " : "",
+             failing ? cause_words(lane->streak_cause, lane->streak_status, words, sizeof words) : "");
+    return true;
+}
+
 static void degraded_reason(const struct pod *pod, char *reason, size_t size)
 {
     static const enum lane_kind order[] = {LANE_LIVENESS, LANE_READINESS, LANE_HEALTH, LANE_MODELS, LANE_STARTUP};
@@ -190,6 +206,9 @@ static void degraded_reason(const struct pod *pod, char *reason, size_t size)
     }
     if (pod_hangs(pod)) {
         snprintf(reason, size, "hangs");
+        return;
+    }
+    if (sidecar_reason(pod, reason, size)) {
         return;
     }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
@@ -223,7 +242,7 @@ static void loading_reason(const struct pod *pod, char *reason, size_t size)
         return;
     }
     reason[0] = '\0';
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i < LANE_SERVING_COUNT; i++) {
         const struct lane *lane = &pod->lanes[i];
         if (lane->present && lane->streak > 0 && lane->streak_failing) {
             snprintf(reason, size, "%s", cause_words(lane->streak_cause, lane->streak_status, words, sizeof words));
@@ -238,6 +257,9 @@ static void loaded_reason(const struct pod *pod, char *reason, size_t size)
     char words[AGE_SIZE];
     if (pod->wrong_model || pod->unauthorized) {
         snprintf(reason, size, "%s", pod->wrong_model ? "wrong model" : "key needed");
+        return;
+    }
+    if (sidecar_reason(pod, reason, size)) {
         return;
     }
     for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {

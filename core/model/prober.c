@@ -22,23 +22,31 @@ static uint64_t run_of(const struct text *container_id)
     return hash == 0 ? 1 : hash;
 }
 
-struct container_view container_view_of(const struct pod_facts *facts, bool own_startup_success)
+static struct container_view view_of(const struct pod_facts *facts, const struct container_facts *container)
 {
-    const struct container_facts *serving = &facts->serving;
-    struct container_view view = {
-        .run = run_of(&serving->container_id),
-        .running = serving->state == CONTAINER_RUNNING,
-        .terminated = serving->state == CONTAINER_TERMINATED,
-        .never_restart = facts->never_restart,
+    return (struct container_view){
+        .run = run_of(&container->container_id),
+        .running = container->state == CONTAINER_RUNNING,
+        .terminated = container->state == CONTAINER_TERMINATED,
         .pod_over = facts->phase == PHASE_FAILED || facts->phase == PHASE_SUCCEEDED,
         .deleting = facts->deleting,
-        .started_at = serving->started_at,
-        .started_at_known = serving->started_at_known,
+        .started_at = container->started_at,
+        .started_at_known = container->started_at_known,
+        .started = container->started == TRI_TRUE,
     };
+}
 
-    if (facts->kubelet) {
-        view.started = serving->started == TRI_TRUE;
-    } else {
+struct container_view sidecar_view_of(const struct pod_facts *facts)
+{
+    return view_of(facts, &facts->sidecar);
+}
+
+struct container_view container_view_of(const struct pod_facts *facts, bool own_startup_success)
+{
+    struct container_view view = view_of(facts, &facts->serving);
+
+    view.never_restart = facts->never_restart;
+    if (!facts->kubelet) {
         view.started = view.running && (facts->probes[LANE_STARTUP].action == PROBE_NONE || own_startup_success);
     }
     return view;
@@ -86,7 +94,7 @@ const char *gate_sentence(enum gate gate)
 void prober_init(struct prober *prober, enum lane_kind lane, const struct probe_spec *spec)
 {
     *prober = (struct prober){
-        .lane = lane,
+        .lane = lane_base(lane),
         .initial_delay = spec->initial_delay,
         .success_threshold = spec->success_threshold,
         .failure_threshold = spec->failure_threshold,

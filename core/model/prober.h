@@ -23,8 +23,10 @@ struct container_view {
     bool started; /* status.started: the startup probe has succeeded, or there is none and the container runs (1.2.9) */
 };
 
-/* The container as these facts tell it. `started` is the kubelet's word where there is a kubelet; else: the container runs and (has no startup probe or `own_startup_success`). */
+/* The serving container as these facts tell it. `started` is the kubelet's word where there is a kubelet; else: the container runs and (has no startup probe or `own_startup_success`). */
 struct container_view container_view_of(const struct pod_facts *facts, bool own_startup_success);
+/* The sidecar. A native one is started again whatever the pod's restartPolicy says (facts/kube.md 1.9). */
+struct container_view sidecar_view_of(const struct pod_facts *facts);
 
 /* A stored result, as the kubelet's results manager keeps it. */
 enum verdict { VERDICT_UNKNOWN, VERDICT_SUCCESS, VERDICT_FAILURE };
@@ -45,7 +47,7 @@ enum gate {
 const char *gate_sentence(enum gate gate); /* "waits for startup", ... */
 
 struct prober {
-    enum lane_kind lane; /* LANE_STARTUP, LANE_LIVENESS or LANE_READINESS */
+    enum lane_kind lane; /* LANE_STARTUP, LANE_LIVENESS or LANE_READINESS: the sidecar's too */
     int32_t initial_delay, success_threshold, failure_threshold;
     uint64_t run;        /* container the stored result belongs to; 0: none seen */
     enum verdict stored; /* what the kubelet acts on */

@@ -131,7 +131,7 @@ static bool is_one_line(const char *string)
 /* "livenessProbe", or a witness's plain name: where a field stands, for a sentence. */
 static const char *lane_place(enum lane_kind lane, char *out, size_t size)
 {
-    snprintf(out, size, "%s%s", lane_name(lane), lane_is_kubelets(lane) ? "Probe" : "");
+    snprintf(out, size, "%s%s", lane_name(lane_base(lane)), lane_is_kubelets(lane) ? "Probe" : "");
     return out;
 }
 
@@ -210,6 +210,7 @@ enum status probe_spec_check(const struct probe_spec *spec, enum lane_kind lane,
     if (status != STATUS_OK) {
         return status;
     }
+    lane = lane_base(lane);
     if ((lane == LANE_STARTUP || lane == LANE_LIVENESS) && spec->success_threshold != 1) {
         return problem_set(problem, STATUS_BAD_INPUT, "%s.successThreshold: must be 1, is %" PRId32, place,
                            spec->success_threshold);
@@ -478,6 +479,7 @@ void probe_spec_recommended(struct probe_spec *spec, enum lane_kind lane, int32_
         [LANE_MODELS] = {"/v1/models", 0, 2, 5, 3},
     };
 
+    lane = lane_base(lane);
     probe_spec_free(spec);
     spec->initial_delay = rows[lane].initial_delay;
     spec->timeout = rows[lane].timeout;

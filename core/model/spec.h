@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The lanes of a container: what is asked of it again and again. The first three are the kubelet's, as the pod's spec says; the last two are our own
- * witnesses, which count nothing for anybody: GET /health on vLLM's own port and GET /v1/models on the serving port. */
+/* The lanes of a pod: what is asked of it again and again. The first three are the kubelet's of the serving container, as the pod's spec says; the next two are our own
+ * witnesses, which count nothing for anybody: GET /health on vLLM's own port and GET /v1/models on the serving port. The last three are the kubelet's of the sidecar in front of it (facts/kube.md 1.9): they
+ * restart that one alone, and its readiness counts into the pod's. */
 /*     id              name         letter  help */
 #define LANE_TABLE(X)                                                                                                  \
     X(LANE_STARTUP, "startup", 'S',                                                                                    \
@@ -18,7 +19,11 @@
     X(LANE_LIVENESS, "liveness", 'L', "livenessProbe: failureThreshold failures in a row restart the container")       \
     X(LANE_READINESS, "readiness", 'R', "readinessProbe: decides whether the pod gets traffic")                        \
     X(LANE_HEALTH, "health", 'h', "our own witness: GET /health on vLLM's own port")                                   \
-    X(LANE_MODELS, "models", 'm', "our own witness: GET /v1/models on the serving port")
+    X(LANE_MODELS, "models", 'm', "our own witness: GET /v1/models on the serving port")                               \
+    X(LANE_SIDECAR_STARTUP, "sidecar-startup", 's',                                                                    \
+      "the sidecar's startupProbe: a native sidecar holds the other containers back until it succeeds")                \
+    X(LANE_SIDECAR_LIVENESS, "sidecar-liveness", 'l', "the sidecar's livenessProbe: restarts the sidecar alone")       \
+    X(LANE_SIDECAR_READINESS, "sidecar-readiness", 'r', "the sidecar's readinessProbe: counts into the pod's Ready")
 
 enum lane_kind {
 #define X(id, name, letter, help) id,
@@ -26,13 +31,23 @@ enum lane_kind {
 #undef X
         LANE_COUNT
 };
+enum { LANE_SERVING_COUNT = LANE_SIDECAR_STARTUP }; /* lanes below are about the serving container */
 const char *lane_name(enum lane_kind lane);
 char lane_letter(enum lane_kind lane);
 const char *lane_help(enum lane_kind lane);
 bool lane_from_name(const char *name, enum lane_kind *lane);
 static inline bool lane_is_kubelets(enum lane_kind lane)
 {
-    return lane <= LANE_READINESS;
+    return lane <= LANE_READINESS || lane >= LANE_SIDECAR_STARTUP;
+}
+static inline bool lane_is_sidecars(enum lane_kind lane)
+{
+    return lane >= LANE_SIDECAR_STARTUP && lane <= LANE_SIDECAR_READINESS;
+}
+/* Which of the kubelet's three kinds a lane is; a witness is itself. */
+static inline enum lane_kind lane_base(enum lane_kind lane)
+{
+    return lane_is_sidecars(lane) ? lane - LANE_SIDECAR_STARTUP + LANE_STARTUP : lane;
 }
 
 enum probe_action { PROBE_NONE, PROBE_HTTP_GET, PROBE_TCP_SOCKET, PROBE_GRPC, PROBE_EXEC };

@@ -344,6 +344,63 @@ static void test_answers_ended_by_close(void **state)
     assert_true(lane->last.total < SECOND_US / 2);
 }
 
+static bool sidecar_probed(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->stage == STAGE_READY && pod->lanes[LANE_SIDECAR_LIVENESS].ok >= 2 &&
+           pod->lanes[LANE_SIDECAR_READINESS].ok >= 2;
+}
+
+static bool sidecar_decided(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->lanes[LANE_SIDECAR_LIVENESS].prober.on_hold &&
+           pod->lanes[LANE_SIDECAR_READINESS].prober.stored == VERDICT_FAILURE;
+}
+
+static bool sidecar_blamed(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->stage == STAGE_DEGRADED && text_is(&pod->reason, "sidecar not ready: refused");
+}
+
+static bool sidecar_again(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->sidecar_run == 2 && sidecar_probed(watcher, name);
+}
+
+/* A native sidecar's own probes are sent, foretell its restart and no other, and its readiness is the pod's. */
+static void test_sidecar(void **state)
+{
+    static const struct fake_probe own = {.path = "/health", .period = 1, .timeout = 1, .threshold = 3};
+    struct scene *scene = *state;
+    struct fake_pod *pod = fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode",
+                                                                                 .liveness = HEALTH,
+                                                                                 .readiness = HEALTH,
+                                                                                 .sidecar_liveness = own,
+                                                                                 .sidecar_readiness = own});
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, sidecar_probed, "decode");
+    const struct pod *seen = watcher_pod(&scene->watcher, "decode");
+    assert_int_equal(seen->facts.serving_port, 8000);
+    assert_int_equal(seen->facts.vllm_port, 8200);
+    assert_int_equal(seen->lanes[LANE_SIDECAR_LIVENESS].failed, 0);
+    assert_int_equal(seen->lanes[LANE_SIDECAR_LIVENESS].last.answerer, ANSWERER_SIDECAR);
+    fake_pod_sidecar_refuses(pod, true);
+    AWAIT(scene, sidecar_decided, "decode");
+    assert_true(watcher_said(&scene->watcher, "connection refused"));
+    assert_int_equal(seen->killed_run, 0);
+    assert_int_equal(seen->lanes[LANE_LIVENESS].failed, 0);
+    fake_pod_sidecar_is(pod, false, 0);
+    AWAIT(scene, sidecar_blamed, "decode");
+    fake_pod_sidecar_refuses(pod, false);
+    fake_pod_sidecar_is(pod, true, 1);
+    AWAIT(scene, sidecar_again, "decode");
+    assert_int_equal(seen->run, 1);
+    assert_int_equal(seen->facts.serving.restart_count, 0);
+}
+
 static bool was_killed(const struct watcher *watcher, const void *name)
 {
     const struct pod *pod = watcher_pod(watcher, name);
@@ -807,6 +864,7 @@ int main(void)
                                        SCENE(selectors),
                                        SCENE(slow_start),
                                        SCENE(answers_ended_by_close),
+                                       SCENE(sidecar),
                                        SCENE(killed_by_startup),
                                        SCENE(api_lost),
                                        SCENE(api_never_there),

@@ -12,6 +12,7 @@
 enum {
     TURN_MS = 20,
     PORT = 8000,
+    BEHIND = 8200, /* vLLM's own port behind a sidecar */
     BODY_MAX = 1 << 20,
     JSON_MAX = 1 << 18,
     DYING_US = 100 * MILLISECOND_US,
@@ -28,6 +29,7 @@ struct fake_pod {
     struct kubelet kubelet;
     struct vllm vllm;
     struct server *server;
+    struct server *sidecar; /* NULL: there is none */
     struct dice dice;
     char *labels, *workload;
     double loads;
@@ -66,7 +68,7 @@ static void put_probe(struct json_writer *writer, const char *key, const struct 
     json_open_object(writer, key);
     json_open_object(writer, "httpGet");
     json_put_string(writer, "path", spec->path);
-    json_put_string(writer, "port", "http");
+    json_put_int(writer, "port", spec->port);
     json_put_string(writer, "scheme", "HTTP");
     json_close_object(writer);
     json_put_int(writer, "initialDelaySeconds", spec->initial_delay);
@@ -77,23 +79,50 @@ static void put_probe(struct json_writer *writer, const char *key, const struct 
     json_close_object(writer);
 }
 
+static void put_port(struct json_writer *writer, int32_t port)
+{
+    json_open_array(writer, "ports");
+    json_open_object(writer, NULL);
+    json_put_string(writer, "name", "http");
+    json_put_int(writer, "containerPort", port);
+    json_put_string(writer, "protocol", "TCP");
+    json_close_object(writer);
+    json_close_array(writer);
+}
+
+static void put_sidecar_spec(struct json_writer *writer, const struct pod_facts *facts)
+{
+    if (!facts->sidecar.exists) {
+        return;
+    }
+    json_open_array(writer, "initContainers");
+    json_open_object(writer, NULL);
+    json_put_text(writer, "name", &facts->sidecar.name);
+    json_put_text(writer, "image", &facts->sidecar.image);
+    json_put_string(writer, "restartPolicy", "Always");
+    json_open_array(writer, "args");
+    json_put_string(writer, NULL, "--port=8000");
+    json_put_string(writer, NULL, "--vllm-port=8200");
+    json_close_array(writer);
+    put_port(writer, facts->serving_port);
+    put_probe(writer, "livenessProbe", &facts->probes[LANE_SIDECAR_LIVENESS]);
+    put_probe(writer, "readinessProbe", &facts->probes[LANE_SIDECAR_READINESS]);
+    json_close_object(writer);
+    json_close_array(writer);
+}
+
 static void put_spec(struct json_writer *writer, const struct pod_facts *facts)
 {
     json_open_object(writer, "spec");
     json_put_text(writer, "nodeName", &facts->node);
     json_put_string(writer, "restartPolicy", "Always");
     json_put_int(writer, "terminationGracePeriodSeconds", facts->grace);
+    put_sidecar_spec(writer, facts);
     json_open_array(writer, "containers");
     json_open_object(writer, NULL);
     json_put_text(writer, "name", &facts->serving.name);
     json_put_text(writer, "image", &facts->serving.image);
-    json_open_array(writer, "ports");
-    json_open_object(writer, NULL);
-    json_put_string(writer, "name", "http");
-    json_put_int(writer, "containerPort", PORT);
-    json_put_string(writer, "protocol", "TCP");
-    json_close_object(writer);
-    json_close_array(writer);
+    put_port(writer, facts->vllm_port);
     put_probe(writer, "startupProbe", &facts->probes[LANE_STARTUP]);
     put_probe(writer, "livenessProbe", &facts->probes[LANE_LIVENESS]);
     put_probe(writer, "readinessProbe", &facts->probes[LANE_READINESS]);
@@ -172,6 +201,11 @@ static void put_status(struct json_writer *writer, const struct pod_facts *facts
     put_condition(writer, "ContainersReady", &facts->containers_ready, pods);
     put_condition(writer, "Ready", &facts->ready, pods);
     json_close_array(writer);
+    if (facts->sidecar.exists) {
+        json_open_array(writer, "initContainerStatuses");
+        put_container(writer, &facts->sidecar, pods);
+        json_close_array(writer);
+    }
     if (facts->serving.state != CONTAINER_UNKNOWN) {
         json_open_array(writer, "containerStatuses");
         put_container(writer, &facts->serving, pods);
@@ -357,7 +391,10 @@ static int32_t port_of(void *user, const char *ns, const char *name, int32_t con
     const struct fake_pods *pods = user;
     for (const struct fake_pod *pod = pods->first; pod; pod = pod->next) {
         if (strcmp(ns, NAMESPACE) == 0 && text_is(&pod->kubelet.facts.name, name)) {
-            return container_port == PORT ? server_port(pod->server) : 0;
+            const struct pod_facts *facts = &pod->kubelet.facts;
+            return container_port == facts->vllm_port                      ? server_port(pod->server)
+                   : pod->sidecar && container_port == facts->serving_port ? server_port(pod->sidecar)
+                                                                           : 0;
         }
     }
     return FAKE_PORT_SANDBOX_GONE;
@@ -371,6 +408,14 @@ static void answer(void *user, const char *path, const char *request, struct ans
     int64_t now = now_of(pod->pods);
     (void)request;
     vllm_answer(&pod->vllm, false, path, now, pod->pods->clock.wall_zero + now, &pod->dice, &pod->pods->body, out);
+}
+
+static void sidecar_answer(void *user, const char *path, const char *request, struct answer *out)
+{
+    struct fake_pod *pod = user;
+    int64_t now = now_of(pod->pods);
+    (void)request;
+    vllm_answer(&pod->vllm, true, path, now, pod->pods->clock.wall_zero + now, &pod->dice, &pod->pods->body, out);
 }
 
 struct fake_pods *fake_pods_new(uv_loop_t *loop, const char *socket)
@@ -391,15 +436,40 @@ struct fake_api *fake_pods_api(struct fake_pods *pods)
     return pods->api;
 }
 
-static void probe_fill(struct probe_spec *spec, const struct fake_probe *probe)
+static void probe_fill(struct probe_spec *spec, const struct fake_probe *probe, int32_t port)
 {
     if (probe->threshold > 0) {
-        probe_spec_http(spec, probe->path, PORT);
+        probe_spec_http(spec, probe->path, port);
         spec->initial_delay = probe->delay;
         spec->period = probe->period;
         spec->timeout = probe->timeout;
         spec->failure_threshold = probe->threshold;
     }
+}
+
+/* It is there, started and ready, before all else. */
+static void sidecar_make(struct fake_pod *pod, const struct fake_pod_options *options, struct pod_facts *facts)
+{
+    struct problem problem = {""};
+    struct container_facts *sidecar = &facts->sidecar;
+    if (options->sidecar_liveness.threshold == 0 && options->sidecar_readiness.threshold == 0) {
+        return;
+    }
+    if (server_new(pod->pods->loop, sidecar_answer, pod, &pod->sidecar, &problem) != STATUS_OK ||
+        server_listen(pod->sidecar) != STATUS_OK) {
+        fprintf(stderr, "fake_pods: %s\n", problem.text);
+        abort();
+    }
+    facts->vllm_port = BEHIND;
+    sidecar->exists = true;
+    text_set_str(&sidecar->name, "routing-proxy", TEXT_NAME);
+    text_set_str(&sidecar->image, "ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0", TEXT_NAME);
+    text_set_str(&sidecar->container_id, "containerd://proxy-0", TEXT_NAME);
+    sidecar->state = CONTAINER_RUNNING;
+    sidecar->started_at = now_of(pod->pods);
+    sidecar->started = sidecar->ready = TRI_TRUE;
+    probe_fill(&facts->probes[LANE_SIDECAR_LIVENESS], &options->sidecar_liveness, facts->serving_port);
+    probe_fill(&facts->probes[LANE_SIDECAR_READINESS], &options->sidecar_readiness, facts->serving_port);
 }
 
 struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_options *options)
@@ -433,9 +503,11 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
     facts.serving.exists = true;
     text_set_str(&facts.serving.name, options->container ? options->container : "vllm", TEXT_NAME);
     text_set_str(&facts.serving.image, options->image ? options->image : "ghcr.io/llm-d/llm-d:v0.4.0", TEXT_NAME);
-    probe_fill(&facts.probes[LANE_STARTUP], &options->startup);
-    probe_fill(&facts.probes[LANE_LIVENESS], &options->liveness);
-    probe_fill(&facts.probes[LANE_READINESS], &options->readiness);
+    sidecar_make(pod, options, &facts);
+    pod->vllm.port = facts.vllm_port;
+    probe_fill(&facts.probes[LANE_STARTUP], &options->startup, facts.vllm_port);
+    probe_fill(&facts.probes[LANE_LIVENESS], &options->liveness, facts.vllm_port);
+    probe_fill(&facts.probes[LANE_READINESS], &options->readiness, facts.vllm_port);
     pod->next = pods->first;
     pods->first = pod;
     kubelet_init(&pod->kubelet, &facts, &HANDS, pod, pods->seed);
@@ -449,6 +521,9 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
 static void pod_free(struct fake_pod *pod)
 {
     server_free(pod->server);
+    if (pod->sidecar) {
+        server_free(pod->sidecar);
+    }
     kubelet_free(&pod->kubelet);
     mem_free(pod->labels);
     mem_free(pod->workload);
@@ -492,6 +567,37 @@ void fake_pod_crash(struct fake_pod *pod, int32_t exit_code, const char *reason)
     pod->serves_at = pod->dies_at = -1;
     face_set(pod, FACE_LOADING, now);
     kubelet_exit(&pod->kubelet, now, exit_code, reason);
+}
+
+void fake_pod_sidecar_refuses(struct fake_pod *pod, bool refuses)
+{
+    if (refuses) {
+        server_mute(pod->sidecar, true);
+    } else if (server_listen(pod->sidecar) != STATUS_OK) {
+        abort();
+    }
+}
+
+void fake_pod_sidecar_is(struct fake_pod *pod, bool ready, int32_t restarts)
+{
+    struct pod_facts *facts = &pod->kubelet.facts;
+    struct container_facts *sidecar = &facts->sidecar;
+    int64_t now = now_of(pod->pods);
+    if (restarts > sidecar->restart_count) {
+        sidecar->last.known = true;
+        sidecar->last.exit_code = CODE_TERMINATED;
+        sidecar->last.started_at = sidecar->started_at;
+        sidecar->last.finished_at = sidecar->started_at = now;
+        text_set_str(&sidecar->last.reason, "Error", TEXT_NAME);
+        text_printf(&sidecar->container_id, TEXT_NAME, "containerd://proxy-%d", (int)restarts);
+        sidecar->restart_count = restarts;
+    }
+    sidecar->ready = ready ? TRI_TRUE : TRI_FALSE;
+    if (ready != (facts->ready.status == TRI_TRUE)) {
+        facts->ready.since = now;
+    }
+    facts->ready.status = facts->containers_ready.status = ready ? TRI_TRUE : TRI_FALSE;
+    tell_pod(pod);
 }
 
 int32_t fake_pod_restarts(const struct fake_pod *pod)

@@ -16,7 +16,8 @@ struct fake_pod_options {
     const char *container;       /* NULL: vllm */
     const char *image;           /* NULL: llm-d's */
     struct fake_probe startup, liveness, readiness;
-    double loads; /* seconds from each start to serving; negative: never */
+    struct fake_probe sidecar_liveness, sidecar_readiness; /* of a native sidecar on port 8000, in front of 8200 */
+    double loads;                                          /* seconds from each start to serving; negative: never */
 };
 
 struct fake_pods;
@@ -31,6 +32,10 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
 void fake_pod_delete(struct fake_pod *pod); /* gone at once, its server too */
 void fake_pod_face(struct fake_pod *pod, enum vllm_face face);
 void fake_pod_crash(struct fake_pod *pod, int32_t exit_code, const char *reason);
+/* The sidecar refuses from now on, or answers again. What a kubelet makes of that is told by the one below. */
+void fake_pod_sidecar_refuses(struct fake_pod *pod, bool refuses);
+/* The kubelet's word on the sidecar; restarts above the present: it has been started again just now. */
+void fake_pod_sidecar_is(struct fake_pod *pod, bool ready, int32_t restarts);
 int32_t fake_pod_restarts(const struct fake_pod *pod);
 bool fake_pod_ready(const struct fake_pod *pod);
 

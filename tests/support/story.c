@@ -32,7 +32,7 @@ void story_begin(struct story *story, bool kubelet, int32_t serving_port, int32_
     facts->serving.exists = true;
     text_set_str(&facts->name, "decode-0", TEXT_NAME);
     text_set_str(&facts->serving.name, "vllm", TEXT_NAME);
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i < LANE_SERVING_COUNT; i++) {
         bool health = i == LANE_LIVENESS || i == LANE_HEALTH;
         probe_spec_recommended(&facts->probes[i], (enum lane_kind)i, health ? vllm_port : serving_port);
     }

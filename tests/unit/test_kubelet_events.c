@@ -103,9 +103,48 @@ static void its_kill_ends_our_streak(void **state)
     story_end(&story);
 }
 
+/* The kubelet's word that comes when the run it ended is over: after the restart, or before we came. */
+static void a_late_word_finds_its_run(void **state)
+{
+    static const struct {
+        int64_t at; /* of the event, seconds */
+        uint32_t killed_run;
+        int64_t killed_after;
+    } rows[] = {{50, 1, 40}, {51, 1, 41}, {52, 1, 42}, {53, 2, 1}, {5, 0, 0}};
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            struct story story;
+            begin(&story);
+            if (late) { /* nothing of the first run was seen */
+                fleet_free(story.fleet);
+                story.fleet = fleet_new(fleet_limits_reader());
+            }
+            story.t = SECONDS(52);
+            story.facts.serving.last.known = true;
+            story.facts.serving.last.exit_code = 137;
+            story.facts.serving.last.started_at = SECONDS(10);
+            story.facts.serving.last.finished_at = SECONDS(52);
+            story_run(&story, 1);
+            story.t = SECONDS(60);
+            event(&story, "k", "Killing", "Container vllm failed startup probe, will be restarted", 1,
+                  rows[i].at * 1000000);
+            const struct pod *pod = story_pod(&story);
+            assert_int_equal(pod->run, 2);
+            assert_int_equal(pod->killed_run, rows[i].killed_run);
+            assert_int_equal(pod->killed_after, SECONDS(rows[i].killed_after));
+            assert_int_equal(pod->killed_at, rows[i].killed_run ? SECONDS(rows[i].at) : 0);
+            /* Only what is about this run ends its streak. */
+            assert_int_equal(pod->lanes[LANE_STARTUP].prober.on_hold, rows[i].killed_run == 2);
+            story_end(&story);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(events_foretell), cmocka_unit_test(old_events_tell_no_tick),
-                                       cmocka_unit_test(its_kill_ends_our_streak)};
+                                       cmocka_unit_test(its_kill_ends_our_streak),
+                                       cmocka_unit_test(a_late_word_finds_its_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
