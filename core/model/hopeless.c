@@ -11,6 +11,7 @@ enum need {
     NEED_CRASH_LOOP,    /* it has ended twice at least, and the kubelet calls it a crash loop */
     NEED_STARTUP_KILLS, /* the startup probe has ended it twice: the budget was too short for two loads */
     NEED_NO_IMAGE,      /* the registry answers, and has no such image for us */
+    NEED_CONFIGURATION, /* something that the container needs is missing, and has been for a while */
     NEED_NO_NODE        /* an autoscaler says that no node it could make would do */
 };
 
@@ -25,6 +26,7 @@ static const struct {
     {CAUSE_UNSCHEDULABLE_RESOURCES, CONFIDENCE_LIKELY, NEED_NO_NODE},
     {CAUSE_CONFIG_ERROR, CONFIDENCE_CERTAIN, NEED_END},
     {CAUSE_CONFIG_ERROR, CONFIDENCE_LIKELY, NEED_CRASH_LOOP},
+    {CAUSE_CONFIG_ERROR, CONFIDENCE_LIKELY, NEED_CONFIGURATION},
     {CAUSE_DOWNLOAD_AUTH, CONFIDENCE_LIKELY, NEED_CRASH_LOOP},
     {CAUSE_DOWNLOAD_NOT_FOUND, CONFIDENCE_LIKELY, NEED_CRASH_LOOP},
     {CAUSE_DISK_FULL, CONFIDENCE_LIKELY, NEED_CRASH_LOOP},
@@ -71,16 +73,11 @@ static const char *event_words(const struct pod *pod, const char *reason)
     return "";
 }
 
-/* Something that it needs is missing (a Secret, a ConfigMap): whoever makes it may be about to. */
-static bool waits_for_configuration(const struct pod *pod)
-{
-    return waits_as(pod, "CreateContainerConfigError") || waits_as(pod, "CreateContainerError");
-}
-
+/* A Secret or a ConfigMap that is missing: whoever makes it may be about to. */
 static bool configuration_is_late(const struct pod *pod, int64_t now)
 {
     static const int64_t PATIENCE_US = INT64_C(60) * SECOND_US;
-    return now - pod->stage_since >= PATIENCE_US;
+    return waits_as(pod, "CreateContainerConfigError") && now - pod->stage_since >= PATIENCE_US;
 }
 
 static bool has_ended(const struct pod *pod)
@@ -130,8 +127,6 @@ static bool no_node_will_do(const struct pod *pod)
 
 static bool need_is_met(enum need need, const struct pod *pod, int64_t now)
 {
-    if (waits_for_configuration(pod))
-        return (need == NEED_END || need == NEED_CRASH_LOOP) && configuration_is_late(pod, now);
     switch (need) {
     case NEED_NOTHING:
         return true;
@@ -143,6 +138,8 @@ static bool need_is_met(enum need need, const struct pod *pod, int64_t now)
         return startup_killed_twice(pod);
     case NEED_NO_IMAGE:
         return image_is_not_to_be_had(pod);
+    case NEED_CONFIGURATION:
+        return configuration_is_late(pod, now);
     case NEED_NO_NODE:
         return no_node_will_do(pod);
     }
