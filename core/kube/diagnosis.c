@@ -5,7 +5,9 @@
 #include "kube/container.h"
 #include "kube/describe.h"
 #include "kube/discover.h"
+#include "kube/stamp.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { POD = 1, DOCUMENT_MAX = 64 << 20, NAMES_TOLD = 5, VOTES_MAX = 64 };
@@ -27,8 +29,13 @@ struct work {
     struct described described, events; /* events: the table that was given as such */
     const struct json *pod;             /* in one of them; NULL: nothing tells of it */
     struct clock clock;
-    int64_t newest; /* Unix µs; 0: no file has a date */
+    int64_t newest, oldest; /* Unix µs; 0: no file has a date */
+    bool log_moments;       /* kubectl's own stand in the logs */
+    /* What the programs wrote: the year to take, 0: they are not used; the moment that is t = 0; when the log and the previous one began. */
+    int stamp_year;
+    int64_t stamp_zero, log_began[2];
     struct pod_facts facts;
+    bool name_is_guess;
     char *log_container; /* whose logs these are, where it is not the serving one; owned */
 };
 
@@ -260,6 +267,7 @@ static enum status pod_find(struct work *work)
 static void newest_take(struct work *work, int64_t wall)
 {
     work->newest = wall > work->newest ? wall : work->newest;
+    work->oldest = work->oldest == 0 || wall < work->oldest ? wall : work->oldest;
 }
 
 /* All moments below it. */
@@ -282,42 +290,28 @@ static void moments_of_pod(struct work *work, const struct json *pod)
         moments_walk(work, json_get(f, "time"), 0);
 }
 
-/* A description has dates, and ages in its events: where both tell of the same moment, it says when it was written. */
-static void moment_of_writing(struct work *work, const char *reason, const struct json *when)
+/* A pod has dates, and a table of its events has ages: where both tell of the same moment, it says when they were written. */
+static void moment_of_writing(struct work *work, const struct described *events, const char *reason,
+                              const struct json *when)
 {
     const char *moment = json_string(when);
     int64_t wall, age = -1;
-    for (uint32_t i = 0; i < work->described.event_count; i++) {
-        const struct told_event *event = &work->described.events[i];
-        if (text_is(&event->reason, reason) && event->age >= 0 && (age < 0 || event->age < age))
+    for (uint32_t i = 0; i < events->event_count; i++) {
+        const struct told_event *event = &events->events[i];
+        bool ours = text_empty(&event->object) || strstr(text_str(&event->object), name_of(work->pod));
+        if (ours && text_is(&event->reason, reason) && event->age >= 0 && (age < 0 || event->age < age))
             age = event->age;
     }
     if (moment && age >= 0 && clock_parse_rfc3339(moment, &wall))
         newest_take(work, wall + age);
 }
 
-static void moments_of_describe(struct work *work, const struct json *pod)
+static void moments_of_ages(struct work *work, const struct described *events)
 {
-    const struct json *status = json_get(pod, "status");
+    const struct json *status = json_get(work->pod, "status");
     const struct json *state = json_get(json_first(json_get(status, "containerStatuses")), "state");
-    moment_of_writing(work, "Scheduled", json_get(status, "startTime"));
-    moment_of_writing(work, "Started", json_get(json_get(state, "running"), "startedAt"));
-}
-
-/* kubectl logs --timestamps: the moment that the line begins with, and where its words begin. False: it begins with none. */
-static bool line_moment(struct slice line, int64_t *wall, struct slice *words)
-{
-    enum { SHORTEST = 20, LONGEST = 36 };
-    char moment[LONGEST + 1];
-    struct slice left = line, word = slice_word(&left);
-    if (word.length < SHORTEST || word.length > LONGEST || word.bytes != line.bytes)
-        return false;
-    memcpy(moment, word.bytes, word.length);
-    moment[word.length] = '\0';
-    if (!clock_parse_rfc3339(moment, wall))
-        return false;
-    *words = slice_from(left, left.length > 0 ? 1 : 0);
-    return true;
+    moment_of_writing(work, events, "Scheduled", json_get(status, "startTime"));
+    moment_of_writing(work, events, "Started", json_get(json_get(state, "running"), "startedAt"));
 }
 
 static void moments_of_log(struct work *work, const struct diagnosis_text *text)
@@ -325,23 +319,62 @@ static void moments_of_log(struct work *work, const struct diagnosis_text *text)
     struct slice left = {text->bytes, text->length}, line, words;
     int64_t wall;
     while (slice_line(&left, &line))
-        if (line_moment(line, &wall, &words))
+        if (line_moment(line, &wall, &words)) {
+            work->log_moments = true;
             newest_take(work, wall);
+        }
+}
+
+/* The moments that the programs wrote themselves, where kubectl gave none. Beside other dates they count only if they fit: by a clock in another zone they do not. Without any, they are spans and no dates. */
+static void stamps_find(struct work *work)
+{
+    enum { ANY_LEAP_YEAR = 2000, SLACK_SECONDS = 600, YEAR_LENGTH = 4 };
+    const struct diagnosis_texts *texts = work->texts;
+    struct slice logs = {texts->logs.bytes, texts->logs.length};
+    struct slice previous = {texts->previous.bytes, texts->previous.length};
+    struct stamps now, before;
+    char moment[32] = "";
+    bool dated = work->newest != 0;
+    int year = ANY_LEAP_YEAR;
+    if (dated)
+        year = (int)strtol(clock_format(work->newest, CLOCK_ISO_UTC, moment, sizeof moment), NULL, 10);
+    stamps_of(logs, year, &now);
+    stamps_of(previous, year, &before);
+    if (!dated && (now.year || before.year)) { /* lines with a year and lines without may be mixed */
+        year = now.year ? now.year : before.year;
+        stamps_of(logs, year, &now);
+        stamps_of(previous, year, &before);
+    }
+    int64_t newest = now.any ? now.newest : before.newest, slack = SLACK_SECONDS * (int64_t)SECOND_US;
+    if ((!now.any && !before.any) || work->log_moments ||
+        (dated && (newest > work->newest + slack || (work->oldest != 0 && newest < work->oldest))))
+        return;
+    work->stamp_year = year;
+    work->log_began[0] = now.any ? now.first : newest;
+    work->log_began[1] = before.any ? before.first : newest;
+    if (dated)
+        newest_take(work, newest);
+    else
+        work->stamp_zero = newest - NOW;
 }
 
 static void moments_find(struct work *work)
 {
     struct objects events = events_in(&work->event_file);
-    if (work->pod)
+    if (work->pod) {
         moments_of_pod(work, work->pod);
-    for (uint32_t i = 0; i < work->described.pods_described; i++)
-        moments_of_describe(work, work->described.pods[i]);
+        moments_of_ages(work, &work->events);
+        moments_of_ages(work, &work->described);
+    }
     for (const struct json *event; (event = objects_next(&events));)
         for (const struct json *member = json_first(event); member; member = json_next(member))
             moments_walk(work, member, 0);
     moments_of_log(work, &work->texts->previous);
     moments_of_log(work, &work->texts->logs);
+    stamps_find(work);
     work->clock.wall_zero = work->newest != 0 ? work->newest - NOW : 0;
+    if (work->newest != 0)
+        work->stamp_zero = work->clock.wall_zero;
 }
 
 /* ---- the pod ---- */
@@ -395,6 +428,7 @@ static void name_from_events(struct work *work)
     votes_of_document(&votes, &work->event_file);
     for (uint32_t i = 1; i < votes.count; i++)
         best = votes.weight[i] > votes.weight[best] ? i : best;
+    work->name_is_guess = votes.count > 1;
     if (votes.count > 0)
         text_move(&work->facts.name, &votes.name[best]);
     for (uint32_t i = 0; i < votes.count; i++)
@@ -500,15 +534,28 @@ static struct slice line_prefix(struct slice line, struct slice *container)
     return slice_from(line, inside.length + 2);
 }
 
-static void log_line_tell(struct work *work, struct slice line, bool previous)
+/* When the line was written: by kubectl's word, by its own, or as the one before it (a traceback's lines have none). -1: not known. */
+static int64_t line_written(const struct work *work, struct slice *words, int64_t before)
+{
+    int64_t wall;
+    int year;
+    if (line_moment(*words, &wall, words))
+        return wall - work->clock.wall_zero;
+    if (work->stamp_year != 0 && line_stamp(*words, work->stamp_year, &wall, &year))
+        return wall - work->stamp_zero;
+    return before;
+}
+
+/* Returns when it was written. */
+static int64_t log_line_tell(struct work *work, struct slice line, bool previous, int64_t before)
 {
     struct slice container, words = line_prefix(line, &container);
     const struct text *serving = &work->facts.serving.name;
-    int64_t wall;
     struct fact fact;
     fact_init(&fact, FACT_LOG, POD);
     fact.t = NOW;
-    fact.u.log.written = line_moment(words, &wall, &words) ? wall - work->clock.wall_zero : -1;
+    int64_t written = line_written(work, &words, before);
+    fact.u.log.written = written;
     fact.u.log.previous = previous;
     text_set(&fact.u.log.container, container.bytes, container.length, TEXT_NAME);
     if (container.length == 0)
@@ -519,6 +566,7 @@ static void log_line_tell(struct work *work, struct slice line, bool previous)
     text_set(&fact.u.log.line, words.bytes, words.length, TEXT_BODY);
     fleet_apply(work->fleet, &fact);
     fact_free(&fact);
+    return written;
 }
 
 static void gap_tell(struct work *work, const struct diagnosis_text *text, enum evidence_source source)
@@ -538,8 +586,9 @@ static void log_tell(struct work *work, const struct diagnosis_text *text, bool 
 {
     struct slice left = {text->bytes, text->length}, line;
     bool gap = text->gap_bytes > 0;
+    int64_t written = work->stamp_year != 0 ? work->log_began[previous] - work->stamp_zero : -1;
     while (slice_line(&left, &line)) {
-        log_line_tell(work, line, previous);
+        written = log_line_tell(work, line, previous, written);
         if (gap && left.bytes >= text->bytes + text->gap_at) {
             gap = false;
             gap_tell(work, text, previous ? EVIDENCE_PREVIOUS : EVIDENCE_LOGS);
@@ -637,9 +686,11 @@ static void events_tell(struct work *work)
     uint32_t others = document_count(&work->event_file) > 0 ? document_tell(work)
                       : given                               ? table_tell(work, &work->events)
                                                             : table_tell(work, &work->described);
-    if (others > 0) {
-        text_printf(&words, TEXT_LINE, "%u event%s about others than pod %s left out", (unsigned)others,
-                    others > 1 ? "s" : "", text_str(&work->facts.name));
+    if (others > 0 && work->name_is_guess) {
+        text_printf(&words, TEXT_LINE,
+                    "the events are about several pods; this is about %s, which has the most warnings: --pod or "
+                    "--describe names another",
+                    text_str(&work->facts.name));
         note_tell(work, &words);
     }
     lines_tell(work, &work->events, EVIDENCE_EVENTS);

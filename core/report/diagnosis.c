@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const SCHEMA = "probetop.diagnosis/v1";
+static const char *const SCHEMA = "probetop.diagnosis/v1", *const NOTHING_WRONG = "nothing wrong";
 
 enum { COLUMNS = 80, WORDS_MAX = 8192, SHOWN_IN_FULL = 3, WHEN_SIZE = 64 };
 
@@ -33,9 +33,11 @@ static bool has_dates(const struct fleet *fleet)
     return fleet->clock.wall_zero != 0;
 }
 
-/* ", 2026-11-24T06:00:00Z", ", 2:11 before" or nothing. */
-static const char *when(const struct fleet *fleet, int64_t t, char *out)
+/* ", 2026-11-24T06:00:00Z", ", 2:11 ago" or nothing. */
+static const char *when(const struct fleet *fleet, const struct evidence *evidence, char *out)
 {
+    bool logs = evidence->source == EVIDENCE_LOGS || evidence->source == EVIDENCE_PREVIOUS;
+    int64_t t = evidence->t;
     char moment[32];
     out[0] = '\0';
     if (!moment_is_known(fleet, t))
@@ -43,7 +45,8 @@ static const char *when(const struct fleet *fleet, int64_t t, char *out)
     if (has_dates(fleet))
         snprintf(out, WHEN_SIZE, ", %s", clock_format(fleet_wall(fleet, t), CLOCK_ISO_UTC, moment, sizeof moment));
     else
-        snprintf(out, WHEN_SIZE, ", %s ago", clock_age(fleet->t - t, moment, sizeof moment));
+        snprintf(out, WHEN_SIZE, ", %s %s", clock_age(fleet->t - t, moment, sizeof moment),
+                 logs ? "before the end" : "ago");
     return out;
 }
 
@@ -58,15 +61,15 @@ static void put_place(const struct fleet *fleet, const char *const *files, const
     buf_puts(out, text_str(&name));
     if (evidence->line > 0)
         buf_printf(out, in_file ? ":%d" : " line %d", (int)evidence->line);
-    buf_puts(out, when(fleet, evidence->t, moment));
+    buf_puts(out, when(fleet, evidence, moment));
     text_free(&name);
 }
 
 /* What to say where no hint says it. */
 static const char *verdict_words(const struct hints *hints)
 {
-    return hints->verdict == CAUSE_HEALTHY        ? "nothing wrong: it serves"
-           : hints->verdict == CAUSE_HEALTHY_SLOW ? "nothing wrong: it is still loading"
+    return hints->verdict == CAUSE_HEALTHY        ? NOTHING_WRONG
+           : hints->verdict == CAUSE_HEALTHY_SLOW ? "nothing wrong: still loading"
                                                   : "nothing found that says what is wrong, or that anything is";
 }
 
@@ -97,15 +100,26 @@ static void put_wrapped(const struct view *view, const char *begin, const char *
     buf_putc(view->out, '\n');
 }
 
+/* On one line where it fits. */
 static void put_evidence(const struct view *view, const struct evidence *evidence)
 {
     struct buf place;
+    const char *words = text_str(&evidence->words);
     buf_init(&place, WORDS_MAX);
+    buf_puts(&place, "  ");
     put_place(view->fleet, view->files, evidence, &place);
-    buf_puts(view->out, "  ");
-    report_plain(buf_str(&place), view->ascii, view->out);
-    buf_putc(view->out, '\n');
-    put_wrapped(view, "    ", text_str(&evidence->words));
+    buf_puts(&place, ": ");
+    size_t columns = text_columns(buf_str(&place), place.len) + evidence->words.cells;
+    if (columns > COLUMNS) {
+        buf_cut(&place, place.len - 1);
+        report_plain(buf_str(&place), view->ascii, view->out);
+        buf_putc(view->out, '\n');
+        put_wrapped(view, "    ", words);
+    } else {
+        buf_puts(&place, words);
+        report_plain(buf_str(&place), view->ascii, view->out);
+        buf_putc(view->out, '\n');
+    }
     buf_free(&place);
 }
 
@@ -160,9 +174,14 @@ static void put_state(const struct view *view)
 {
     struct buf words;
     buf_init(&words, WORDS_MAX);
+    char moment[32];
     if (!text_empty(&view->pod->facts.name))
-        buf_printf(&words, "pod %s%s%s: ", text_str(&view->pod->facts.name),
+        buf_printf(&words, "pod %s%s%s", text_str(&view->pod->facts.name),
                    text_empty(&view->pod->facts.ns) ? "" : " in ", text_str(&view->pod->facts.ns));
+    if (has_dates(view->fleet))
+        buf_printf(&words, "%sas of %s", words.len > 0 ? ", " : "",
+                   clock_format(fleet_wall(view->fleet, view->fleet->t), CLOCK_ISO_UTC, moment, sizeof moment));
+    buf_puts(&words, words.len > 0 ? ": " : "");
     buf_puts(&words, text_str(&view->hints->state));
     put_wrapped(view, "", buf_str(&words));
     for (uint32_t i = 0; i < view->hints->why_count; i++)
@@ -183,10 +202,10 @@ static void put_notes(const struct view *view)
 static void report_text(const struct view *view)
 {
     const struct hints *hints = view->hints;
-    if (hints->count == 0)
-        put_wrapped(view, "", verdict_words(hints));
-    else
+    if (hints->count > 0)
         put_headline(view, "", &hints->list[0]);
+    else if (strncmp(text_str(&hints->state), NOTHING_WRONG, strlen(NOTHING_WRONG)) != 0)
+        put_wrapped(view, "", verdict_words(hints));
     put_state(view);
     for (uint32_t i = 0; i < hints->count; i++) {
         buf_putc(view->out, '\n');
