@@ -147,8 +147,17 @@ struct budget pod_budget(const struct pod *pod, int64_t now)
         return (struct budget){0};
     }
     struct container_view view = pod_view(pod);
-    return budget_of(&startup->prober, &pod->facts.probes[LANE_STARTUP], &view, pod->run_began,
-                     startup->last_counted_sent, startup->last.total, now);
+    struct budget budget = budget_of(&startup->prober, &pod->facts.probes[LANE_STARTUP], &view, pod->run_began,
+                                     startup->last_counted_sent, startup->last.total, now);
+    struct forecast told;
+    bool decided = startup->prober.on_hold;
+    if (budget.applies && !decided && kubelet_foretells(pod, LANE_STARTUP, &view, now, &told)) {
+        budget.count = told.count;
+        budget.may_be_killed_from = told.earliest;
+        budget.deadline = told.at;
+        budget.left = told.at - now;
+    }
+    return budget;
 }
 
 bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now)

@@ -167,6 +167,7 @@ enum gate pod_gate(const struct pod *pod, enum lane_kind lane, int64_t now);
 struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t now);
 /* The forecast that matters most now: a restart before NotReady before Ready; CONSEQUENCE_NONE when nothing is running up. */
 struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lane);
+/* Its moments are the start-up lane's forecast's, where that has one. */
 struct budget pod_budget(const struct pod *pod, int64_t now);
 /* Little of the start-up budget is left (less than a fifth), and nothing shows that loading will be done in time. */
 bool pod_budget_is_short(const struct pod *pod, const struct budget *budget, int64_t now);

@@ -63,6 +63,33 @@ static void events_foretell(void **state)
     story_end(&story);
 }
 
+/* What is left of the budget is until the moment that the forecast names, whoever tells it. */
+static void the_budget_agrees_with_the_forecast(void **state)
+{
+    struct story story;
+    (void)state;
+    begin(&story);
+    for (int step = 0; step < 8; step++) {
+        story_refused(&story, LANE_STARTUP);
+        if (step == 3 || step == 4) { /* the kubelet ticks a third of a period before us, and is further on */
+            story.t += SECONDS(20) + 1;
+            event(&story, "u", "Unhealthy", FAILED, step * 2, story.t / SECONDS(1) * SECONDS(1));
+            story.t += SECONDS(9);
+        } else {
+            story.t += SECONDS(29);
+        }
+        struct forecast forecast = startup(&story);
+        struct budget budget = pod_budget(story_pod(&story), story.t);
+        assert_int_equal(forecast.consequence, CONSEQUENCE_RESTART);
+        assert_int_equal(budget.deadline, forecast.at);
+        assert_int_equal(budget.left, forecast.at - story.t);
+        assert_int_equal(budget.may_be_killed_from, forecast.earliest);
+        assert_int_equal(budget.count, forecast.count);
+        assert_int_equal(budget.used + budget.left, budget.deadline - budget.start);
+    }
+    story_end(&story);
+}
+
 static void old_events_tell_no_tick(void **state)
 {
     struct story story;
@@ -143,8 +170,9 @@ static void a_late_word_finds_its_run(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(events_foretell), cmocka_unit_test(old_events_tell_no_tick),
-                                       cmocka_unit_test(its_kill_ends_our_streak),
-                                       cmocka_unit_test(a_late_word_finds_its_run)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_foretell), cmocka_unit_test(the_budget_agrees_with_the_forecast),
+        cmocka_unit_test(old_events_tell_no_tick), cmocka_unit_test(its_kill_ends_our_streak),
+        cmocka_unit_test(a_late_word_finds_its_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
