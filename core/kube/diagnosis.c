@@ -58,17 +58,19 @@ static const struct json *document_at(const struct document *document, size_t in
     return document->json ? document->json : yaml_file_document(document->yaml, index);
 }
 
-static char first_byte(const struct diagnosis_text *text)
+/* Without the blanks and empty lines that it begins with. */
+static struct slice text_begin(const struct diagnosis_text *text)
 {
-    size_t at = 0;
-    while (at < text->length && strchr(" \t\r\n", text->bytes[at]) && text->bytes[at])
-        at++;
-    return at < text->length ? text->bytes[at] : '\0';
+    struct slice left = {text->bytes, text->length};
+    while (left.length > 0 && memchr(" \t\r\n", left.bytes[0], 4))
+        left = slice_from(left, 1);
+    return left;
 }
 
 static bool looks_like_json(const struct diagnosis_text *text)
 {
-    return first_byte(text) == '{' || first_byte(text) == '[';
+    struct slice begin = text_begin(text);
+    return slice_starts(begin, "{") || slice_starts(begin, "[");
 }
 
 /* What kubectl's -o yaml begins with. */
@@ -715,7 +717,7 @@ static enum status texts_read(struct work *work)
 
 static bool text_is_blank(const struct diagnosis_text *text)
 {
-    return !text->bytes || first_byte(text) == '\0';
+    return !text->bytes || text_begin(text).length == 0;
 }
 
 static enum status texts_check(const struct diagnosis_texts *texts, struct problem *problem)

@@ -84,16 +84,27 @@ static bool put_path(struct buf *out, const struct pod_facts *facts)
     return false;
 }
 
+/* Whose log tells: that of the init container that fails, where the others wait for it (kube/pod_json.c says which). */
+static bool put_container(struct buf *out, const struct pod_facts *facts)
+{
+    static const char BEFORE[] = "init container ";
+    const char *message = text_str(&facts->serving.message);
+    struct text name = {0};
+    if (strncmp(text_str(&facts->serving.reason), "Init:", strlen("Init:")) != 0 ||
+        strncmp(message, BEFORE, strlen(BEFORE)) != 0)
+        return put_name(out, &facts->serving.name);
+    text_set(&name, message + strlen(BEFORE), strcspn(message + strlen(BEFORE), " :"), TEXT_NAME);
+    bool known = put_name(out, &name);
+    text_free(&name);
+    return known;
+}
+
 static bool put_value(struct buf *out, const struct pod_facts *facts, const char *name, size_t length)
 {
     const struct {
         const char *name;
         const struct text *value;
-    } names[] = {{"ns", &facts->ns},
-                 {"pod", &facts->name},
-                 {"container", &facts->serving.name},
-                 {"node", &facts->node},
-                 {"workload", &facts->workload}};
+    } names[] = {{"ns", &facts->ns}, {"pod", &facts->name}, {"node", &facts->node}, {"workload", &facts->workload}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strlen(names[i].name) == length && memcmp(names[i].name, name, length) == 0)
             return put_name(out, names[i].value);
@@ -101,6 +112,8 @@ static bool put_value(struct buf *out, const struct pod_facts *facts, const char
         put_kubectl(out, facts);
         return facts->kubelet;
     }
+    if (length == 9 && memcmp(name, "container", length) == 0)
+        return put_container(out, facts);
     if (length == 4 && memcmp(name, "port", length) == 0)
         return put_port(out, facts->serving_port);
     if (length == 9 && memcmp(name, "vllm_port", length) == 0)

@@ -204,7 +204,9 @@ static void state_ended(struct hint_maker *maker)
     char age[LIVE_AGE_SIZE], lived[LIVE_AGE_SIZE], when[LIVE_AGE_SIZE * 3] = "";
     bool crash_loop = serving->state == CONTAINER_TERMINATED || text_is(&serving->reason, "CrashLoopBackOff");
     if (!end->known || (!crash_loop && pod->stage == STAGE_BACKOFF)) {
-        hints_state(maker, "the container cannot be started: %s", text_str(&pod->reason));
+        bool init = strncmp(text_str(&serving->reason), "Init:", strlen("Init:")) == 0;
+        hints_state(maker, "the container cannot be started: %s%s%s", text_str(&pod->reason), init ? ", " : "",
+                    init ? text_str(&serving->message) : "");
         why_warning(maker);
         return;
     }
@@ -388,9 +390,11 @@ void hints_of_state(struct hint_maker *maker)
 bool hints_command(const struct hints *hints, const struct pod *pod, int64_t now, struct text *out)
 {
     text_set_str(out, "", TEXT_LINE);
-    if (hints->count > 0 && hints->list[0].command_count > 0) {
-        text_copy(out, &hints->list[0].commands[0]);
-        return true;
+    for (uint32_t i = 0; i < hints->count; i++) {
+        if (hints->list[i].command_count > 0) {
+            text_copy(out, &hints->list[i].commands[0]);
+            return true;
+        }
     }
     bool fails = hints->count > 0 || pod_is_unwell(pod, now);
     for (int i = 0; i <= LANE_MODELS && pod->stage == STAGE_READY; i++)

@@ -56,11 +56,13 @@ static bool substage_reason(const struct pod *pod, char *reason, size_t size)
     return true;
 }
 
-/* Whether a container that waits does so because something failed, and not because it is being made. "Init:" stands before the reason of an init container that it waits for. */
+/* Whether a container that waits does so because something failed, and not because it is being made. "Init:" stands before the reason of an init container that failed, or before how many are done. */
 static bool waiting_is_backoff(const struct text *reason)
 {
     const char *word = text_str(reason);
-    word += strncmp(word, "Init:", 5) == 0 ? 5 : 0;
+    if (strncmp(word, "Init:", 5) == 0) {
+        return !(word[5] >= '0' && word[5] <= '9');
+    }
     static const char *const failures[] = {
         "CrashLoopBackOff",          "ImagePullBackOff",   "ErrImagePull",
         "ErrImageNeverPull",         "ImageInspectError",  "RegistryUnavailable",
