@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/control.h"
+#include "engine/journal_runs.h"
 #include "kube/source.h"
 #include "sim/sim.h"
 #include "tunnel/kube_tunnel.h"
@@ -41,17 +42,12 @@ struct half {
 
 /* ---- the way to a cluster ---- */
 
-static char *sockets_dir_make(void)
+static char *sockets_dir_make(int *lock)
 {
     const char *places[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp"};
+    size_t path_max = sizeof((struct sockaddr_un *)NULL)->sun_path - 1 - SOCKET_NAME_MAX;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        struct buf path;
-        char *made = NULL;
-        buf_init(&path, sizeof((struct sockaddr_un *)NULL)->sun_path - 1 - SOCKET_NAME_MAX);
-        if (places[i] && places[i][0] == '/' && buf_printf(&path, "%s/probetop-XXXXXX", places[i]))
-            made = mkdtemp(path.data);
-        char *dir = mem_dup(made);
-        buf_free(&path);
+        char *dir = places[i] && places[i][0] == '/' ? run_make_for_sockets(places[i], path_max, lock) : NULL;
         if (dir)
             return dir;
     }
@@ -73,7 +69,7 @@ enum status cluster_way_find(const struct options *options, const struct journal
     if (dir && strlen(dir) + SOCKET_NAME_MAX < sizeof((struct sockaddr_un *)NULL)->sun_path)
         out->dir = mem_dup(dir);
     else
-        out->dir = sockets_dir_make();
+        out->dir = sockets_dir_make(&out->lock);
     out->is_own_dir = !dir || !out->dir || strcmp(dir, out->dir) != 0;
     if (out->dir)
         return STATUS_OK;
@@ -97,8 +93,10 @@ static void sockets_dir_remove(const char *path)
 
 void cluster_way_end(struct cluster_way *way)
 {
-    if (way->is_own_dir && way->dir)
+    if (way->is_own_dir && way->dir) {
         sockets_dir_remove(way->dir);
+        close(way->lock);
+    }
     mem_free(way->kubectl);
     mem_free(way->dir);
     *way = (struct cluster_way){.dir = NULL};

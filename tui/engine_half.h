@@ -11,6 +11,7 @@ struct cluster_way {
     char *kubectl, *dir;
     bool
         is_own_dir; /* made for the sockets alone, since the journal's path is too long for them, or there is no journal */
+    int lock;       /* then: held as long as we live, so that the next run can tell what a killed one left */
 };
 /* journal may be NULL. A sentence when there is no kubectl, or no place. */
 enum status cluster_way_find(const struct options *options, const struct journal *journal, struct cluster_way *out,

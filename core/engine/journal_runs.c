@@ -344,6 +344,100 @@ static void run_clear(const char *dir)
     }
 }
 
+/* ---- directories of sockets alone ---- */
+
+/* Nothing but sockets and the lock: no journal that somebody may want to read, and nobody's own files. */
+static bool run_has_only_sockets(int dir_fd)
+{
+    bool only = true;
+    DIR *list = journal_dir_list(dir_fd);
+    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
+        const char *name = entry->d_name;
+        only = only && (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, lock_name) == 0 ||
+                        entry_is_socket(dir_fd, name));
+    }
+    if (list != NULL) {
+        closedir(list);
+    }
+    return only && list != NULL;
+}
+
+static void sockets_clear(const char *dir)
+{
+    int dir_fd = run_open(dir);
+    int lock = dir_fd >= 0 && run_has_only_sockets(dir_fd) ? lock_take(dir_fd, LOCK_EX) : -1;
+    if (lock >= 0) {
+        journal_remove_dir(dir);
+        close(lock);
+    }
+    if (dir_fd >= 0) {
+        close(dir_fd);
+    }
+}
+
+static void sockets_clear_all(const char *parent)
+{
+    DIR *entries = opendir(parent);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+        if (name_is_of_run(PLACE_TEMPORARY, entry->d_name)) {
+            char *dir = journal_join(parent, '/', entry->d_name);
+            sockets_clear(dir);
+            mem_free(dir);
+        }
+    }
+    if (entries != NULL) {
+        closedir(entries);
+    }
+}
+
+/* Whoever clears away may take the lock between its making and our holding it; then the directory is gone. */
+static int sockets_lock(const char *dir)
+{
+    struct stat info;
+    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int lock = dir_fd >= 0 ? run_lock(dir_fd) : -1;
+    if (lock >= 0 && (fstat(lock, &info) != 0 || info.st_nlink == 0)) {
+        close(lock);
+        lock = -1;
+        errno = ENOENT;
+    }
+    if (dir_fd >= 0) {
+        close(dir_fd);
+    }
+    return lock;
+}
+
+static char *sockets_dir_make(const char *parent, size_t path_max, int *lock)
+{
+    char *start = journal_join(parent, '/', place_prefix(PLACE_TEMPORARY));
+    char *dir = journal_join(start, 'X', "XXXXX");
+    mem_free(start);
+    errno = ENAMETOOLONG;
+    bool made = strlen(dir) <= path_max && mkdtemp(dir) != NULL;
+    *lock = made ? sockets_lock(dir) : -1;
+    if (*lock >= 0) {
+        return dir;
+    }
+    int error = errno;
+    if (made) {
+        rmdir(dir);
+    }
+    mem_free(dir);
+    errno = error;
+    return NULL;
+}
+
+char *run_make_for_sockets(const char *parent, size_t path_max, int *lock)
+{
+    enum { TRIES = 3 };
+    char *dir = NULL;
+    sockets_clear_all(parent);
+    for (int i = 0; i < TRIES && dir == NULL; i++) {
+        dir = sockets_dir_make(parent, path_max, lock);
+    }
+    return dir;
+}
+
 /* What killed runs left in a place stays for reading, but neither for ever nor without number. */
 static void place_clear(enum run_place place)
 {

@@ -23,6 +23,9 @@ char *run_make(enum run_place place, const dev_t *avoid);
 /* Says that the run is under way. Returns the file to hold; -1 with errno. */
 int run_lock(int dir_fd);
 void run_keep(int dir_fd);
+/* A fresh private directory below `parent` for the sockets of a run that has no journal, or one elsewhere; to be freed, NULL with errno. *lock is held until the run's end: whoever is killed leaves the directory behind, and the
+ * next that is made there finds it without its holder and removes it. */
+char *run_make_for_sockets(const char *parent, size_t path_max, int *lock);
 /* Lowers the bounds to what the directory's medium allows: less in memory than on a disk, and no file beyond the process's limit. */
 void run_bound(int dir_fd, size_t *segment_max, unsigned *segments);
 

@@ -20,7 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1288,6 +1290,99 @@ static void test_kept_is_kept(void **state)
     assert_true(there_is(second, "keep"));
 }
 
+/* ---- directories of sockets alone ---- */
+
+/* A directory as a killed run leaves it, with what is asked for in it; its lock is held when `held`. */
+static int sockets_left(const struct place *place, const char *name, const char *file, bool locked, bool held)
+{
+    char path[256], inside[300];
+    snprintf(path, sizeof path, "%s/%s", place->dir, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+    int dir_fd = open(path, O_RDONLY | O_DIRECTORY), lock = locked ? run_lock(dir_fd) : -1;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%.90s/k.sock", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+    if (file != NULL) {
+        snprintf(inside, sizeof inside, "%s/%s", path, file);
+        close(open(inside, O_WRONLY | O_CREAT, 0600));
+    }
+    close(dir_fd);
+    if (lock >= 0 && !held) {
+        close(lock);
+    }
+    return held ? lock : -1;
+}
+
+static bool is_left(const struct place *place, const char *name)
+{
+    char path[256];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/%s", place->dir, name);
+    return lstat(path, &info) == 0;
+}
+
+/* The next that makes one removes what dead ones left, and nothing else. */
+static void test_sockets_of_the_dead(void **state)
+{
+    const struct place *place = *state;
+    char open_to_all[256], target[256], link[256];
+    int lock, held = sockets_left(place, "probetop-living", NULL, true, true);
+    sockets_left(place, "probetop-deadAA", NULL, true, false);
+    sockets_left(place, "probetop-nolock", NULL, false, false); /* somebody makes it just now */
+    sockets_left(place, "probetop-ownfil", "notes.txt", true, false);
+    sockets_left(place, "probetop-wasrun", "journal-000001.jsonl", true, false); /* somebody may want to read that */
+    sockets_left(place, "probetop-toolong", NULL, true, false);                  /* no name of ours */
+    sockets_left(place, "probetop-public", NULL, true, false);
+    snprintf(open_to_all, sizeof open_to_all, "%s/probetop-public", place->dir);
+    chmod(open_to_all, 0755);
+    sockets_left(place, "victim", NULL, true, false);
+    snprintf(target, sizeof target, "%s/victim", place->dir);
+    snprintf(link, sizeof link, "%s/probetop-symlnk", place->dir);
+    assert_int_equal(symlink(target, link), 0);
+
+    char *dir = run_make_for_sockets(place->dir, 107, &lock);
+    assert_non_null(dir);
+    assert_true(lock >= 0);
+    assert_false(is_left(place, "probetop-deadAA"));
+    static const char *const STAY[] = {"probetop-living",  "probetop-nolock", "probetop-ownfil", "probetop-wasrun",
+                                       "probetop-toolong", "probetop-public", "victim/k.sock",   "probetop-symlnk"};
+    for (size_t i = 0; i < sizeof STAY / sizeof STAY[0]; i++) {
+        assert_true(is_left(place, STAY[i]));
+    }
+    /* Both are held: a third finds nothing to remove. When their holders die it does. */
+    int third;
+    char *other = run_make_for_sockets(place->dir, 107, &third);
+    assert_non_null(other);
+    assert_true(is_left(place, "probetop-living") && access(dir, F_OK) == 0);
+    close(held);
+    close(lock);
+    int fourth;
+    char *last = run_make_for_sockets(place->dir, 107, &fourth);
+    assert_non_null(last);
+    assert_false(is_left(place, "probetop-living") || access(dir, F_OK) == 0);
+    assert_true(access(other, F_OK) == 0);
+    close(third);
+    close(fourth);
+    mem_free(dir);
+    mem_free(other);
+    mem_free(last);
+}
+
+static void test_sockets_need_a_short_path(void **state)
+{
+    const struct place *place = *state;
+    int lock;
+    assert_null(run_make_for_sockets(place->dir, strlen(place->dir) + 15, &lock));
+    assert_int_equal(errno, ENAMETOOLONG);
+    assert_null(run_make_for_sockets("/nowhere/at/all", 107, &lock));
+    char *dir = run_make_for_sockets(place->dir, strlen(place->dir) + 16, &lock);
+    assert_non_null(dir);
+    close(lock);
+    mem_free(dir);
+}
+
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, place_make, place_remove)
 
 int main(void)
@@ -1326,6 +1421,8 @@ int main(void)
         PLACED(test_the_newest_leftovers_stay),
         PLACED(test_runs_are_found),
         PLACED(test_kept_is_kept),
+        PLACED(test_sockets_of_the_dead),
+        PLACED(test_sockets_need_a_short_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
