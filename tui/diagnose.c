@@ -58,19 +58,19 @@ static int64_t newlines(const char *bytes, size_t length)
 }
 
 /* Makes room in a log that is longer than what is kept: what follows its beginning goes, and the lines that went are counted. */
-static void middle_drop(struct input *input, struct diagnosis_text *text)
+static void middle_drop(struct input *input, struct diagnosis_text *told)
 {
     struct buf *bytes = &input->bytes;
     size_t over = bytes->len - HEAD_MAX - TAIL_MAX;
     char *from = bytes->data + HEAD_MAX;
-    text->gap_at = HEAD_MAX;
-    text->gap_lines += newlines(from, over);
-    text->gap_bytes += over;
+    told->gap_at = HEAD_MAX;
+    told->gap_lines += newlines(from, over);
+    told->gap_bytes += over;
     memmove(from, from + over, TAIL_MAX);
     buf_cut(bytes, HEAD_MAX + TAIL_MAX);
 }
 
-static enum status stream_read(FILE *file, bool log, struct input *input, struct diagnosis_text *text,
+static enum status stream_read(FILE *file, bool log, struct input *input, struct diagnosis_text *told,
                                struct problem *problem)
 {
     char *part = mem_new(READ_AT_ONCE);
@@ -78,7 +78,7 @@ static enum status stream_read(FILE *file, bool log, struct input *input, struct
     while (!input->bytes.truncated && (taken = fread(part, 1, READ_AT_ONCE, file)) > 0) {
         buf_append(&input->bytes, part, taken);
         if (log && input->bytes.len > FILE_MAX - READ_AT_ONCE)
-            middle_drop(input, text);
+            middle_drop(input, told);
     }
     mem_free(part);
     if (ferror(file))
@@ -86,11 +86,11 @@ static enum status stream_read(FILE *file, bool log, struct input *input, struct
     if (input->bytes.truncated)
         return problem_set(problem, STATUS_BAD_INPUT, "%s: more than %d MiB", input->name, FILE_MAX >> 20);
     if (log && input->bytes.len > HEAD_MAX + TAIL_MAX)
-        middle_drop(input, text);
+        middle_drop(input, told);
     return input_is_text(input, problem);
 }
 
-static enum status input_read(struct input *input, bool log, struct diagnosis_text *text, struct problem *problem)
+static enum status input_read(struct input *input, bool log, struct diagnosis_text *told, struct problem *problem)
 {
     bool standard = input->path && strcmp(input->path, "-") == 0;
     if (!input->path)
@@ -102,12 +102,12 @@ static enum status input_read(struct input *input, bool log, struct diagnosis_te
     FILE *file = standard ? stdin : fopen(input->path, "rb");
     if (!file)
         return problem_set(problem, STATUS_BAD_INPUT, "%s: %s", input->name, strerror(errno));
-    enum status status = stream_read(file, log, input, text, problem);
+    enum status status = stream_read(file, log, input, told, problem);
     if (!standard)
         fclose(file);
-    text->name = input->name;
-    text->bytes = buf_str(&input->bytes);
-    text->length = input->bytes.len;
+    told->name = input->name;
+    told->bytes = buf_str(&input->bytes);
+    told->length = input->bytes.len;
     return status;
 }
 
