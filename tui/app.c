@@ -245,20 +245,19 @@ static int app_copy(struct app *app, const char *what, const struct text *words)
     return REACT_PAINT | (app->options.clipboard ? REACT_COPY : REACT_NOTHING);
 }
 
-/* The command of the first hint that has one: it is the first that is shown. */
+/* The one that is shown beside "do". */
 static int app_copy_command(struct app *app, const struct fleet *fleet, const struct pod *pod, int64_t now)
 {
     struct hints hints;
-    const struct text *command = NULL;
-    pod_hints(fleet, pod, widget_moment(fleet, pod, widget_floor(fleet, now, SECOND_US)), &hints);
-    for (uint32_t i = 0; i < hints.count && !command; i++)
-        if (hints.list[i].command_count > 0)
-            command = &hints.list[i].commands[0];
+    struct text command = {0};
+    int64_t moment = widget_moment(fleet, pod, widget_floor(fleet, now, SECOND_US));
     int reactions = REACT_PAINT;
-    if (command)
-        reactions = app_copy(app, "the command", command);
+    pod_hints(fleet, pod, moment, &hints);
+    if (hints_command(&hints, pod, moment, &command))
+        reactions = app_copy(app, "the command", &command);
     else
         app_message(app, "no command is shown for this pod: there is nothing to copy");
+    text_free(&command);
     hints_free(&hints);
     return reactions;
 }

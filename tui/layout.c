@@ -92,7 +92,7 @@ struct page_layout layout_page(int columns, int rows)
 
 enum { LATELY_LEAST = 4 }; /* a title and three lines: fewer are not worth a pane */
 
-/* The list takes what the pods need, the advice stands below it; where room is short the list gives first, down to half of it. */
+/* The list takes what the pods need, the hints stand below it; where room is short the list gives first, down to half of it. */
 static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
 {
     int top = layout->rule ? 2 : rows > 1 ? 1 : 0;
@@ -107,17 +107,18 @@ static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
         layout->list.rows = clamp(room, 0, rows);
     if (wanted == 0 || pods == 0)
         return;
-    layout->advice.row = top + layout->list.rows + blank;
-    int left = rows - 1 - layout->advice.row;
-    /* Its place is fixed: what happened does not move when the advice gets longer. */
+    layout->hints.row = top + layout->list.rows + blank;
+    int left = rows - 1 - layout->hints.row;
+    /* Its place is fixed: what happened does not move when the hints get longer. */
     if (rows >= 20 && left >= wanted + LATELY_LEAST) {
-        layout->advice.rows = left >= wanted + 2 * LATELY_LEAST ? wanted + 1 : wanted;
-        layout->lately.row = layout->advice.row + layout->advice.rows;
+        layout->hints.rows =
+            wanted + (left >= wanted + 2 * LATELY_LEAST ? 1 : 0) + (left >= wanted + 4 * LATELY_LEAST ? 2 : 0);
+        layout->lately.row = layout->hints.row + layout->hints.rows;
         layout->lately.rows = rows - 1 - layout->lately.row;
         return;
     }
     /* one blank row above the bottom line where there is room for it */
-    layout->advice.rows = clamp(left > wanted ? left - 1 : left, 0, 12);
+    layout->hints.rows = clamp(left > wanted ? left - 1 : left, 0, 12);
 }
 
 enum { NAME_LEAST = 10, STAGE_WISH = 27, STAGE_WISH_MOST = 34 };

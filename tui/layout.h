@@ -34,7 +34,7 @@ struct fleet_layout {
     bool rule; /* a rule in row 1 */
     int heads; /* row of the column headings; -1 none */
     struct pane list;
-    struct pane advice; /* of the selected pod */
+    struct pane hints;  /* of the selected pod */
     struct pane lately; /* what happened to all of them, with its title; only where rows are left over */
     int bottom;         /* the bottom line's row */
     struct place place[FLEET_COLUMN_COUNT];

@@ -385,9 +385,11 @@ static void paint_row(const struct view_state *state, const struct fleet *fleet,
     }
 }
 
-/* ---- advice ---- */
+/* ---- hints ---- */
 
-/* One paragraph of it with its label; returns the row after. */
+enum { HINTS_IN_PANE = 3 };
+
+/* One paragraph with its label; returns the row after. */
 static int paint_paragraph(struct canvas *canvas, int row, int end, int rows, const char *label, enum style style,
                            const struct text *text)
 {
@@ -400,41 +402,81 @@ static int paint_paragraph(struct canvas *canvas, int row, int end, int rows, co
     return row + canvas_wrap(canvas, row, column, width - column, rows < end - row ? rows : end - row, style, text);
 }
 
-/* With the pod's name before it where both fit in one row. Returns the row after. */
-static int paint_headline(const struct pod *pod, const struct advice *advice, int rows, struct canvas *canvas, int row)
+/* What the pane says first: the first hint's title, or what the pod is doing. With the pod's name before it where both fit in one row. Returns the row after. */
+static int paint_headline(const struct pod *pod, const struct hints *hints, int rows, struct canvas *canvas, int row)
 {
-    int confidence = (int)strlen(advice->confidence), column = 1;
+    const char *sure = hints->count > 0 ? confidence_name(hints->list[0].confidence) : "";
+    const struct text *words = hints->count > 0 ? &hints->list[0].title : &hints->state;
+    int confidence = (int)strlen(sure), column = 1;
     int end = canvas->columns - 1, words_end = end - (confidence ? confidence + 2 : 0);
     int name = (int)pod->facts.name.cells;
-    if (column + name + 3 + (int)advice->headline.cells <= words_end) {
+    if (column + name + 3 + (int)words->cells <= words_end) {
         column = canvas_name(canvas, row, column, name, STYLE_ACCENT, &pod->facts.name);
         column = canvas_puts(canvas, row, column, 3, STYLE_MUTED, " ─ ");
     }
     int width = words_end - column;
-    canvas_right(canvas, row, end - confidence, confidence, STYLE_MUTED, advice->confidence);
+    canvas_right(canvas, row, end - confidence, confidence, STYLE_MUTED, sure);
     return row + canvas_wrap(canvas, row, column, width > 1 ? width : 1, rows,
-                             advice->nothing_wrong ? STYLE_TEXT : STYLE_STRONG, &advice->headline);
+                             hints->count > 0 ? STYLE_STRONG : STYLE_TEXT, words);
 }
 
-static void paint_advice(const struct fleet *fleet, const struct pod *pod, int64_t now, const struct pane *pane,
-                         struct canvas *canvas)
+/* The second and third hint, a line each. */
+static int paint_others(const struct hints *hints, struct canvas *canvas, int row, int end)
 {
-    struct advice advice;
+    struct text line = {0};
+    for (uint32_t i = 1; i < hints->count && i < HINTS_IN_PANE; i++) {
+        text_printf(&line, TEXT_LINE, "%s (%s)", text_str(&hints->list[i].title),
+                    confidence_name(hints->list[i].confidence));
+        row = paint_paragraph(canvas, row, end, 1, i == 1 ? "also" : "", STYLE_TEXT, &line);
+    }
+    text_free(&line);
+    return row;
+}
+
+/* Why: what the first hint quotes, or where there is none what belongs to the state. */
+static int paint_why(const struct fleet *fleet, const struct hints *hints, struct canvas *canvas, int row, int end)
+{
+    struct text line = {0};
+    for (uint32_t i = 0; hints->count > 0 && i < hints->list[0].evidence_count; i++) {
+        widget_evidence(fleet, &hints->list[0].evidence[i], &line);
+        row = paint_paragraph(canvas, row, end, 2, i == 0 ? "why" : "", STYLE_TEXT, &line);
+    }
+    for (uint32_t i = 0; hints->count == 0 && i < hints->why_count; i++)
+        row = paint_paragraph(canvas, row, end, 2, i == 0 ? "why" : "", STYLE_TEXT, &hints->why[i]);
+    text_free(&line);
+    return row;
+}
+
+/* What must not fall out stands at the end: its rows are kept free. */
+static void paint_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, const struct pane *pane,
+                        struct canvas *canvas)
+{
+    enum { ROOMY = 6, TIGHT = 2 };
+    struct hints hints;
+    struct text command = {0};
     int row = pane->row, end = pane->row + pane->rows;
+    bool narrow = canvas->columns < 60, tight = pane->rows <= TIGHT, roomy = pane->rows >= ROOMY;
     if (!pod || pane->rows == 0)
         return;
-    pod_advice(pod, widget_moment(fleet, pod, now), &advice);
-    row = paint_headline(pod, &advice, pane->rows >= 6 ? 2 : 1, canvas, row);
-    bool command = !text_empty(&advice.command);
-    int below = (text_empty(&advice.next) ? 0 : 1) + (command ? 1 : 0); /* rows the last two paragraphs need */
-    bool tight = pane->rows <= 2;                                       /* then only what to do, or what comes */
-    for (int i = 0; i < advice.why_count && !tight; i++)
-        row = paint_paragraph(canvas, row, end - below, 2, i == 0 ? "why" : "", STYLE_TEXT, &advice.why[i]);
-    if (!tight || !command)
-        row = paint_paragraph(canvas, row, end - (command ? 1 : 0), 2, canvas->columns < 60 ? "next:" : "next",
-                              STYLE_TEXT, &advice.next);
-    paint_paragraph(canvas, row, end, 2, canvas->columns < 60 ? "do:" : "do", STYLE_ACCENT, &advice.command);
-    advice_free(&advice);
+    int64_t moment = widget_moment(fleet, pod, now);
+    pod_hints(fleet, pod, moment, &hints);
+    bool has_command = hints_command(&hints, pod, moment, &command);
+    int others = roomy && hints.count > 1 ? (int)(hints.count < HINTS_IN_PANE ? hints.count : HINTS_IN_PANE) - 1 : 0;
+    const struct text *next = &hints.next;
+    if (text_empty(next) && hints.count > 0) /* nothing comes by itself: then what mends it */
+        next = &hints.list[0].fixes[0];
+    const char *label = next == &hints.next ? (narrow ? "next:" : "next") : narrow ? "fix:" : "fix";
+    int below = (text_empty(next) ? 0 : 1) + (has_command ? 1 : 0); /* rows the last two paragraphs need */
+    row = paint_headline(pod, &hints, roomy ? 2 : 1, canvas, row);
+    if (!tight)
+        row = paint_why(fleet, &hints, canvas, row, end - below - others);
+    if (others > 0)
+        row = paint_others(&hints, canvas, row, end - below);
+    if (!tight || !has_command)
+        row = paint_paragraph(canvas, row, end - (has_command ? 1 : 0), 2, label, STYLE_TEXT, next);
+    paint_paragraph(canvas, row, end, 2, narrow ? "do:" : "do", STYLE_ACCENT, &command);
+    text_free(&command);
+    hints_free(&hints);
 }
 
 /* ---- what happened lately ---- */
@@ -525,7 +567,7 @@ static void paint(struct view_state *state, const struct fleet *fleet, int64_t n
         if (pod)
             paint_row(state, fleet, pod, now, &layout, canvas, layout.list.row + i);
     }
-    paint_advice(fleet, fleet_pod(fleet, state->selected), now, &layout.advice, canvas);
+    paint_hints(fleet, fleet_pod(fleet, state->selected), now, &layout.hints, canvas);
     paint_lately(state, fleet, now, &layout.lately, canvas);
 }
 

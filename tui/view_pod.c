@@ -13,6 +13,8 @@ struct page {
     const struct pod *pod;
     int64_t now;
     struct canvas *canvas;
+    int64_t moment;            /* at which what is said of the pod is true: widget_moment() */
+    const struct hints *hints; /* of that moment */
 };
 
 enum { LABEL_COLUMN = 1, LABEL_WIDTH = 13, LABEL_SIZE = 24 };
@@ -24,11 +26,14 @@ static int block_title(const struct page *page, int row, const char *title, cons
     return row + 1;
 }
 
-/* ---- advice ---- */
+/* ---- what it is, and what to do ---- */
 
+enum { INDENT = 6 };
+
+/* A text with its label before it, or none. Returns the row after. */
 static int paragraph(const struct page *page, int row, const char *label, enum style style, const struct text *text)
 {
-    enum { ROWS = 6, INDENT = 6 };
+    enum { ROWS = 6 };
     if (text_empty(text))
         return row;
     canvas_puts(page->canvas, row, LABEL_COLUMN, INDENT, STYLE_MUTED, label);
@@ -36,21 +41,99 @@ static int paragraph(const struct page *page, int row, const char *label, enum s
     return row + canvas_wrap(page->canvas, row, column, width > 1 ? width : 1, ROWS, style, text);
 }
 
-static int block_advice(const struct page *page, int row)
+static int texts(const struct page *page, int row, const char *label, enum style style, const struct text *list,
+                 uint32_t count)
 {
-    struct advice advice;
-    pod_advice(page->pod, widget_moment(page->fleet, page->pod, page->now), &advice);
-    int end = page->canvas->columns - 1, confidence = (int)strlen(advice.confidence);
+    for (uint32_t i = 0; i < count; i++)
+        row = paragraph(page, row, i == 0 ? label : "", style, &list[i]);
+    return row;
+}
+
+/* A sentence, and at the right how sure it is. */
+static int headline(const struct page *page, int row, enum style style, const struct text *words, const char *sure)
+{
+    int end = page->canvas->columns - 1, confidence = (int)strlen(sure);
     int width = end - LABEL_COLUMN - (confidence > 0 ? confidence + 2 : 0);
-    canvas_right(page->canvas, row, end - confidence, confidence, STYLE_MUTED, advice.confidence);
-    row += canvas_wrap(page->canvas, row, LABEL_COLUMN, width > 1 ? width : 1, 3,
-                       advice.nothing_wrong ? STYLE_TEXT : STYLE_STRONG, &advice.headline);
-    for (int i = 0; i < advice.why_count; i++)
-        row = paragraph(page, row, i == 0 ? "why" : "", STYLE_TEXT, &advice.why[i]);
-    row = paragraph(page, row, "next", STYLE_TEXT, &advice.next);
-    row = paragraph(page, row, "do", STYLE_ACCENT, &advice.command);
-    advice_free(&advice);
+    canvas_right(page->canvas, row, end - confidence, confidence, STYLE_MUTED, sure);
+    return row + canvas_wrap(page->canvas, row, LABEL_COLUMN, width > 1 ? width : 1, 3, style, words);
+}
+
+static int evidence(const struct page *page, int row, const struct hint *hint, uint32_t most)
+{
+    struct text line = {0};
+    for (uint32_t i = 0; i < hint->evidence_count && i < most; i++) {
+        widget_evidence(page->fleet, &hint->evidence[i], &line);
+        row = paragraph(page, row, i == 0 ? "why" : "", STYLE_TEXT, &line);
+    }
+    text_free(&line);
+    return row;
+}
+
+/* In short: the first hint with the most of its evidence, the others in a line each, what the pod is doing, what comes next, and what to run. */
+static int block_summary(const struct page *page, int row)
+{
+    const struct hints *hints = page->hints;
+    const uint32_t shown = page->canvas->columns < 60 ? 1 : 3;
+    struct text words = {0};
+    if (hints->count == 0) {
+        row = headline(page, row, STYLE_TEXT, &hints->state, "");
+    } else {
+        row = headline(page, row, STYLE_STRONG, &hints->list[0].title, confidence_name(hints->list[0].confidence));
+        row = evidence(page, row, &hints->list[0], shown);
+        for (uint32_t i = 1; i < hints->count; i++) {
+            text_printf(&words, TEXT_LINE, "%s (%s)", text_str(&hints->list[i].title),
+                        confidence_name(hints->list[i].confidence));
+            row = paragraph(page, row, i == 1 ? "also" : "", STYLE_TEXT, &words);
+        }
+        if (page->pod->stage != STAGE_DEGRADED) /* the header says that */
+            row = paragraph(page, row, "now", STYLE_TEXT, &hints->state);
+    }
+    row = texts(page, row, hints->count == 0 ? "why" : "", STYLE_TEXT, hints->why, hints->why_count);
+    row = paragraph(page, row, "next", STYLE_TEXT, &hints->next);
+    hints_command(hints, page->pod, page->moment, &words);
+    row = paragraph(page, row, "do", STYLE_ACCENT, &words);
+    text_free(&words);
     return row + 1;
+}
+
+/* YAML keeps its lines. */
+static int patch(const struct page *page, int row, const struct text *yaml)
+{
+    struct text line = {0};
+    const char *at = text_str(yaml);
+    for (bool first = true; *at; first = false) {
+        size_t length = strcspn(at, "\n");
+        text_set(&line, at, length, TEXT_LINE);
+        canvas_puts(page->canvas, row, LABEL_COLUMN, INDENT, STYLE_MUTED, first ? "yaml" : "");
+        canvas_text(page->canvas, row, LABEL_COLUMN + INDENT, page->canvas->columns - LABEL_COLUMN - INDENT - 1,
+                    STYLE_TEXT, &line);
+        at += length + (at[length] == '\n');
+        row++;
+    }
+    text_free(&line);
+    return row;
+}
+
+/* All of them in full: what each means, all that is quoted, every way to mend it, and every command. */
+static int block_hints(const struct page *page, int row)
+{
+    const struct hints *hints = page->hints;
+    struct text meaning = {0};
+    if (hints->count == 0)
+        return row;
+    row = block_title(page, row, "HINTS", "what each is, why, and what mends it");
+    for (uint32_t i = 0; i < hints->count; i++) {
+        const struct hint *hint = &hints->list[i];
+        row = headline(page, row, STYLE_STRONG, &hint->title, confidence_name(hint->confidence));
+        text_set_str(&meaning, cause_info(hint->cause)->meaning, TEXT_LINE);
+        row = paragraph(page, row, "what", STYLE_TEXT, &meaning);
+        row = evidence(page, row, hint, HINT_EVIDENCE_MAX);
+        row = texts(page, row, "fix", STYLE_TEXT, hint->fixes, hint->fix_count);
+        row = patch(page, row, &hint->patch);
+        row = texts(page, row, "do", STYLE_ACCENT, hint->commands, hint->command_count) + 1;
+    }
+    text_free(&meaning);
+    return row;
 }
 
 /* ---- stages ---- */
@@ -483,9 +566,10 @@ static int page_item(void *user, int index, struct canvas *canvas, int row)
     int first = row;
     (void)index;
     page->canvas = canvas;
-    row = block_advice(page, row);
+    row = block_summary(page, row);
     row = block_stages(page, row);
     row = block_lanes(page, row);
+    row = block_hints(page, row);
     row = block_latencies(page, row);
     row = block_failure(page, row);
     row = block_happenings(page, row);
@@ -527,14 +611,20 @@ static void paint_header(const struct page *page)
 static void paint(struct view_state *state, const struct fleet *fleet, int64_t now, struct canvas *canvas)
 {
     static const struct text NOBODY;
-    struct page page = {state, fleet, fleet_pod(fleet, state->selected), now, canvas};
+    struct hints hints = {0};
+    struct page page = {state, fleet, fleet_pod(fleet, state->selected), now, canvas, now, &hints};
     const struct scroller scroller = {
         .item = page_item, .user = &page, .count = page.pod ? 1 : 0, .empty = "this pod is no longer known"};
+    if (page.pod) {
+        page.moment = widget_moment(fleet, page.pod, now);
+        pod_hints(fleet, page.pod, page.moment, &hints);
+    }
     scroller_paint(&scroller, state, canvas);
     if (page.pod)
         paint_header(&page);
     else
         scroller_head(state, canvas, &NOBODY, "");
+    hints_free(&hints);
 }
 
 static int act(struct view_state *state, const struct fleet *fleet, int64_t now, enum action action)

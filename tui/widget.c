@@ -494,6 +494,15 @@ int widget_happening(struct canvas *canvas, int row, const struct fleet *fleet, 
     return canvas_wrap(canvas, row, column, width > 1 ? width : 1, rows, style, &happening->words);
 }
 
+void widget_evidence(const struct fleet *fleet, const struct evidence *evidence, struct text *out)
+{
+    char time[32] = "";
+    if (evidence->t != INT64_MIN)
+        clock_format(fleet_wall(fleet, evidence->t), CLOCK_HMS, time, sizeof time);
+    text_printf(out, TEXT_LINE, "%s%s%s  %s", time, time[0] ? " " : "", evidence_source_name(evidence->source),
+                text_str(&evidence->words));
+}
+
 /* Start-up lines of logs, events of the ordinary course or of what was told already, and how a pod was when it was first seen are no news to somebody who looks at all pods. */
 static bool happening_is_news(const struct pod *pod, const struct happening *happening)
 {

@@ -6,7 +6,7 @@
 #define PROBETOP_WIDGET_H
 
 #include "base/clock.h"
-#include "model/fleet.h"
+#include "model/hints.h"
 #include "tui/canvas.h"
 
 enum { QUIET_STEP_US = 10 * SECOND_US };
@@ -78,6 +78,9 @@ int widget_gantt(struct canvas *canvas, int row, int column, const struct axis *
 /* One entry of the merged timeline over at most `rows` rows; returns the rows taken. */
 int widget_happening(struct canvas *canvas, int row, const struct fleet *fleet, const struct happening *happening,
                      int rows);
+
+/* What a hint quotes, as one line: "14:03:10 probes  liveness GET :8200/health: ..."; without a moment "siblings  ...". */
+void widget_evidence(const struct fleet *fleet, const struct evidence *evidence, struct text *out);
 
 /* The newest happenings of these pods, merged, newest first: at most `most` into `out`; returns how many. Start-up lines of logs are left to the pod's own page. The work is bounded by
  * the number of pods, not by how much happened to them. */

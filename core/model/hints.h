@@ -45,7 +45,7 @@ struct hints {
 /* `out` is zeroed first; hints_free() it. */
 void pod_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, struct hints *out);
 void hints_free(struct hints *hints);
-/* What to run first: the first hint's first command, or a look at a pod that is not well where no hint has one. False, and *out empty: nothing to run. */
+/* What to run first: the first command of the first hint that has one, or a look at a pod that is not well where no hint has one. False, and *out empty: nothing to run. */
 bool hints_command(const struct hints *hints, const struct pod *pod, int64_t now, struct text *out);
 /* Evidence as one line: "logs, 12s ago: words"; from a file "logs:12: words". */
 void evidence_words(const struct evidence *evidence, int64_t now, struct text *out);

@@ -191,8 +191,7 @@ static void kept_out(struct hint_maker *maker, enum lane_kind kind, enum confide
     live_doubt(maker, CAUSE_PROBE_TIMEOUT);
     live_doubt(maker, CAUSE_WRONG_PORT);
     hint_title(hint, TITLE_LIVE + WEIGHT_KUBELET,
-               "the kubelet's %s probe %s, ours is answered: NetworkPolicy, mesh or host firewall?", lane_name(kind),
-               what);
+               "the kubelet's %s probe %s, ours is answered: NetworkPolicy, mesh or firewall?", lane_name(kind), what);
     evidence_of_kubelet(hint, maker->pod, kind);
     evidence_of_ours(maker, hint, kind);
     hint_command(maker, hint, "{kubectl} get networkpolicies");
@@ -225,13 +224,14 @@ static void rule_kubelet_fails(struct hint_maker *maker, enum lane_kind kind)
 {
     const struct pod *pod = maker->pod;
     const struct pod_event *event = newest_event(pod, kind);
-    bool says_no = kubelet_says_no(pod, kind) && pod->lanes[kind].prober.stored == VERDICT_SUCCESS;
+    bool says_no = kubelet_says_no(pod, kind) && pod->lanes[kind].prober.stored == VERDICT_SUCCESS &&
+                   maker->now - pod->stage_since > settled_after(&pod->facts.probes[kind], 1);
     int64_t fresh = (says_no ? 600 : 120) * (int64_t)SECOND_US;
     if (!ours_is_well(maker, kind))
         return;
     if (!event_is_within(maker, event, kind, fresh)) {
         if (says_no)
-            kept_out(maker, kind, CONFIDENCE_POSSIBLE, "does not succeed");
+            kept_out(maker, kind, CONFIDENCE_POSSIBLE, "fails");
         return;
     }
     switch (event_word(event)) {

@@ -110,9 +110,14 @@ bool live_log(struct hint *hint, const struct pod *pod, uint32_t run)
 
 void live_ask(struct hint_maker *maker, struct hint *hint, enum lane_kind lane)
 {
+    const enum lane_kind order[] = {lane, LANE_LIVENESS, LANE_READINESS, LANE_STARTUP};
     struct text command = {0};
-    if (command_curl(maker->pod, lane, &command))
-        hint_command(maker, hint, text_str(&command));
+    bool asked = false;
+    for (size_t i = 0; i < sizeof order / sizeof order[0] && !asked; i++) {
+        asked = command_curl(maker->pod, order[i], &command);
+        if (asked)
+            hint_command(maker, hint, text_str(&command));
+    }
     text_free(&command);
     hint_command(maker, hint, LOOK_AT_LOG);
 }

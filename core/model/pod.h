@@ -188,19 +188,4 @@ enum substage pod_in_time_of(const struct pod *pod);
 /* Same-named rank for "worst first": stage rank, raised when a streak runs or the budget is short, with 2 decimals as an integer (higher is worse). */
 int32_t pod_severity(const struct pod *pod, int64_t now);
 
-/* What the person on call is told about a pod in four short paragraphs: a headline, why (with evidence and time), what happens next, what to do. */
-enum { ADVICE_WHY_MAX = 3 };
-struct advice {
-    struct text headline; /* "the engine process died; its API server answers for moments more" */
-    struct text why[ADVICE_WHY_MAX];
-    int32_t why_count;
-    struct text
-        next; /* "the kubelet restarts the container in about 8s (third liveness failure); loading took 5:50 last time" */
-    struct text command;    /* to copy; empty when there is nothing to run */
-    const char *confidence; /* "certain", "likely", "possible"; "" when nothing is wrong */
-    bool nothing_wrong;
-};
-void pod_advice(const struct pod *pod, int64_t now, struct advice *out); /* out is zeroed first; free it */
-void advice_free(struct advice *advice);
-
 #endif

@@ -1,6 +1,7 @@
 /* The fold over all pods: limits, notes, forgetting, and that the same facts give the same fleet. */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "model/hints.h"
 #include "tests/support/story.h"
 
 #include <setjmp.h>
@@ -257,13 +258,18 @@ static void dump(const struct fleet *fleet, struct buf *out)
 {
     for (uint32_t i = 0; i < fleet->count; i++) {
         const struct pod *pod = fleet->pods[i];
-        struct advice advice;
-        pod_advice(pod, fleet->t, &advice);
+        struct hints hints;
+        struct text command = {0};
+        pod_hints(fleet, pod, fleet->t, &hints);
+        hints_command(&hints, pod, fleet->t, &command);
         buf_printf(out, "%u %s|%s run %u spans %u sev %d|%s|%s|%s\n", (unsigned)pod->facts.id, stage_word(pod->stage),
                    text_str(&pod->reason), (unsigned)pod->run, (unsigned)pod->spans.count,
-                   (int)pod_severity(pod, fleet->t), text_str(&advice.headline), text_str(&advice.next),
-                   text_str(&advice.command));
-        advice_free(&advice);
+                   (int)pod_severity(pod, fleet->t), text_str(&hints.state), text_str(&hints.next), text_str(&command));
+        for (uint32_t k = 0; k < hints.count; k++)
+            buf_printf(out, " %s %d %s\n", text_str(&hints.list[k].label), (int)hints.list[k].confidence,
+                       text_str(&hints.list[k].title));
+        text_free(&command);
+        hints_free(&hints);
         for (int lane = 0; lane < LANE_COUNT; lane++) {
             const struct lane *l = &pod->lanes[lane];
             buf_printf(out, " %d %d %d %lld", (int)l->streak, (int)l->streak_failing, (int)l->prober.stored,

@@ -439,6 +439,84 @@ static void answers_of_the_wrong_kind(void **state)
     story_end(&s);
 }
 
+static void ended(struct story *story, int32_t code, const char *reason)
+{
+    struct container_facts *serving = &story->facts.serving;
+    serving->state = CONTAINER_WAITING;
+    text_set_str(&serving->reason, "CrashLoopBackOff", TEXT_NAME);
+    serving->last.known = true;
+    serving->last.exit_code = code;
+    serving->last.started_at = serving->started_at;
+    serving->last.finished_at = story->t;
+    text_set_str(&serving->last.reason, reason, TEXT_NAME);
+    story_tell(story);
+}
+
+static void crashes(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t code;
+        const char *reason, *line, *confidence, *headline, *evidence;
+    } rows[] = {
+        {137, "OOMKilled", NULL, "certain", "out of host memory", "exit code 137, OOMKilled"},
+        {137, "Error", NULL, "likely", "SIGKILL", "exit code 137"},
+        {143, "Error", NULL, "possible", "a probe had the container killed", "exit code 143"},
+        {139, "Error", NULL, "certain", "crashed in native code", "exit code 139"},
+        {0, "Completed", NULL, "likely", "ended by itself with exit code 0", NULL},
+        {1, "Error",
+         "(EngineCore pid=9) ERROR [core.py:1] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate",
+         "certain", "GPU memory ran out", "Tried to allocate"},
+        {1, "Error", "(EngineCore pid=9) ERROR [core.py:1] ValueError: No available memory for the cache blocks.",
+         "certain", "KV cache", "cache blocks"},
+        {1, "Error", "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above.",
+         "likely", "exit code 1, and no line of its log says why", "exit code 1"},
+        {2, "Error", "api_server.py: error: unrecognized arguments: --foo", "certain",
+         "a flag that this version of vLLM does not have", "unrecognized arguments"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        story_begin(&s, true, 8000, 8000);
+        s.t = SECONDS(1);
+        story_run(&s, 0);
+        s.t = SECONDS(40);
+        if (rows[i].line) {
+            story_log(&s, rows[i].line);
+        }
+        ended(&s, rows[i].code, rows[i].reason);
+        s.t = SECONDS(50);
+        told(&s, rows[i].confidence, rows[i].headline, rows[i].evidence, "back-off", NULL);
+        /* and it is not forgotten while the next run loads */
+        text_free(&s.facts.serving.reason);
+        story_run(&s, 1);
+        told(&s, rows[i].confidence, rows[i].headline, rows[i].evidence, NULL, NULL);
+        story_end(&s);
+    }
+}
+
+static void cannot_start(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    text_set_str(&s.facts.serving.reason, "ImagePullBackOff", TEXT_NAME);
+    text_set_str(&s.facts.serving.message, "Back-off pulling image \"x\"", TEXT_LINE);
+    story_tell(&s);
+    story_event(&s, "e", "Failed", "Failed to pull image \"x\": not found", 1);
+    told(&s, "certain", "image", "not found", NULL, NULL);
+    told(&s, "certain", "image", "cannot be started: ImagePullBackOff", NULL, NULL);
+    story_end(&s);
+
+    story_begin(&s, true, 8000, 8000);
+    s.facts.serving.state = CONTAINER_UNKNOWN;
+    text_free(&s.facts.serving.reason);
+    s.facts.scheduled.status = TRI_FALSE;
+    story_tell(&s);
+    story_event(&s, "f", "FailedScheduling", "0/4 nodes are available: 4 Insufficient nvidia.com/gpu.", 1);
+    told(&s, "certain", "no node has as many GPUs free", "Insufficient nvidia.com/gpu", NULL, NULL);
+    story_end(&s);
+}
+
 static void not_the_pods_fault(void **state)
 {
     (void)state;
@@ -519,6 +597,8 @@ int main(void)
         cmocka_unit_test(gone_and_hanging_endpoints),
         cmocka_unit_test(wrong_port),
         cmocka_unit_test(answers_of_the_wrong_kind),
+        cmocka_unit_test(crashes),
+        cmocka_unit_test(cannot_start),
         cmocka_unit_test(not_the_pods_fault),
         cmocka_unit_test(near_the_limit),
         cmocka_unit_test(commands_are_quoted),

@@ -30,17 +30,17 @@ static void panes_are_sound(const struct fleet_layout *layout, int rows)
     int top = layout->rule ? 2 : rows > 1 ? 1 : 0;
     if (layout->heads >= 0)
         assert_int_equal(layout->heads, top++);
-    assert_true(layout->list.rows >= 0 && layout->advice.rows >= 0);
+    assert_true(layout->list.rows >= 0 && layout->hints.rows >= 0);
     if (layout->list.rows > 0)
         assert_true(layout->list.row >= top);
     int end = layout->list.row + layout->list.rows;
-    if (layout->advice.rows > 0) {
-        assert_true(layout->advice.row >= end);
-        end = layout->advice.row + layout->advice.rows;
+    if (layout->hints.rows > 0) {
+        assert_true(layout->hints.row >= end);
+        end = layout->hints.row + layout->hints.rows;
     }
     if (layout->lately.rows > 0) {
         assert_int_equal(layout->lately.row, end);
-        assert_true(layout->lately.rows >= 4 && layout->advice.rows >= 7);
+        assert_true(layout->lately.rows >= 4 && layout->hints.rows >= 7);
         end = layout->lately.row + layout->lately.rows;
         assert_int_equal(end, layout->bottom);
     }
@@ -67,7 +67,7 @@ static void fleet_at_every_size(void **state)
                 assert_true(layout.place[FLEET_STAGE].width >= 8);
                 assert_true(layout.place[FLEET_NEXT].width >= 12);
                 assert_true(layout.list.rows >= 1);
-                assert_true(pods == 0 || layout.advice.rows >= 2);
+                assert_true(pods == 0 || layout.hints.rows >= 2);
                 assert_true(layout.list.rows >= (pods < 4 ? pods : 4));
                 assert_int_equal(layout.bottom, rows - 1);
             }
@@ -131,7 +131,7 @@ static void lately_takes_what_is_left(void **state)
 {
     static const struct {
         int columns, rows, pods, lately;
-    } ROWS[] = {{40, 10, 6, 0}, {80, 24, 6, 6}, {80, 24, 8, 4}, {80, 24, 9, 0}, {120, 40, 6, 21}, {120, 40, 30, 0}};
+    } ROWS[] = {{40, 10, 6, 0}, {80, 24, 6, 6}, {80, 24, 8, 4}, {80, 24, 9, 0}, {120, 40, 6, 19}, {120, 40, 30, 0}};
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         struct fleet_layout layout = layout_fleet(ROWS[i].columns, ROWS[i].rows, false, ROWS[i].pods, 17);
