@@ -230,8 +230,5 @@ void pod_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, st
     hints_of_state(&maker);
     if (text_empty(&out->state))
         hints_state(&maker, "nothing is known of it yet");
-    if (out->count > 0)
-        out->verdict = out->list[0].cause;
-    else
-        out->verdict = pod_verdict(pod);
+    out->verdict = hints_verdict(&maker);
 }

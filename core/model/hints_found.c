@@ -29,10 +29,12 @@ struct look {
     const struct pod *pod;
     const struct findings *findings;
     int64_t now;
+    bool files;     /* no probes of ours tell anything */
     bool bare;      /* of files, and nothing tells of the container's state: it may be dead */
     bool ended;     /* the present run has ended, by the container's state */
     bool dead;      /* that, or the log shows it */
     bool listening; /* the present run's log came to its end of start-up, or it was loaded */
+    bool served;    /* the log shows that it had come up, if not in its start-up lines */
 };
 
 /* ---- findings ---- */
@@ -70,11 +72,28 @@ static bool came_after(const struct finding *later, const struct finding *sooner
     return later->last != sooner->last ? later->last > sooner->last : later->last_order > sooner->last_order;
 }
 
+/* Its last words came after all progress. */
+static bool is_last(const struct look *look, const struct finding *finding)
+{
+    return finding && is_log(finding) && finding->last_order > look->findings->moved;
+}
+
 static bool log_is_dead(const struct look *look)
 {
-    const struct finding *death = clue_find(look, CLUE_DEATH, 0), *stopped = clue_find(look, CLUE_STOPPED, 0);
-    return (death && is_log(death) && death->last_order > look->findings->moved) || (stopped && is_log(stopped)) ||
-           look->pod->progress.shutting_down;
+    const struct finding *stopped = clue_find(look, CLUE_STOPPED, 0);
+    return is_last(look, clue_find(look, CLUE_DEATH, 0)) || is_last(look, clue_find(look, CLUE_START_FAILED, 0)) ||
+           (stopped && is_log(stopped)) || look->pod->progress.shutting_down;
+}
+
+/* The engine's or API server's own words that it died in service. */
+static bool engine_is_told_dead(const struct look *look)
+{
+    for (uint32_t i = 0; i < look->findings->count; i++) {
+        const struct finding *finding = &look->findings->list[i];
+        if (finding->signature->cause == CAUSE_ENGINE_DEAD && is_log(finding) && runs_ago(look->pod, finding) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void look_begin(struct look *look, struct hint_maker *maker)
@@ -86,11 +105,14 @@ static void look_begin(struct look *look, struct hint_maker *maker)
     look->pod = pod;
     look->findings = &pod->findings;
     look->now = maker->now;
-    look->bare = text_is(&maker->fleet->source_name, "files") && !serving->started_at_known &&
+    look->files = text_is(&maker->fleet->source_name, "files");
+    look->bare = look->files && !serving->started_at_known &&
                  (serving->state == CONTAINER_RUNNING || serving->state == CONTAINER_UNKNOWN);
     look->ended = pod->stage == STAGE_BACKOFF || pod->stage == STAGE_FAILED || pod->stage == STAGE_COMPLETED;
     look->dead = look->ended || log_is_dead(look);
     look->listening = pod->progress.furthest == SUBSTAGE_LISTENING || pod->loaded_at >= 0;
+    look->served = look->listening || clue_find(look, CLUE_SERVED, 0) ||
+                   (engine_is_told_dead(look) && !clue_find(look, CLUE_START_FAILED, 1));
 }
 
 /* The kubelet's or scheduler's words about what comes before a container runs are over when it did. */
@@ -182,6 +204,22 @@ static bool finding_counts(const struct look *look, const struct finding *findin
     return ago == 0 ? present_counts(look, finding) : earlier_counts(look, finding);
 }
 
+/* How sure, in this pod: what only a start can fail of is no more than possible in one that had come up. */
+static enum confidence finding_confidence(const struct look *look, const struct finding *finding)
+{
+    enum confidence confidence = finding->signature->confidence;
+    switch (finding->signature->cause) {
+    case CAUSE_CONFIG_ERROR:
+    case CAUSE_DOWNLOAD_AUTH:
+    case CAUSE_DOWNLOAD_NOT_FOUND:
+    case CAUSE_DOWNLOAD_NETWORK:
+    case CAUSE_WEIGHTS_CORRUPT:
+        return look->served && is_log(finding) && runs_ago(look->pod, finding) == 0 ? CONFIDENCE_POSSIBLE : confidence;
+    default:
+        return confidence;
+    }
+}
+
 static int32_t cause_weight(enum cause cause)
 {
     switch (cause) {
@@ -227,7 +265,8 @@ static void finding_tell(const struct look *look, const struct finding *finding)
     const struct signature *signature = finding->signature;
     int32_t weight = finding_weight(look, finding);
     const char *label = signature->label ? signature->label : cause_label(signature->cause);
-    struct hint *hint = hint_add_labelled(look->maker, signature->cause, label, signature->confidence, weight);
+    struct hint *hint =
+        hint_add_labelled(look->maker, signature->cause, label, finding_confidence(look, finding), weight);
     if (signature->title)
         hint_title(hint, weight, "%s", signature->title);
     finding_quote(look, hint, finding);
@@ -331,24 +370,39 @@ static void kubelet_killed(const struct look *look)
         finding_quote(look, hint, refused);
 }
 
-/* Probes are refused although the server is up. */
+/* The port of the URL in an event's words; 0 none. */
+static int32_t port_asked(const char *words)
+{
+    const char *url = strstr(words, "//"), *colon = url ? strchr(url, ':') : NULL;
+    int32_t port = 0;
+    for (const char *p = colon ? colon + 1 : ""; *p >= '0' && *p <= '9' && port < 65536; p++)
+        port = port * 10 + (*p - '0');
+    return port < 65536 ? port : 0;
+}
+
+/* Probes are refused although the log says that the server is up, or that it listens elsewhere. Where we probe ourselves, rules over probes know better. */
 static void refused_though_up(const struct look *look)
 {
-    const struct finding *refused = clue_find(look, CLUE_READINESS_REFUSED, 0);
-    refused = refused ? refused : clue_find(look, CLUE_LIVENESS_REFUSED, 0);
-    refused = refused ? refused : clue_find(look, CLUE_STARTUP_FAILED, 0);
-    const struct progress *progress = &look->pod->progress;
-    char asked[16];
-    if (!refused || !look->bare || progress->port == 0 || look->pod->stage == STAGE_READY)
+    static const enum clue clues[] = {CLUE_READINESS_REFUSED, CLUE_LIVENESS_REFUSED, CLUE_STARTUP_FAILED};
+    const struct finding *refused = NULL;
+    int32_t listens = look->pod->progress.port, asked;
+    for (size_t i = 0; i < sizeof clues / sizeof clues[0] && !refused; i++)
+        refused = clue_find(look, clues[i], 0);
+    if (!refused || !look->files || look->pod->stage == STAGE_READY ||
+        !strstr(text_str(&refused->quote), "connection refused"))
         return;
-    snprintf(asked, sizeof asked, ":%d/", (int)progress->port);
-    if (!strstr(text_str(&refused->quote), "connection refused") || strstr(text_str(&refused->quote), asked) ||
-        !strstr(text_str(&refused->quote), "http"))
+    asked = port_asked(text_str(&refused->quote));
+    bool elsewhere = asked != 0 && listens != 0 && asked != listens;
+    if (!elsewhere && (!look->listening || look->dead || asked == listens))
         return;
     struct hint *hint = hint_add(look->maker, CAUSE_WRONG_PORT, CONFIDENCE_LIKELY, WEIGHT_ROOT);
-    hint_title(hint, WEIGHT_ROOT, "the probe asks a port where nothing listens: vLLM is on %d", (int)progress->port);
+    if (elsewhere)
+        hint_title(hint, WEIGHT_ROOT, "a probe asks port %d, and vLLM listens on %d", (int)asked, (int)listens);
+    else
+        hint_title(hint, WEIGHT_ROOT, "a probe is refused although vLLM is up: it asks another port");
     finding_quote(look, hint, refused);
-    hint_evidence(hint, EVIDENCE_LOGS, 0, INT64_MIN, "vLLM's port is %d", (int)progress->port);
+    if (listens != 0)
+        hint_evidence(hint, EVIDENCE_LOGS, 0, INT64_MIN, "vLLM's port is %d", (int)listens);
 }
 
 /* ---- runs that ended ---- */
@@ -357,7 +411,8 @@ static void stopped_from_outside(const struct look *look, const struct progress 
 {
     const struct finding *stopped = clue_find(look, CLUE_STOPPED, runs);
     bool loading = progress->furthest > SUBSTAGE_NONE && progress->furthest < SUBSTAGE_LISTENING;
-    if (!progress->shutting_down || hints_have(look, CONFIDENCE_LIKELY) || look->pod->stage == STAGE_READY)
+    if ((!progress->shutting_down && !(stopped && runs_ago(look->pod, stopped) == runs)) ||
+        hints_have(look, CONFIDENCE_LIKELY) || look->pod->stage == STAGE_READY)
         return;
     struct hint *hint = hint_add(look->maker, loading ? CAUSE_STARTUP_BUDGET_EXCEEDED : CAUSE_PROBE_KILLED,
                                  loading ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE, WEIGHT_VERDICT);
@@ -372,21 +427,22 @@ static void stopped_from_outside(const struct look *look, const struct progress 
         finding_quote(look, hint, stopped);
 }
 
-/* A log that breaks off in the measured first run, where memory is at its highest, and says nothing. */
+/* A log that breaks off between the weights and the end of graph capture, where memory is at its highest, and says nothing. */
 static void died_while_measuring(const struct look *look, const struct finding *death)
 {
     enum substage at = look->pod->progress.furthest;
-    if (at != SUBSTAGE_WEIGHTS && at != SUBSTAGE_PROFILE)
+    if (at < SUBSTAGE_WEIGHTS || at == SUBSTAGE_COMPILE || at > SUBSTAGE_GRAPHS)
         return;
     struct hint *hint = hint_add(look->maker, CAUSE_GPU_OOM, CONFIDENCE_POSSIBLE, WEIGHT_ENGINE);
-    hint_title(hint, WEIGHT_ENGINE,
-               "died in the measured first run without a message: GPU memory is at its highest there");
+    hint_title(hint, WEIGHT_ENGINE, "died without a message where GPU memory is at its highest: after %s",
+               substage_word(at));
     finding_quote(look, hint, death);
 }
 
 static void died_silently(const struct look *look)
 {
-    const struct finding *death = clue_find(look, CLUE_DEATH, look->bare ? 1 : 0);
+    const struct finding *death = clue_find(look, CLUE_START_FAILED, look->bare ? 1 : 0);
+    death = death ? death : clue_find(look, CLUE_DEATH, look->bare ? 1 : 0);
     if (!look->dead || !death || hints_have(look, CONFIDENCE_POSSIBLE) || look->pod->stage == STAGE_READY)
         return;
     died_while_measuring(look, death);
@@ -545,14 +601,47 @@ void hints_of_termination(struct hint_maker *maker)
     }
 }
 
-enum cause pod_verdict(const struct pod *pod)
+/* Whether the log shows a model that is loaded, and nothing left to do but the engine's own last steps. */
+static bool log_is_through(const struct look *look)
 {
-    bool loading = stage_is_loading(pod->stage) && pod->facts.serving.state == CONTAINER_RUNNING;
+    const struct progress *progress = &look->pod->progress;
+    bool counting = progress->furthest == SUBSTAGE_GRAPHS && progress->done < progress->total;
+    bool warming = progress->furthest == SUBSTAGE_WARM_UP;
+    return clue_find(look, CLUE_SERVED, 0) != NULL ||
+           (progress->furthest >= SUBSTAGE_KV_CACHE && !counting && !warming);
+}
+
+/* An ERROR line that no signature knows, with no progress after it: nothing good can be said either. */
+static bool log_has_unknown_error(const struct look *look)
+{
+    const struct finding *error = clue_find(look, CLUE_ERROR, 0);
+    return look->dead || (error && error->last_order > look->findings->moved);
+}
+
+/* Loading, as far as anything shows it. */
+static bool pod_loads(const struct look *look)
+{
+    const struct pod *pod = look->pod;
+    bool started = look->bare && (clue_find(look, CLUE_STARTED, 0) || clue_find(look, CLUE_WAITING, 0) ||
+                                  clue_find(look, CLUE_STARTUP_FAILED, 0));
+    bool runs = stage_is_loading(pod->stage) && pod->facts.serving.state == CONTAINER_RUNNING;
+    return started || (runs && (!look->bare || pod->progress.furthest != SUBSTAGE_NONE));
+}
+
+enum cause hints_verdict(struct hint_maker *maker)
+{
+    struct look look;
+    const struct pod *pod = maker->pod;
+    look_begin(&look, maker);
+    if (maker->out->count > 0)
+        return maker->out->list[0].cause;
     if (pod->gone || pod->facts.deleting)
         return CAUSE_NONE;
     if (pod->stage == STAGE_READY || pod->stage == STAGE_LOADED)
         return CAUSE_HEALTHY;
-    if (loading && pod->progress.furthest >= SUBSTAGE_KV_CACHE)
-        return CAUSE_HEALTHY; /* the model is loaded; what is left is the engine's own */
-    return loading ? CAUSE_HEALTHY_SLOW : CAUSE_NONE;
+    if (look.ended || (look.bare && log_has_unknown_error(&look)))
+        return CAUSE_NONE;
+    if (log_is_through(&look))
+        return CAUSE_HEALTHY;
+    return pod_loads(&look) ? CAUSE_HEALTHY_SLOW : CAUSE_NONE;
 }

@@ -35,9 +35,9 @@ void hints_next(struct hint_maker *maker, const char *format, ...) __attribute__
 void hints_of_findings(struct hint_maker *maker); /* hints_found.c */
 void hints_of_termination(
     struct hint_maker *maker); /* hints_found.c: how a run ended, exit codes, a death without a message */
-/* Of a pod that no hint is about: HEALTHY, HEALTHY_SLOW, or NONE when nothing can be said. */
-enum cause pod_verdict(const struct pod *pod); /* hints_found.c */
-void hints_of_live(struct hint_maker *maker);  /* hints_live.c */
-void hints_of_state(struct hint_maker *maker); /* hints_state.c: state, why, next */
+/* The first hint's cause; without one HEALTHY, HEALTHY_SLOW, or NONE when nothing can be said. Called when the hints are ranked. */
+enum cause hints_verdict(struct hint_maker *maker); /* hints_found.c */
+void hints_of_live(struct hint_maker *maker);       /* hints_live.c */
+void hints_of_state(struct hint_maker *maker);      /* hints_state.c: state, why, next */
 
 #endif

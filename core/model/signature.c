@@ -95,22 +95,35 @@ static bool is_log(enum evidence_source source)
     return source == EVIDENCE_LOGS || source == EVIDENCE_PREVIOUS;
 }
 
-static bool line_is_calm(const char *line)
+/* How loud a line is by its level; one without a level is as loud as an error. */
+enum volume { VOLUME_CALM, VOLUME_WARNING, VOLUME_LOUD };
+
+static enum volume line_volume(const char *line)
 {
-    static const char *const levels[] = {"INFO", "DEBUG", "TRACE"};
+    static const struct {
+        const char *word;
+        enum volume volume;
+    } levels[] = {{"INFO", VOLUME_CALM}, {"DEBUG", VOLUME_CALM}, {"TRACE", VOLUME_CALM}, {"WARNING", VOLUME_WARNING}};
     const char *start;
     size_t rest;
     progress_strip(line, strlen(line), &start, &rest);
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        size_t length = strlen(levels[i]);
-        if (rest > length && memcmp(start, levels[i], length) == 0 && !isalnum((unsigned char)start[length]))
-            return true;
+        size_t length = strlen(levels[i].word);
+        if (rest > length && memcmp(start, levels[i].word, length) == 0 && !isalnum((unsigned char)start[length]))
+            return levels[i].volume;
     }
-    return false;
+    return VOLUME_LOUD;
+}
+
+static bool signature_hears(const struct signature *signature, enum evidence_source source, enum volume volume)
+{
+    bool certain = signature->confidence == CONFIDENCE_CERTAIN || signature->cause == CAUSE_NONE;
+    return (signature->where & 1 << source) != 0 &&
+           (volume == VOLUME_LOUD || (signature->where & WHERE_CALM) || (volume == VOLUME_WARNING && certain));
 }
 
 static const struct signature *look_up(const struct signatures *own, const char *line, enum evidence_source source,
-                                       bool calm)
+                                       enum volume volume)
 {
     for (size_t i = 0; own && i < own->own_count; i++) {
         if ((own->own[i].where & 1 << source) && pattern_matches(own->own[i].pattern, line))
@@ -119,8 +132,7 @@ static const struct signature *look_up(const struct signatures *own, const char 
     size_t count;
     const struct signature *table = signatures_built_in(&count);
     for (size_t i = 0; i < count; i++) {
-        bool here = (table[i].where & 1 << source) && (!calm || (table[i].where & WHERE_CALM));
-        if (here && pattern_matches(table[i].pattern, line) &&
+        if (signature_hears(&table[i], source, volume) && pattern_matches(table[i].pattern, line) &&
             (!table[i].whole || strlen(table[i].pattern) == strlen(line)))
             return &table[i];
     }
@@ -129,7 +141,7 @@ static const struct signature *look_up(const struct signatures *own, const char 
 
 const struct signature *signature_find(const struct signatures *own, const char *line, enum evidence_source source)
 {
-    return look_up(own, line, source, is_log(source) && line_is_calm(line));
+    return look_up(own, line, source, is_log(source) ? line_volume(line) : VOLUME_LOUD);
 }
 
 /* ---- findings ---- */
@@ -201,7 +213,8 @@ static const struct finding *finding_take(struct findings *findings, const struc
 
 /* One of several lines that stand in one. */
 static const struct finding *piece_offer(struct findings *findings, const struct signatures *own,
-                                         const struct finding *like, const char *line, size_t length, bool calm)
+                                         const struct finding *like, const char *line, size_t length,
+                                         enum volume volume)
 {
     char words[TEXT_BODY * 2];
     const char *start;
@@ -216,7 +229,7 @@ static const struct finding *piece_offer(struct findings *findings, const struct
     memcpy(words, start, rest);
     words[rest] = '\0';
     struct finding found = *like;
-    found.signature = look_up(own, words, like->source, calm);
+    found.signature = look_up(own, words, like->source, volume);
     return found.signature && found.signature->cause != CAUSE_NONE ? finding_take(findings, &found, start, rest) : NULL;
 }
 
@@ -235,12 +248,12 @@ const struct finding *findings_offer(struct findings *findings, const struct sig
                            .last = t,
                            .order = findings->order,
                            .last_order = findings->order};
-    bool calm = is_log(source) && line_is_calm(at);
+    enum volume volume = is_log(source) ? line_volume(at) : VOLUME_LOUD;
     const struct finding *found = NULL;
     while (at < end) {
         const char *stop = strstr(at, "\\n");
         stop = stop ? stop : end;
-        const struct finding *piece = piece_offer(findings, own, &like, at, (size_t)(stop - at), calm);
+        const struct finding *piece = piece_offer(findings, own, &like, at, (size_t)(stop - at), volume);
         found = found ? found : piece;
         at = stop < end ? stop + 2 : end;
     }

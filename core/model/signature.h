@@ -38,7 +38,8 @@ enum {
     WHERE_EVENTS = 1 << EVIDENCE_EVENTS,
     WHERE_STATUS = 1 << EVIDENCE_POD,
     WHERE_ANY = WHERE_LOGS | WHERE_EVENTS | WHERE_STATUS | 1 << EVIDENCE_DESCRIBE,
-    /* Log lines of level INFO and DEBUG too: they report no fault of themselves and are otherwise left out. The user's own signatures always see them. */
+    /* Log lines of level INFO and DEBUG too: they report no fault of themselves and are otherwise left out, and of those of level WARNING only what is certain is believed. The user's own signatures always see
+     * them. */
     WHERE_CALM = 1 << EVIDENCE_SOURCE_COUNT
 };
 
@@ -50,6 +51,8 @@ bool confidence_from_name(const char *name, enum confidence *confidence);
 enum clue {
     CLUE_NONE,
     CLUE_DEATH,          /* a wrapper: something failed for good, and the line does not say what */
+    CLUE_START_FAILED,   /* the same, of a start */
+    CLUE_WAITING,        /* something that comes when it is loaded is not there yet */
     CLUE_STOPPED,        /* told to end, from outside */
     CLUE_SERVED,         /* a request was answered */
     CLUE_ADAPTER_LOADED, /* names an adapter that was loaded */
