@@ -86,8 +86,8 @@ struct kubectl_proxy_options {
 };
 struct kubectl_proxy *kubectl_proxy_new(const struct kubectl_proxy_options *options);
 const char *kubectl_proxy_socket(const struct kubectl_proxy *proxy);
-/* To be called now and then while the cluster does not accept the credentials: where the kubeconfig has changed since the child read it, somebody has logged in again, and another child takes its place without a word but UP. Otherwise
- * nothing happens: sessions that were let in before may well go on. */
+/* To be called now and then while the cluster does not accept the credentials, or no child will serve: where the kubeconfig has changed since the child read it, somebody has logged in again or mended it, and another
+ * child takes its place without a word but UP. Otherwise nothing happens: sessions that were let in before may well go on. */
 void kubectl_proxy_refresh(struct kubectl_proxy *proxy);
 /* Ends the child, removes the socket, then calls `done`; the proxy is freed after. */
 void kubectl_proxy_free(struct kubectl_proxy *proxy, void (*done)(void *user), void *user);

@@ -228,11 +228,16 @@ static void on_timer(uv_timer_t *timer)
 
 void kubectl_proxy_refresh(struct kubectl_proxy *proxy)
 {
-    if (proxy->state != PROXY_UP || proxy->restarting || proxy->freeing ||
-        config_stamp(proxy->options.flags) == proxy->config)
+    if (proxy->restarting || proxy->freeing || config_stamp(proxy->options.flags) == proxy->config)
         return;
-    proxy->restarting = true;
-    child_end(proxy->child, GRACE_MS);
+    if (proxy->state == PROXY_UP) {
+        proxy->restarting = true;
+        child_end(proxy->child, GRACE_MS);
+    } else if (!proxy->child) { /* pausing: somebody has mended it */
+        uv_timer_stop(&proxy->timer);
+        proxy->pause_ms = PAUSE_FIRST_MS;
+        proxy_start(proxy);
+    }
 }
 
 /* ---- beginning and end ---- */

@@ -491,22 +491,32 @@ static void on_pods_listed(void *user, size_t count)
     source_tell(source);
 }
 
-/* Looks whether somebody has logged in again. */
+static void context_ask(struct source *source);
+
+/* Looks whether somebody has logged in again, or mended the kubeconfig. */
 static void on_login_timer(uv_timer_t *timer)
 {
     struct source *source = timer->data;
     kubectl_proxy_refresh(source->proxy);
+    if (source->no_context && source->proxy_state == PROXY_UP) {
+        context_ask(source);
+    }
+}
+
+static void login_look(struct source *source)
+{
+    if (source->pods_end == API_UNAUTHORIZED || source->proxy_state == PROXY_DOWN || source->no_context) {
+        uv_timer_start(&source->login_timer, on_login_timer, LOGIN_LOOK_MS, LOGIN_LOOK_MS);
+    } else {
+        uv_timer_stop(&source->login_timer);
+    }
 }
 
 static void on_pods_state(void *user, enum api_end end, const char *words)
 {
     struct source *source = user;
-    if (end == API_UNAUTHORIZED) {
-        uv_timer_start(&source->login_timer, on_login_timer, LOGIN_LOOK_MS, LOGIN_LOOK_MS);
-    } else {
-        uv_timer_stop(&source->login_timer);
-    }
     source->pods_end = end == API_CUT || end == API_GONE ? API_OK : end; /* those two are the course of things */
+    login_look(source);
     replace(&source->pods_words, words);
     if (end == API_OK) {
         logs_retry(source->logs);
@@ -659,6 +669,10 @@ static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word,
         return; /* another try: it is down until it serves */
     }
     source->proxy_state = state;
+    if (source->no_context && state == PROXY_UP) {
+        context_ask(source); /* the configuration has been mended */
+    }
+    login_look(source);
     if (!source->no_context) {
         source->word = word;
         replace(&source->words, words);
@@ -710,8 +724,17 @@ static void on_context(void *user, const char *context, const char *ns, enum kub
         }
         source_retitle(source);
     }
+    login_look(source);
     source_look(source);
     source_tell(source);
+}
+
+static void context_ask(struct source *source)
+{
+    if (!source->context_pending) {
+        source->context_pending = true;
+        kubectl_context(engine_loop(source->engine), source->kubectl, &source->options->flags, on_context, source);
+    }
 }
 
 static void pools_make(struct source *source)
@@ -755,8 +778,7 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
     source->api = api_new(source->http, kubectl_proxy_socket(source->proxy));
     source->logs = logs_new(
         &(struct logs_options){.engine = engine, .api = source->api, .denied = on_logs_denied, .user = source});
-    source->context_pending = true;
-    kubectl_context(loop, source->kubectl, &source->options->flags, on_context, source);
+    context_ask(source);
     return STATUS_OK;
 }
 

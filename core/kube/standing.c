@@ -2,6 +2,8 @@
 
 #include "kube/rights.h"
 
+#include <string.h>
+
 static void place_put(const struct standing *standing, struct buf *words)
 {
     if (standing->context[0] != '\0') {
@@ -26,7 +28,9 @@ static void kubectl_put(const struct standing *standing, struct buf *words)
 {
     switch (standing->word) {
     case KUBECTL_NO_CONFIG:
-        buf_puts(words, "kubectl knows of no cluster; set KUBECONFIG, or give --kubeconfig FILE");
+        buf_puts(words, strstr(standing->words, "loading config file") != NULL
+                            ? "kubectl cannot read its kubeconfig; mend that file, probetop goes on by itself then"
+                            : "kubectl knows of no cluster; set KUBECONFIG, or give --kubeconfig FILE");
         break;
     case KUBECTL_NO_CONTEXT:
         buf_puts(words,

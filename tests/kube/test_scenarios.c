@@ -16,6 +16,7 @@
 #include "tests/support/watcher.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -789,6 +790,11 @@ static void test_no_context(void **state)
     WATCH(scene, "--context=prod");
     AWAIT(scene, has_said, "no such context");
     AWAIT(scene, source_is, &LOST);
+    /* Somebody mends the kubeconfig. */
+    kubectl_words(scene, "fail", NULL);
+    utimensat(AT_FDCWD, scene->socket, (const struct timespec[]){{.tv_sec = 1}, {.tv_sec = 1}}, 0);
+    AWAIT(scene, is_ready, "decode-a");
+    AWAIT(scene, source_is, &WATCHING);
 }
 
 /* A login that has run out, as most people meet it. */
