@@ -150,6 +150,7 @@ static const struct field spec_fields[] = {
     PLAIN(struct probe_spec, path, "path", FIELD_STRING),
     PLAIN(struct probe_spec, host, "host", FIELD_STRING),
     {.key = "headers", .type = FIELD_HEADERS},
+    BOOL(struct probe_spec, unserved, "unserved"),
     BOOL(struct probe_spec, timeout_unset, "timeout_unset"),
 };
 static const struct shape spec_shape = SHAPE(spec_fields);
@@ -223,6 +224,8 @@ static const struct field pod_fields[] = {
     OBJECT(struct pod_facts, probes[LANE_SIDECAR_READINESS], "sidecar-readiness", spec_shape),
     NUMBER(struct pod_facts, serving_port, "serving_port", 0, 0, UINT16_MAX),
     NUMBER(struct pod_facts, vllm_port, "vllm_port", 0, 0, UINT16_MAX),
+    NUMBER(struct pod_facts, ranks, "ranks", 0, 0, UINT16_MAX),
+    NUMBER(struct pod_facts, supervisor_port, "supervisor_port", 0, 0, UINT16_MAX),
     TEXT(struct pod_facts, expected_model, "expected_model"),
     TEXT(struct pod_facts, via, "via"),
     TEXT(struct pod_facts, context, "context"),

@@ -2,6 +2,7 @@
 
 #include "kube/container.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- what containers and pods look like ---- */
@@ -265,21 +266,26 @@ static bool command_is_plain(const struct json *container)
     return sign != NULL && strcmp(sign, "command has vllm serve") == 0 && !command_has(container, "--config");
 }
 
-/* Whose word counts for vLLM's own port: its arguments (where it listens, even if every probe asks elsewhere), the sidecar's, probes, ports. */
-static int32_t find_vllm_port(const struct json *serving, const struct json *sidecar, bool known)
+enum { PORT_ALONE = 8000, PORT_BEHIND = 8200 };
+
+/* vLLM's own port as a command says it, its own before the sidecar's: where it listens, even if every probe asks elsewhere. 0: none does. */
+static int32_t port_told(const struct json *serving, const struct json *sidecar)
 {
-    enum { ALONE = 8000, BEHIND = 8200 };
     int32_t port = command_port(serving, "--port");
     if (port == 0 && sidecar != NULL) {
         port = command_port(sidecar, "--vllm-port");
         port = port != 0 ? port : command_port(sidecar, "--model-server-port");
     }
-    if (port == 0 && command_is_plain(serving)) {
-        return ALONE;
-    }
+    return port == 0 && command_is_plain(serving) ? PORT_ALONE : port;
+}
+
+/* Whose word counts for vLLM's own port: the commands', the probes', the ports'. */
+static int32_t find_vllm_port(const struct json *serving, const struct json *sidecar, bool known)
+{
+    int32_t port = port_told(serving, sidecar);
     port = port != 0 ? port : port_probed(serving);
     port = port != 0 ? port : port_declared(serving);
-    return port != 0 ? port : !known ? 0 : sidecar != NULL ? BEHIND : ALONE;
+    return port != 0 ? port : !known ? 0 : sidecar != NULL ? PORT_BEHIND : PORT_ALONE;
 }
 
 static int32_t find_sidecar_port(const struct json *sidecar)
@@ -289,6 +295,46 @@ static int32_t find_sidecar_port(const struct json *sidecar)
     port = port != 0 ? port : port_declared(sidecar);
     port = port != 0 ? port : port_probed(sidecar);
     return port != 0 ? port : USUAL;
+}
+
+/* ---- data-parallel ranks (facts/vllm.md 1.3, 1.4, 4) ---- */
+
+static int32_t command_count(const struct json *container, const char *flag)
+{
+    enum { RANKS_MAX = 1024 };
+    char value[COMMAND_WORD_MAX], *end;
+    if (container == NULL || !command_flag(container, flag, value)) {
+        return 0;
+    }
+    long count = strtol(value, &end, 10);
+    return end != value && *end == '\0' && count > 0 && count <= RANKS_MAX ? (int32_t)count : 0;
+}
+
+/* Ranks behind one port are the server's own matter; those with ports of their own are the router's and the probes'. */
+static int32_t find_ranks(const struct json *pod, const struct json *serving, const struct json *sidecar)
+{
+    const struct json *annotations = json_get(json_get(pod, "metadata"), "annotations");
+    const char *active = json_string(json_get(annotations, "llm-d.ai/active-ports"));
+    if (active == NULL) {
+        active = json_string(json_get(annotations, "inference.networking.k8s.io/active-ports"));
+    }
+    int32_t ranks = command_count(sidecar, "--data-parallel-size");
+    if (ranks == 0 && command_has(serving, "--data-parallel-multi-port-external-lb")) {
+        ranks = command_count(serving, "--data-parallel-size-local");
+        ranks = ranks != 0 ? ranks : command_count(serving, "--data-parallel-size");
+    }
+    for (ranks = ranks == 0 && active != NULL ? 1 : ranks; active != NULL && (active = strchr(active, ',')) != NULL;) {
+        ranks++;
+        active++;
+    }
+    return ranks > 1 ? ranks : 0;
+}
+
+static int32_t find_supervisor(const struct json *serving)
+{
+    enum { USUAL = 9256 };
+    int32_t port = command_port(serving, "--data-parallel-supervisor-port");
+    return port != 0 || !command_has(serving, "--data-parallel-multi-port-external-lb") ? port : USUAL;
 }
 
 /* A node of a group whose leader serves for all: no port, no probe, nothing to ask (facts/vllm.md 1.3, 4). */
@@ -379,6 +425,54 @@ void discover_pod(const struct json *pod, bool asked, struct discovery *out)
         return;
     }
     out->role = pod_role(pod, &found, known);
+    out->port_told = port_told(found.serving, found.sidecar) != 0;
+    out->ranks = find_ranks(pod, found.serving, found.sidecar);
+    out->supervisor_port = find_supervisor(found.serving);
     out->vllm_port = find_vllm_port(found.serving, found.sidecar, known);
     out->serving_port = found.sidecar != NULL ? find_sidecar_port(found.sidecar) : out->vllm_port;
+}
+
+/* Whether a container says that it listens there. *aside: under a name that tells what for, which is not serving. */
+static bool container_declares(const struct json *container, int32_t port, bool *aside)
+{
+    for (const struct json *own = json_first(json_get(container, "ports")); own != NULL; own = json_next(own)) {
+        if (container_port(container, json_get(own, "containerPort")) == port) {
+            *aside = port_is_aside(member_string(own, "name"));
+            return true;
+        }
+    }
+    *aside = false;
+    return command_port(container, "--port") == port;
+}
+
+/* Another container of the pod listens there: all share one network. */
+static bool others_declare(const struct json *pod, const char *serving, int32_t port)
+{
+    static const char *const LISTS[] = {"containers", "initContainers"};
+    bool aside;
+    for (size_t i = 0; i < sizeof LISTS / sizeof LISTS[0]; i++) {
+        const struct json *list = json_get(json_get(pod, "spec"), LISTS[i]);
+        for (const struct json *c = json_first(list); c != NULL; c = json_next(c)) {
+            if (strcmp(member_string(c, "name"), serving) != 0 && container_declares(c, port, &aside)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool discover_is_unserved(const struct json *pod, const struct discovery *discovery, int32_t port)
+{
+    const struct json *serving = container_find(pod, discovery->serving);
+    int32_t more = discovery->ranks > 1 ? discovery->ranks - 1 : 0;
+    bool vllm = port >= discovery->vllm_port && port <= discovery->vllm_port + more, aside;
+    bool front = port >= discovery->serving_port && port <= discovery->serving_port + more;
+    if (serving == NULL || port == discovery->supervisor_port || (front && discovery->sidecar != NULL) ||
+        (vllm && discovery->port_told) || others_declare(pod, discovery->serving, port)) {
+        return false;
+    }
+    if (container_declares(serving, port, &aside)) {
+        return discovery->port_told && !aside; /* it says so, and its command says otherwise */
+    }
+    return discovery->port_told || port_declared(serving) != 0;
 }

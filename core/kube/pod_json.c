@@ -116,6 +116,10 @@ static void probes_of(const struct json *pod, const struct discovery *discovery,
         probe_of(front, "livenessProbe", &out->probes[LANE_SIDECAR_LIVENESS]);
         probe_of(front, "readinessProbe", &out->probes[LANE_SIDECAR_READINESS]);
     }
+    for (int lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+        struct probe_spec *probe = &out->probes[lane];
+        probe->unserved = probe->port > 0 && probe->host == NULL && discover_is_unserved(pod, discovery, probe->port);
+    }
     witness_of(serving, "/health", discovery->vllm_port, &out->probes[LANE_HEALTH]);
     witness_of(front, "/v1/models", discovery->serving_port, &out->probes[LANE_MODELS]);
 }
@@ -326,6 +330,8 @@ void pod_facts_from_json(const struct json *pod, const struct discovery *discove
     out->role = discovery->role;
     out->serving_port = discovery->serving_port;
     out->vllm_port = discovery->vllm_port;
+    out->ranks = discovery->ranks;
+    out->supervisor_port = discovery->supervisor_port;
     metadata_of(pod, clock, out);
     status_of(pod, clock, out);
     container_of(pod, discovery->serving, clock, &out->serving);

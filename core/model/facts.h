@@ -80,8 +80,10 @@ struct pod_facts {
     struct container_facts serving, sidecar;
     struct probe_spec probes
         [LANE_COUNT]; /* of the serving container; witnesses filled in by the source (PROBE_NONE: not to be asked) */
-    int32_t serving_port;            /* where clients (and the router) talk to; the sidecar's where there is one */
-    int32_t vllm_port;               /* vLLM's own */
+    int32_t serving_port; /* where clients (and the router) talk to; the sidecar's where there is one */
+    int32_t vllm_port;    /* vLLM's own */
+    int32_t ranks;        /* data-parallel ranks in this pod with ports of their own, from vllm_port on; 0 or 1: none */
+    int32_t supervisor_port;         /* of the one who watches over the ranks (facts/vllm.md 1.3); 0: there is none */
     struct text expected_model;      /* empty: any */
     struct text via;                 /* how probes get there: "direct", "portforward", ... */
     struct text context, kubeconfig; /* for kubectl commands: as they were given by the user; empty: kubectl's own */

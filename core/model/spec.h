@@ -78,6 +78,7 @@ struct probe_spec {
     char *host; /* httpGet.host; NULL: the pod's IP */
     struct probe_header *headers;
     size_t header_count;
+    bool unserved;      /* by what the pod's spec says, nothing listens on that port */
     bool timeout_unset; /* the manifest did not say timeoutSeconds (known for files and endpoints only) */
 };
 
