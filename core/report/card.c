@@ -282,7 +282,7 @@ static void put_failure(struct card *card)
     if (text_empty(&failure->body))
         return;
     buf_putc(card->out, '\n');
-    markdown_block(text_str(&failure->body), "", 0, card->out);
+    markdown_block(text_str(&failure->body), "", card->out);
 }
 
 /* ---- what happened ---- */
@@ -298,7 +298,7 @@ static void put_timeline(struct card *card)
                    happening_name(happening->kind), text_str(&happening->words));
     }
     buf_puts(card->out, "\n## Timeline (UTC)\n\n");
-    markdown_block(buf_str(&lines), "", 0, card->out);
+    markdown_block(buf_str(&lines), "", card->out);
     buf_free(&lines);
 }
 

@@ -328,14 +328,14 @@ static void markdown_hint(const struct fleet *fleet, const char *const *files, c
     }
     if (!text_empty(&hint->patch)) {
         buf_putc(out, '\n');
-        markdown_block(text_str(&hint->patch), "yaml", 0, out);
+        markdown_block(text_str(&hint->patch), "yaml", out);
     }
     buf_clear(&place);
     for (uint32_t i = 0; i < hint->command_count; i++)
         buf_printf(&place, "%s\n", text_str(&hint->commands[i]));
     if (hint->command_count > 0) {
         buf_putc(out, '\n');
-        markdown_block(buf_str(&place), "sh", 0, out);
+        markdown_block(buf_str(&place), "sh", out);
     }
     buf_free(&place);
 }

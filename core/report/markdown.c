@@ -62,22 +62,19 @@ void markdown_code(const char *utf8, struct buf *out)
     put_many(out, '`', row);
 }
 
-void markdown_block(const char *utf8, const char *language, int indent, struct buf *out)
+void markdown_block(const char *utf8, const char *language, struct buf *out)
 {
     enum { SHORTEST = 3 };
-    size_t row = backticks(utf8) + 1, blanks = (size_t)indent;
+    size_t row = backticks(utf8) + 1;
     row = row < SHORTEST ? SHORTEST : row;
-    put_many(out, ' ', blanks);
     put_many(out, '`', row);
     buf_printf(out, "%s\n", language);
     while (*utf8) {
         size_t length = strcspn(utf8, "\n");
-        put_many(out, ' ', length > 0 ? blanks : 0);
         buf_append(out, utf8, length);
         buf_putc(out, '\n');
         utf8 += length + (utf8[length] == '\n');
     }
-    put_many(out, ' ', blanks);
     put_many(out, '`', row);
     buf_putc(out, '\n');
 }

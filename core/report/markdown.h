@@ -8,7 +8,7 @@
 void markdown_words(const char *utf8, struct buf *out);
 /* Words as code within a line: a longer row of backticks around them than they have. */
 void markdown_code(const char *utf8, struct buf *out);
-/* A block of lines in a fence that none of them can close. Each line is indented by `indent` blanks, so that the block may belong to a list. `language`: "yaml", "sh" or "". */
-void markdown_block(const char *utf8, const char *language, int indent, struct buf *out);
+/* A block of lines in a fence that none of them can close. `language`: "yaml", "sh" or "". */
+void markdown_block(const char *utf8, const char *language, struct buf *out);
 
 #endif
