@@ -86,13 +86,13 @@ static void waited_free(struct wait *wait)
 
 /* ---- where a pod stands ---- */
 
-/* Nothing listens at any address of an endpoint: it is as gone as an endpoint can be. */
-static bool endpoint_is_gone(const struct pod *pod)
+/* Nothing listens any more where an endpoint is still asked: it is as gone as an endpoint can be. */
+static bool endpoint_is_gone(const struct pod *pod, int64_t now)
 {
     bool asked = false;
     for (int l = 0; l < LANE_COUNT; l++) {
         const struct sample *last = &pod->lanes[l].last;
-        if (!pod->lanes[l].present || last->sent < 0)
+        if (!pod->lanes[l].present || last->sent < 0 || pod_gate(pod, (enum lane_kind)l, now) != GATE_SEND)
             continue;
         asked = true;
         if (last->cause != PROBE_CAUSE_REFUSED && last->cause != PROBE_CAUSE_UNREACHABLE)
@@ -115,7 +115,7 @@ static bool pod_runs(const struct pod *pod)
     return pod->stage >= STAGE_RUNNING && pod->stage <= STAGE_READY && pod_loading_is_seen(pod);
 }
 
-static bool pod_is_there(const struct pod *pod, enum wait_goal goal)
+static bool pod_is_there(const struct pod *pod, enum wait_goal goal, int64_t now)
 {
     bool hidden = pod->stage == STAGE_UNREACHABLE;
     switch (goal) {
@@ -129,7 +129,7 @@ static bool pod_is_there(const struct pod *pod, enum wait_goal goal)
     case WAIT_READY:
         return (pod->stage == STAGE_READY && !pod->wrong_model) || (hidden && kubelet_calls_ready(pod));
     default:
-        return pod->facts.kubelet ? pod->gone : endpoint_is_gone(pod);
+        return pod->facts.kubelet ? pod->gone : endpoint_is_gone(pod, now);
     }
 }
 
@@ -147,7 +147,7 @@ static enum prospect prospect_of(const struct wait *wait, const struct pod *pod,
 static enum waited_state state_of(const struct wait *wait, const struct pod *pod, int64_t now)
 {
     enum wait_goal goal = wait->options->wait.goal;
-    if (pod_is_there(pod, goal))
+    if (pod_is_there(pod, goal, now))
         return goal == WAIT_GONE ? WAITED_GONE : WAITED_THERE;
     if (pod->gone)
         return WAITED_GONE;
@@ -366,6 +366,7 @@ static void wait_begin(struct wait *wait, struct options *options, const struct 
     wait->engine = engine_half_engine(options, way, &wait->loop, NULL);
     engine_observe(wait->engine, on_fact, wait);
     if (engine_start(wait->engine, &problem) == STATUS_OK) {
+        uv_update_time(&wait->loop);
         uv_timer_start(&wait->look, on_look, LOOK_MS, 0);
         uv_timer_start(&wait->end, on_end, (uint64_t)(options->wait.timeout_us / MILLISECOND_US), 0);
     } else
