@@ -19,6 +19,12 @@ static int64_t load_of(const struct pod *pod, bool *by_ready)
                                                                                            : -1;
 }
 
+static bool is_sibling(const struct pod *other, const struct pod *pod)
+{
+    return !other->gone && other->facts.role == pod->facts.role &&
+           text_equal(&other->facts.workload, &pod->facts.workload) && text_equal(&other->facts.ns, &pod->facts.ns);
+}
+
 struct siblings siblings_of(const struct fleet *fleet, const struct pod *pod)
 {
     struct siblings siblings = {.least = -1, .most = -1};
@@ -27,8 +33,7 @@ struct siblings siblings_of(const struct fleet *fleet, const struct pod *pod)
     for (uint32_t i = 0; i < fleet->count; i++) {
         const struct pod *other = fleet->pods[i];
         bool by_ready;
-        if (other == pod || other->gone || other->facts.role != pod->facts.role ||
-            !text_equal(&other->facts.workload, &pod->facts.workload) || !text_equal(&other->facts.ns, &pod->facts.ns))
+        if (other == pod || !is_sibling(other, pod))
             continue;
         siblings.others++;
         int64_t load = load_of(other, &by_ready);
@@ -40,6 +45,22 @@ struct siblings siblings_of(const struct fleet *fleet, const struct pod *pod)
         siblings.loaded++;
     }
     return siblings;
+}
+
+int64_t siblings_rest(const struct fleet *fleet, const struct pod *pod)
+{
+    enum substage from = pod->progress.furthest;
+    int64_t most = -1;
+    if (from == SUBSTAGE_NONE || text_empty(&pod->facts.workload))
+        return -1;
+    for (uint32_t i = 0; i < fleet->count; i++) {
+        const struct pod *other = fleet->pods[i];
+        const int64_t *entered = other->progress.entered;
+        if (other != pod && is_sibling(other, pod) && entered[from] != 0 &&
+            entered[SUBSTAGE_LISTENING] > entered[from] && entered[SUBSTAGE_LISTENING] - entered[from] > most)
+            most = entered[SUBSTAGE_LISTENING] - entered[from];
+    }
+    return most;
 }
 
 bool siblings_words(const struct siblings *siblings, const struct pod *pod, char *out, size_t size)
@@ -157,15 +178,24 @@ static int64_t load_known(const struct hint_maker *maker)
     return longest(siblings.most, maker->pod->last_load_took);
 }
 
+/* Where the others needed so much from the present sub-stage on, this one will be done in time too. */
+static bool siblings_promise(const struct hint_maker *maker, const struct budget *budget)
+{
+    const struct progress *progress = &maker->pod->progress;
+    int64_t rest = siblings_rest(maker->fleet, maker->pod);
+    return rest >= 0 && progress->entered[progress->furthest] + rest * 5 / 4 < budget->may_be_killed_from;
+}
+
 static void rule_budget(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
     struct budget budget = pod_budget(pod, maker->now);
-    if (!budget.applies || pod->stage == STAGE_LOADED || !pod_loading_is_seen(pod))
-        return;
+    if (!budget.applies || pod->stage == STAGE_LOADED || !pod_loading_is_seen(pod) ||
+        pod->progress.furthest == SUBSTAGE_LISTENING)
+        return; /* where it listens and the probe still fails, not time is short */
     int64_t done_at, known = load_known(maker);
     bool late = pod_in_time(pod, maker->now, &done_at) == TRI_FALSE;
-    bool is_short = pod_budget_is_short(pod, &budget, maker->now);
+    bool is_short = pod_budget_is_short(pod, &budget, maker->now) && !siblings_promise(maker, &budget);
     bool shorter = known >= budget_length(pod) && (done_at < 0 || late); /* nothing shows that this one is faster */
     if (!late && !is_short && !shorter && budget.left > 0)
         return;
@@ -372,8 +402,10 @@ static void rule_killed(struct hint_maker *maker)
     const struct pod *pod = maker->pod;
     bool ended = pod->killed_run == pod->run &&
                  (pod->stage == STAGE_BACKOFF || pod->stage == STAGE_FAILED || pod->stage == STAGE_COMPLETED);
-    bool again = pod->killed_run + 1 == pod->run && stage_is_loading(pod->stage) && pod->loaded_at < 0;
-    bool startup = pod->killed_by == LANE_STARTUP, recent = maker->now - pod->killed_at < LIVE_RECENT_US;
+    bool startup = pod->killed_by == LANE_STARTUP;
+    bool again = pod->killed_run + 1 == pod->run && stage_is_loading(pod->stage) &&
+                 (pod->loaded_at < 0 || (startup && killed_while_up(pod)));
+    bool recent = maker->now - pod->killed_at < LIVE_RECENT_US;
     if (pod->killed_run == 0 || (!ended && !(again && (startup || recent))) ||
         text_is(&pod->facts.serving.last.reason, "OOMKilled"))
         return;

@@ -185,10 +185,21 @@ static bool log_says_why(const struct hint_maker *maker)
     return false;
 }
 
+/* A probe that was sent after the pod had become Ready has failed: the ones before it were of a server that loaded. */
+static bool failed_since_ready(const struct pod *pod)
+{
+    for (int i = 0; i <= LANE_MODELS; i++) {
+        const struct lane *lane = &pod->lanes[i];
+        if (lane->present && lane->streak > 0 && lane->streak_failing && lane->last_counted_sent > pod->ready_at)
+            return true;
+    }
+    return false;
+}
+
 static void rule_process_gone(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
-    bool was_up = pod->stage == STAGE_DEGRADED || pod->stage == STAGE_READY;
+    bool was_up = (pod->stage == STAGE_DEGRADED || pod->stage == STAGE_READY) && failed_since_ready(pod);
     if (!was_up || !pod->refused_now || pod->engine_dead || log_says_why(maker) || live_kubelet_vouches(maker))
         return;
     struct hint *hint =
@@ -280,6 +291,17 @@ static void patch_timeout(struct hint *hint, const struct pod *pod, enum lane_ki
     buf_free(&yaml);
 }
 
+static bool timed_out_lately(const struct hint_maker *maker, enum lane_kind kind)
+{
+    const struct pod *pod = maker->pod;
+    for (int32_t i = 0; i < pod->failure_count; i++) {
+        const struct failure *failure = &pod->failures[i];
+        if (failure->lane == kind && cause_is_timeout(failure->cause) && maker->now - failure->t < LIVE_RECENT_US)
+            return true;
+    }
+    return false;
+}
+
 static void slow_probe(struct hint_maker *maker, enum lane_kind kind, const struct slowness *slow)
 {
     const struct pod *pod = maker->pod;
@@ -288,14 +310,17 @@ static void slow_probe(struct hint_maker *maker, enum lane_kind kind, const stru
     char p99[LIVE_AGE_SIZE], limit[LIVE_AGE_SIZE];
     bool stands_still = slow->fails && slow->quick;
     /* Answers that creep up to the limit and then go beyond it leave no doubt. */
-    enum confidence confidence = slow->fails && slow->near ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
+    bool beyond = slow->near && (slow->fails || timed_out_lately(maker, kind));
+    enum confidence confidence = stands_still ? CONFIDENCE_POSSIBLE : beyond ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
     struct hint *hint = hint_add(maker, CAUSE_PROBE_TIMEOUT, confidence, stands_still ? WEIGHT_SYMPTOM : WEIGHT_LIVE);
-    if (stands_still)
+    if (stands_still) {
+        live_doubt(maker, CAUSE_PROBE_TIMEOUT); /* whatever events say: more time would not help it */
         hint_title(hint, TITLE_LIVE + WEIGHT_SYMPTOM,
                    "%s runs into its timeoutSeconds of %d, where answers came quickly: it stands still", name, timeout);
-    else
+    } else {
         hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "%s %s its timeoutSeconds of %d: the server is slow, not dead", name,
                    slow->fails ? "runs into" : "comes close to", timeout);
+    }
     if (slow->fails)
         live_lane(hint, pod, kind);
     live_kubelet(hint, pod, kind);
@@ -325,32 +350,76 @@ static void rule_slow_probe(struct hint_maker *maker)
 
 /* ---- comes and goes ---- */
 
+/* How often a lane failed and recovered in the last ten minutes of this run. */
+struct stumbles {
+    uint32_t times, longest; /* the most failures in a row */
+    int64_t first;           /* t */
+};
+
+static struct stumbles stumbles_of(const struct hint_maker *maker, enum lane_kind kind)
+{
+    const struct pod *pod = maker->pod;
+    const struct history *history = &pod->lanes[kind].history;
+    struct stumbles stumbles = {0};
+    uint32_t row = 0;
+    bool recovered = pod->lanes[kind].present && !pod->lanes[kind].streak_failing;
+    for (uint32_t back = 0; back < history->count; back++) {
+        const struct mark *mark = history_get(history, back);
+        int64_t t = (int64_t)mark->at_ms * 1000;
+        if (t < maker->now - LIVE_RECENT_US || t < pod->ready_at)
+            break;
+        if (mark->outcome == OUTCOME_FAIL) {
+            stumbles.times += row == 0 && recovered;
+            stumbles.first = t;
+            stumbles.longest = ++row > stumbles.longest ? row : stumbles.longest;
+        } else if (mark->outcome == OUTCOME_OK || mark->outcome == OUTCOME_WARN) {
+            row = 0;
+            recovered = true;
+        }
+    }
+    return stumbles;
+}
+
+/* It was taken out of service, or just not, again and again. */
 static void rule_flapping(struct hint_maker *maker)
 {
-    enum { OFTEN = 2 };
+    enum { FALLS = 2, STUMBLES = 3 };
     const struct pod *pod = maker->pod;
     const struct spans *spans = &pod->spans;
     const struct span *newest = NULL;
-    uint32_t times = 0;
+    struct stumbles stumbles = stumbles_of(maker, LANE_READINESS);
+    char age[LIVE_AGE_SIZE];
+    uint32_t falls = 0;
     if (pod->stage != STAGE_READY && pod->stage != STAGE_DEGRADED)
         return;
     for (uint32_t i = 0; i < spans->count; i++) {
         const struct span *span = &spans->list[i];
         int64_t ended = span->ended >= 0 ? span->ended : maker->now;
         if (span->stage == STAGE_DEGRADED && span->run == pod->run && maker->now - ended < LIVE_RECENT_US) {
-            times++;
+            falls++;
             newest = span;
         }
     }
-    if (times < OFTEN)
+    if (falls < FALLS && stumbles.times < STUMBLES)
         return;
-    char lasted[LIVE_AGE_SIZE];
-    struct hint *hint = hint_add(maker, CAUSE_FLAPPING, CONFIDENCE_CERTAIN, WEIGHT_SYMPTOM);
-    hint_title(hint, TITLE_LIVE + WEIGHT_SYMPTOM, "it comes and goes: Degraded %d times in the last 10 minutes",
-               (int)times);
-    hint_evidence(hint, EVIDENCE_PROBES, 0, newest->began, "Degraded for %s%s%s",
-                  clock_age((newest->ended >= 0 ? newest->ended : maker->now) - newest->began, lasted, sizeof lasted),
-                  text_empty(&newest->why) ? "" : ": ", text_str(&newest->why));
+    struct hint *hint = hint_add(maker, CAUSE_FLAPPING, falls < FALLS ? CONFIDENCE_LIKELY : CONFIDENCE_CERTAIN,
+                                 falls < FALLS ? WEIGHT_LIVE + 1 : WEIGHT_SYMPTOM);
+    if (falls < FALLS)
+        hint_title(hint, TITLE_LIVE + WEIGHT_SYMPTOM,
+                   "it comes and goes: readiness failed %d times within %s and recovered each time",
+                   (int)stumbles.times, live_age(maker, stumbles.first, age));
+    else
+        hint_title(hint, TITLE_LIVE + WEIGHT_SYMPTOM, "it comes and goes: Degraded %d times in the last 10 minutes",
+                   (int)falls);
+    if (newest)
+        hint_evidence(hint, EVIDENCE_PROBES, 0, newest->began, "Degraded for %s%s%s",
+                      clock_age((newest->ended >= 0 ? newest->ended : maker->now) - newest->began, age, sizeof age),
+                      text_empty(&newest->why) ? "" : ": ", text_str(&newest->why));
+    if (stumbles.times > 0)
+        hint_evidence(hint, EVIDENCE_PROBES, 0, stumbles.first,
+                      "readiness failed %d time%s and recovered, with up to %d failures in a row (of %d)",
+                      (int)stumbles.times, stumbles.times == 1 ? "" : "s", (int)stumbles.longest,
+                      (int)pod->facts.probes[LANE_READINESS].failure_threshold);
     live_ask(maker, hint, LANE_READINESS);
 }
 
@@ -457,6 +526,8 @@ static void rule_tls(struct hint_maker *maker)
         bool plain = fails && lane->streak_cause == PROBE_CAUSE_PLAIN_TO_TLS;
         bool tls = fails && lane->streak_cause == PROBE_CAUSE_TLS_TO_PLAIN;
         bool perhaps = is_loading(pod) && lane_is_hung_up_on(maker, kind);
+        if (fails && lane->streak_cause == PROBE_CAUSE_NOT_HTTP)
+            live_doubt(maker, CAUSE_SPEAKS_TLS); /* what came was no TLS either */
         if (!plain && !tls && !perhaps)
             continue;
         struct hint *hint =

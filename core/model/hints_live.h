@@ -1,4 +1,4 @@
-/* What the rules over probes, budgets, siblings and the kubelet's word share. hints_live.c, hints_budget.c, hints_kubelet.c and hints_state.c include this, nobody else. */
+/* What the rules over probes, budgets, siblings and the kubelet's word share. hints_live.c, hints_budget.c, hints_kubelet.c, hints_state.c and lint.c include this, nobody else. */
 #ifndef PROBETOP_HINTS_LIVE_H
 #define PROBETOP_HINTS_LIVE_H
 
@@ -56,6 +56,8 @@ struct siblings {
     int64_t least, most;     /* µs */
 };
 struct siblings siblings_of(const struct fleet *fleet, const struct pod *pod);
+/* The most that one of them needed from the sub-stage on in which this pod is now, until it listened; -1 not known. */
+int64_t siblings_rest(const struct fleet *fleet, const struct pod *pod);
 /* "the other 5 of deploy/decode loaded in 4:10 to 6:02". False: nothing is known. */
 bool siblings_words(const struct siblings *siblings, const struct pod *pod, char *out, size_t size);
 
@@ -70,6 +72,8 @@ struct probe_change {
     const char *said;
 };
 void patch_probe(struct buf *out, const struct pod *pod, enum lane_kind lane, const struct probe_change *change);
+/* The same of any probe, the pod's or not. */
+void patch_spec(struct buf *out, const struct probe_spec *spec, enum lane_kind lane, const struct probe_change *change);
 /* An init container that fetches the model onto a volume before the server starts. */
 void patch_download(struct buf *out, const struct pod *pod);
 

@@ -300,7 +300,8 @@ static void state_ready(struct hint_maker *maker)
     bool threatened = coming.consequence == CONSEQUENCE_RESTART || coming.consequence == CONSEQUENCE_NOT_READY;
     bool witness = false;
     for (int i = LANE_HEALTH; i <= LANE_MODELS; i++)
-        witness = witness || (pod_lane_fails(pod, (enum lane_kind)i, maker->now) && pod->lanes[i].streak >= 2);
+        witness = witness || (pod_lane_fails(pod, (enum lane_kind)i, maker->now) && pod->lanes[i].streak >= 2 &&
+                              pod->lanes[i].last_counted_sent > pod->ready_at);
     if (threatened || witness) {
         hints_state(maker, "still Ready, but %s",
                     live_kubelet_vouches(maker) ? "by the kubelet's word only: our own probes fail"

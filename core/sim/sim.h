@@ -17,7 +17,7 @@ struct sim_story {
     int32_t default_pods;
     double default_speed; /* fit for a stage */
     const char *
-        right_answer; /* cause label of corpus/README.md, "healthy" or "healthy-slow"; "" where there is no single one */
+        right_answer; /* a label of model/cause.h; "" where there is no single one */
 };
 const struct sim_story *sim_stories(size_t *count);
 const struct sim_story *sim_story_find(const char *name); /* NULL when unknown */
