@@ -169,10 +169,20 @@ static void put_headline(const struct view *view, const char *before, const stru
     buf_free(&words);
 }
 
+/* Nothing is known of how it stands: then below a hint there is nothing to say of it. */
+static bool state_is_unknown(const struct pod *pod)
+{
+    const struct container_facts *serving = &pod->facts.serving;
+    bool told = serving->started_at_known || serving->ready != TRI_UNKNOWN || pod->progress.furthest != SUBSTAGE_NONE;
+    return pod->stage == STAGE_UNKNOWN || (pod->stage == STAGE_RUNNING && !told);
+}
+
 /* Whose it is and how it stands, below the headline. */
 static void put_state(const struct view *view)
 {
     struct buf words;
+    if (view->hints->count > 0 && text_empty(&view->pod->facts.name) && state_is_unknown(view->pod))
+        return;
     buf_init(&words, WORDS_MAX);
     char moment[32];
     if (!text_empty(&view->pod->facts.name))
@@ -199,6 +209,16 @@ static void put_notes(const struct view *view)
         put_wrapped(view, "note: ", text_str(&view->fleet->notes[i - 1].words));
 }
 
+/* Of files that do not say whose they are: what else would help. */
+static void put_wanted(const struct view *view)
+{
+    if (!text_empty(&view->pod->facts.name) || view->hints->count == 0)
+        return;
+    buf_putc(view->out, '\n');
+    put_wrapped(view, "note: ",
+                "with --pod FILE (kubectl get pod NAME -o yaml) there are commands to copy, and exit codes count too");
+}
+
 static void report_text(const struct view *view)
 {
     const struct hints *hints = view->hints;
@@ -214,6 +234,7 @@ static void report_text(const struct view *view)
         if (i < SHOWN_IN_FULL)
             put_hint(view, &hints->list[i]);
     }
+    put_wanted(view);
     put_notes(view);
 }
 
