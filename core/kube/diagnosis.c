@@ -451,12 +451,42 @@ static const char *init_at_work(const struct json *pod)
     return NULL;
 }
 
+/* How unwell a container is, by its status: 2 it fails, 1 it is not ready, 0 it is well, or nothing tells. */
+static int unwellness(const struct json *status)
+{
+    const struct json *state = json_get(status, "state"), *end = json_get(state, "terminated");
+    const char *waits = json_string(json_get(json_get(state, "waiting"), "reason"));
+    bool ready = json_bool(json_get(status, "ready"), true);
+    bool begins = waits && (strcmp(waits, "ContainerCreating") == 0 || strcmp(waits, "PodInitializing") == 0);
+    if ((waits && !begins) || json_int(json_get(end, "exitCode"), 0) != 0)
+        return 2;
+    return ready ? 0 : json_int(json_get(status, "restartCount"), 0) > 0 ? 2 : 1;
+}
+
+/* What is asked about is the container that fails, where the one that serves does not: one of several vLLM, a proxy. */
+static void container_choose(const struct json *pod, struct discovery *found)
+{
+    const struct json *list = json_get(json_get(pod, "status"), "containerStatuses");
+    const char *failing = NULL;
+    for (const struct json *status = json_first(list); status; status = json_next(status)) {
+        const char *name = json_string(json_get(status, "name"));
+        if (!name || unwellness(status) < 2)
+            continue;
+        if (found->serving && strcmp(name, found->serving) == 0)
+            return;
+        failing = failing || (found->sidecar && strcmp(name, found->sidecar) == 0) ? failing : name;
+    }
+    if (failing)
+        discover_around(pod, failing, found);
+}
+
 static void facts_find(struct work *work)
 {
     struct pod_facts *facts = &work->facts;
     struct discovery found = {0};
     if (work->pod) {
         discover_pod(work->pod, true, &found);
+        container_choose(work->pod, &found);
         pod_facts_from_json(work->pod, &found, &work->clock, POD, facts);
     }
     if (text_empty(&facts->name))

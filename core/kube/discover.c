@@ -258,7 +258,7 @@ static bool command_is_plain(const struct json *container)
     struct command_words words;
     command_words_init(&words, container);
     while (command_words_next(&words)) {
-        if (strchr(words.word, '$') != NULL || strchr(words.word, '@') != NULL) {
+        if (strpbrk(words.word, "$@") != NULL || strstr(words.word, "{{") != NULL) {
             return false;
         }
     }
@@ -406,30 +406,43 @@ static enum role pod_role(const struct json *pod, const struct found *found, boo
     return !known ? ROLE_NONE : found->sidecar != NULL ? ROLE_DECODE : ROLE_STANDALONE;
 }
 
-void discover_pod(const struct json *pod, bool asked, struct discovery *out)
+static void discover_found(const struct json *pod, const struct found *found, bool asked, struct discovery *out)
 {
-    struct found found = {0};
     *out = (struct discovery){0};
-    find_containers(pod, &found);
-    const char *sign = pod_sign(pod, &found);
+    const char *sign = pod_sign(pod, found);
     bool known = sign != NULL;
     out->is_ours = known || asked;
     out->sign = asked ? "asked for" : sign;
-    if (found.serving == NULL) {
+    if (found->serving == NULL) {
         return;
     }
-    out->serving = json_string(json_get(found.serving, "name"));
-    out->sidecar = json_string(json_get(found.sidecar, "name"));
-    if (is_portless_worker(pod, found.serving)) {
+    out->serving = json_string(json_get(found->serving, "name"));
+    out->sidecar = json_string(json_get(found->sidecar, "name"));
+    if (is_portless_worker(pod, found->serving)) {
         out->role = ROLE_WORKER;
         return;
     }
-    out->role = pod_role(pod, &found, known);
-    out->port_told = port_told(found.serving, found.sidecar) != 0;
-    out->ranks = find_ranks(pod, found.serving, found.sidecar);
-    out->supervisor_port = find_supervisor(found.serving);
-    out->vllm_port = find_vllm_port(found.serving, found.sidecar, known);
-    out->serving_port = found.sidecar != NULL ? find_sidecar_port(found.sidecar) : out->vllm_port;
+    out->role = pod_role(pod, found, known);
+    out->port_told = port_told(found->serving, found->sidecar) != 0;
+    out->ranks = find_ranks(pod, found->serving, found->sidecar);
+    out->supervisor_port = find_supervisor(found->serving);
+    out->vllm_port = find_vllm_port(found->serving, found->sidecar, known);
+    out->serving_port = found->sidecar != NULL ? find_sidecar_port(found->sidecar) : out->vllm_port;
+}
+
+void discover_pod(const struct json *pod, bool asked, struct discovery *out)
+{
+    struct found found = {0};
+    find_containers(pod, &found);
+    discover_found(pod, &found, asked, out);
+}
+
+void discover_around(const struct json *pod, const char *serving, struct discovery *out)
+{
+    struct found found = {0};
+    find_containers(pod, &found);
+    found.serving = container_find(pod, serving);
+    discover_found(pod, &found, true, out);
 }
 
 /* Whether a container says that it listens there. *aside: under a name that tells what for, which is not serving. */

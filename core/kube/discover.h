@@ -27,13 +27,15 @@ struct discovery {
     const char
         *sidecar; /* of the routing sidecar (init container with restartPolicy Always, or container); NULL none */
     enum role role;
-    bool port_told; /* vLLM's own port stands in its command, or in the sidecar's */
-    int32_t ranks;           /* data-parallel ranks with ports of their own, from vllm_port on; 0: none */
-    int32_t supervisor_port; /* of the one who watches over them; 0: nobody */
+    bool port_told;                  /* vLLM's own port stands in its command, or in the sidecar's */
+    int32_t ranks;                   /* data-parallel ranks with ports of their own, from vllm_port on; 0: none */
+    int32_t supervisor_port;         /* of the one who watches over them; 0: nobody */
     int32_t serving_port, vllm_port; /* 0: none (LWS worker: shown, not probed, not blamed) */
 };
 /* The containers and ports are the best guess also of a pod that is not ours: one that was, and has lost its labels, stays what it was. asked: a selector or target chose the pod, so it is shown whatever its signs; then is_ours is true and sign says "asked for". */
 void discover_pod(const struct json *pod, bool asked, struct discovery *out);
+/* The same as if the container of this name were the serving one: where another than that is what somebody asks about. The pod was asked for. */
+void discover_around(const struct json *pod, const char *serving, struct discovery *out);
 
 /* Whether nothing in the pod listens on this port of its serving container's probes, by what its spec says. */
 bool discover_is_unserved(const struct json *pod, const struct discovery *discovery, int32_t port);

@@ -257,6 +257,40 @@ static void test_pods(void **state)
     }
 }
 
+/* Of several containers the one that fails is asked about, unless the serving one fails too; a sidecar has its own place. */
+static void test_which_container(void **state)
+{
+#define STATUS(name, ready, state) "{\"name\":\"" name "\",\"ready\":" ready ",\"state\":{" state "}}"
+#define BACKOFF "\"waiting\":{\"reason\":\"CrashLoopBackOff\"}"
+#define RUNS "\"running\":{}"
+    static const struct {
+        const char *statuses, *serving;
+    } ROWS[] = {
+        {STATUS("a", "true", RUNS) "," STATUS("b", "true", RUNS), "a"},
+        {STATUS("a", "true", RUNS) "," STATUS("b", "false", BACKOFF), "b"},
+        {STATUS("a", "false", RUNS) "," STATUS("b", "false", BACKOFF), "b"},
+        {STATUS("a", "false", RUNS) "," STATUS("b", "false", RUNS), "a"},
+        {STATUS("a", "false", BACKOFF) "," STATUS("b", "false", BACKOFF), "a"},
+        {STATUS("a", "false", RUNS) "," STATUS("b", "false", "\"waiting\":{\"reason\":\"ContainerCreating\"}"), "a"},
+        {STATUS("a", "true", RUNS) "," STATUS("routing-proxy", "false", BACKOFF), "a"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char pod[2048];
+        snprintf(
+            pod, sizeof pod,
+            "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"containers\":[{\"name\":\"a\",\"command\":["
+            "\"vllm\",\"serve\"]},{\"name\":\"b\",\"command\":[\"vllm\",\"serve\"]},{\"name\":\"routing-proxy\"}]},"
+            "\"status\":{\"phase\":\"Running\",\"containerStatuses\":[%s]}}",
+            ROWS[i].statuses);
+        struct diagnosis_texts texts = {.pod = text_of("pod", pod)};
+        struct fleet *fleet = fleet_of(&texts);
+        assert_string_equal(text_str(&fleet->pods[0]->facts.serving.name), ROWS[i].serving);
+        assert_string_equal(text_str(&fleet->pods[0]->facts.sidecar.name), "routing-proxy");
+        fleet_free(fleet);
+    }
+}
+
 static void test_no_pods(void **state)
 {
     static const struct {
@@ -448,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_init_container),
         cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_which_container),
         cmocka_unit_test(test_no_pods),
         cmocka_unit_test(test_broken_documents),
         cmocka_unit_test(test_nothing_given),
