@@ -253,12 +253,13 @@ static struct classify_question flight_question(const struct flight *flight, con
     const struct pod_facts *facts = &pod->facts;
     struct tunnel *tunnel = engine->options.tunnel;
     bool streams = ops->streams != NULL ? ops->streams(tunnel, flight->pod) : ops->is_stream;
-    enum tunnel_word word = streams ? ops->word(tunnel, flight->pod, spec->port) : TUNNEL_UP;
+    enum tunnel_word word = ops->word(tunnel, flight->pod, spec->port);
     return (struct classify_question){
         .lane = flight->lane,
         .action = spec->action,
         .path = spec->path != NULL ? spec->path : "",
         .https = spec->https,
+        .proxied = flight->address.prefix != NULL,
         .tunnelled = streams,
         .tunnel = word,
         .said = streams && ops->said != NULL ? ops->said(tunnel, flight->pod, spec->port) : "",
@@ -388,12 +389,12 @@ static bool spec_is_sendable(const struct engine *engine, const struct probe_spe
 }
 
 static void lane_emit_unsent(struct engine *engine, uint32_t id, enum lane_kind lane, const struct probe_spec *spec,
-                             enum tunnel_word word)
+                             enum tunnel_word word, bool possible)
 {
     struct fact fact;
     fact_init(&fact, FACT_PROBE, id);
     classify_unsent(lane, spec->action, word, &fact.u.sample);
-    if (!spec_is_sendable(engine, spec)) {
+    if (!possible) {
         fact.u.sample.cause = PROBE_CAUSE_NOT_REPRODUCIBLE;
     }
     if (spec->port_name != NULL && spec->port == 0) {
@@ -413,7 +414,7 @@ static void lane_tell_unsendable(struct engine *engine, const struct pod *pod, s
     if (!run->told || run->told_run != container) {
         run->told = true;
         run->told_run = container;
-        lane_emit_unsent(engine, pod->facts.id, lane, &run->spec, TUNNEL_UP);
+        lane_emit_unsent(engine, pod->facts.id, lane, &run->spec, TUNNEL_UP, false);
     }
 }
 
@@ -435,7 +436,11 @@ static void lane_tick(struct engine *engine, const struct ticker *ticker, int64_
     struct http_address address = {0};
     if (ops->address(tunnel, ticker->pod, lane->spec.port, &address) != STATUS_OK) {
         lane_emit_unsent(engine, ticker->pod, ticker->lane, &lane->spec,
-                         ops->word(tunnel, ticker->pod, lane->spec.port));
+                         ops->word(tunnel, ticker->pod, lane->spec.port), true);
+        return;
+    }
+    if (lane->spec.action == PROBE_TCP_SOCKET && address.prefix != NULL) { /* a proxy speaks HTTP only */
+        lane_tell_unsendable(engine, pod, lane, ticker->lane);
         return;
     }
     /* a tick that waited for the lane's own last probe is not our lateness */

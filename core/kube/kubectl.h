@@ -79,6 +79,7 @@ struct kubectl_proxy_options {
     /* Older clusters need POST for a port-forward. A proxy's filters cannot join methods with paths, so that one which lets POST through serves port-forwards and nothing else: it is a second one, its socket is DIR/p.sock. */
     bool allow_post;
     bool allow_podproxy; /* --via podproxy */
+    bool podproxy_alone; /* beside another that does not allow it: its socket is DIR/d.sock */
     /* words: the child's own about why, printable, "" when there is nothing to say. Once UP it is told again, still as UP, when the child complains: a credential plugin that fails is found out by the first request only. */
     void (*state)(void *user, enum proxy_state state, enum kubectl_word word, const char *words);
     void (*group)(void *group_user, pid_t group, bool alive);

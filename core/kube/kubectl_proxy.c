@@ -249,7 +249,10 @@ struct kubectl_proxy *kubectl_proxy_new(const struct kubectl_proxy_options *opti
     proxy->options = *options;
     proxy->kubectl = mem_dup(options->kubectl);
     proxy->socket = mem_new(size);
-    snprintf(proxy->socket, size, "%s/%c.sock", options->dir, options->allow_post ? 'p' : 'k');
+    snprintf(proxy->socket, size, "%s/%c.sock", options->dir,
+             options->allow_post       ? 'p'
+             : options->podproxy_alone ? 'd'
+                                       : 'k');
     proxy->pause_ms = PAUSE_FIRST_MS;
     uv_timer_init(options->loop, &proxy->timer);
     proxy->timer.data = proxy;

@@ -48,6 +48,8 @@ struct logs {
     size_t open;
     uv_timer_t timer;
     bool turning, denied, crowd_told;
+    bool been_good; /* one was read since the last telling that none may be */
+    bool doubted;   /* a first "forbidden" since then: an API server that begins says so before it knows its rules */
     int64_t denied_until;
 };
 
@@ -149,9 +151,8 @@ static void on_line(void *user, const char *line, size_t length)
         return;
     }
     follower->pause = 0;
-    if (follower->logs->denied) {
-        follower->logs->denied = false;
-    }
+    follower->logs->denied = follower->logs->doubted = false;
+    follower->logs->been_good = true;
     struct fact fact;
     fact_init(&fact, FACT_LOG, follower->pod);
     text_set(&fact.u.log.line, line + stamp, length - stamp, TEXT_LINE);
@@ -193,7 +194,10 @@ static void on_end(void *user, enum api_end end, const char *words)
     } else if (end == API_OK) {
         follower->was_read = true;
     }
-    if (end == API_FORBIDDEN) {
+    if (end == API_FORBIDDEN && logs->been_good && !logs->doubted) {
+        logs->doubted = true;
+    } else if (end == API_FORBIDDEN) {
+        logs->been_good = false;
         logs->denied_until = clock_mono_us() + (int64_t)DENIED_PAUSE_S * SECOND_US;
         if (!logs->denied) {
             logs->denied = true;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "kube/api.h"
 #include "kube/logs.h"
+#include "kube/pulse.h"
 #include "kube/rights.h"
 #include "kube/select.h"
 #include "kube/standing.h"
@@ -61,6 +62,7 @@ struct source {
     struct kubectl_proxy *proxy;
     struct watch *pods, *events;
     struct logs *logs;
+    struct pulse *pulse;
     struct pool *pools;
     size_t pool_count, pool_at; /* the one that is asked for now */
     int pool_attempt;
@@ -76,6 +78,8 @@ struct source {
     bool no_context;
     enum api_end pods_end, events_end;
     char *pods_words;
+    char *way_told;     /* the newest way other than the first that was told of; NULL: none */
+    char *silent_words; /* NULL: the API server answers */
     bool listed;
     bool role_told;
     bool tunnel_denied; /* told that a port-forward is not permitted */
@@ -158,6 +162,8 @@ static void source_tell(struct source *source)
                                 .words = source->words != NULL ? source->words : "",
                                 .pods = source->pods_end,
                                 .pods_words = source->pods_words != NULL ? source->pods_words : "",
+                                .silent = source->silent_words != NULL,
+                                .silent_words = source->silent_words != NULL ? source->silent_words : "",
                                 .listed = source->listed,
                                 .asked = select_is_asked(source->options),
                                 .seen = HASH_COUNT(source->entries),
@@ -233,7 +239,7 @@ static void facts_set_way(const struct source *source, struct pod_facts *facts)
 }
 
 /* The way to a pod has changed: all that is known of it is told again. */
-static void pod_tell_way(struct source *source, struct entry *entry)
+static void pod_tell_way(struct source *source, struct entry *entry, const char *why)
 {
     const struct pod *pod = fleet_pod(engine_fleet(source->engine), entry->id);
     const char *via = kube_tunnel_via(source->tunnel, entry->id);
@@ -242,11 +248,46 @@ static void pod_tell_way(struct source *source, struct entry *entry)
         return;
     }
     replace(&entry->via, via);
+    if (!is_same(source->way_told, via)) { /* for the first pod that goes another way: the others will follow */
+        replace(&source->way_told, via);
+        engine_note(source->engine, "probes go another way now, by %s: %s", via, why);
+    }
     fact_init(&fact, FACT_POD, entry->id);
     pod_facts_copy(&fact.u.facts, &pod->facts);
     facts_set_way(source, &fact.u.facts);
     engine_emit(source->engine, &fact);
     fact_free(&fact);
+}
+
+/* Somebody waits for the cluster: is it the API server that is silent? */
+static void on_wait(void *user)
+{
+    struct source *source = user;
+    if (source->pulse != NULL && source->proxy_state == PROXY_UP && !source->stopping) {
+        pulse_ask(source->pulse);
+    }
+}
+
+static void on_pulse(void *user, bool silent, const char *why)
+{
+    struct source *source = user;
+    if (source->stopping) {
+        return;
+    }
+    replace(&source->silent_words, silent ? why : NULL);
+    kube_tunnel_silent(source->tunnel, silent);
+    source_tell(source);
+}
+
+/* A probe that nobody answered is the first that tells. */
+static void kube_after(void *user, const struct fact *fact, const struct pod *pod)
+{
+    (void)pod;
+    bool silent = fact->kind == FACT_PROBE &&
+                  (fact->u.sample.cause == PROBE_CAUSE_API_LOST || cause_is_timeout(fact->u.sample.cause));
+    if (silent) {
+        on_wait(user);
+    }
 }
 
 static bool trip_has_changed(int64_t before, int64_t now)
@@ -267,7 +308,10 @@ static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t roun
         word = TUNNEL_UP; /* somebody in the pod refused: the tunnel got there */
         detail = "";
     }
-    pod_tell_way(source, entry);
+    if (word == TUNNEL_API_LOST) {
+        on_wait(source);
+    }
+    pod_tell_way(source, entry, detail);
     bool came_up = word == TUNNEL_UP && (!entry->word_told || entry->word != TUNNEL_UP);
     if (entry->word_told && word == entry->word && is_same(entry->detail, detail) &&
         !trip_has_changed(entry->round_trip, round_trip)) {
@@ -764,6 +808,7 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
     source->timers = 3;
     pools_make(source);
     kube_tunnel_on_word(source->tunnel, on_word, source);
+    kube_tunnel_on_wait(source->tunnel, on_wait, source);
     struct kubectl_proxy_options proxy = {.loop = loop,
                                           .flags = &source->options->flags,
                                           .kubectl = source->kubectl,
@@ -776,6 +821,7 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
     source_tell(source);
     source->proxy = kubectl_proxy_new(&proxy);
     source->api = api_new(source->http, kubectl_proxy_socket(source->proxy));
+    source->pulse = pulse_new(loop, source->api, on_pulse, source);
     source->logs = logs_new(
         &(struct logs_options){.engine = engine, .api = source->api, .denied = on_logs_denied, .user = source});
     context_ask(source);
@@ -822,6 +868,8 @@ static void stop_go_on(struct source *source)
     logs_free(source->logs);
     watch_free(source->pods);
     watch_free(source->events);
+    pulse_free(source->pulse);
+    source->pulse = NULL;
     api_free(source->api);
     http_free(source->http);
     kube_tunnel_stop(source->tunnel, on_tunnel_over, source);
@@ -874,14 +922,20 @@ static void kube_source_free(void *user)
     mem_free(source->ns);
     mem_free(source->words);
     mem_free(source->pods_words);
+    mem_free(source->silent_words);
+    mem_free(source->way_told);
     mem_free(source->told_words);
     kube_options_free(source->options);
     mem_free(source->options);
     mem_free(source);
 }
 
-const struct source_ops kube_ops = {
-    .name = "kubernetes", .start = kube_start, .control = kube_control, .stop = kube_stop, .free = kube_source_free};
+const struct source_ops kube_ops = {.name = "kubernetes",
+                                    .start = kube_start,
+                                    .control = kube_control,
+                                    .after = kube_after,
+                                    .stop = kube_stop,
+                                    .free = kube_source_free};
 
 void *kube_source_new(struct kube_options *options, const char *kubectl, const char *dir, struct kube_tunnel *tunnel,
                       void (*group)(void *user, pid_t group, bool alive), void *group_user)

@@ -112,6 +112,11 @@ enum source_state standing_tell(const struct standing *standing, struct buf *wor
     if (standing->pods != API_OK) {
         return trouble_put(standing, words);
     }
+    if (standing->silent) {
+        buf_puts(words, "the API server does not answer; the pods may be fine, what is shown of them is from before");
+        quote_put(standing->silent_words, words);
+        return SOURCE_LOST;
+    }
     if (standing->proxy == PROXY_STARTING || !standing->listed) {
         buf_puts(words, "asking ");
         place_put(standing, words);

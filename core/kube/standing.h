@@ -17,6 +17,8 @@ struct standing {
     const char *words;
     enum api_end pods; /* how listing and watching of pods goes */
     const char *pods_words;
+    bool silent; /* the API server does not answer just now: `silent_words` */
+    const char *silent_words;
     bool listed;       /* a whole list has come */
     bool asked;        /* the person chose the pods: nothing was looked for */
     size_t seen, ours; /* pods */

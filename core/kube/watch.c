@@ -31,8 +31,11 @@ struct watch {
     size_t count;          /* of its objects so far */
     int failures;          /* in a row */
     int64_t listed, begun; /* CLOCK_MONOTONIC µs: of the last complete list, and when the watch was asked for */
-    bool told;             /* ops->state has been called */
-    enum api_end state;    /* what it was told last */
+    bool been_good;        /* it has watched before */
+    bool
+        doubted; /* its first "forbidden" since it watched was not told: an API server that begins says so before it knows its rules */
+    bool told;          /* ops->state has been called */
+    enum api_end state; /* what it was told last */
     bool closing;
 };
 
@@ -69,7 +72,10 @@ static void watch_failed(struct watch *watch, enum api_end end, const char *word
     if (watch->closing)
         return;
     watch_pause(watch);
-    state_tell(watch, end, words);
+    bool doubt = end == API_FORBIDDEN && watch->been_good && !watch->doubted;
+    watch->doubted = watch->doubted || doubt;
+    if (!doubt)
+        state_tell(watch, end, words);
 }
 
 /* ---- paths ---- */
@@ -236,7 +242,10 @@ static void on_line(void *user, const char *line, size_t length)
 
 static void on_open(void *user)
 {
-    state_tell(user, API_OK, "");
+    struct watch *watch = user;
+    watch->been_good = true;
+    watch->doubted = false;
+    state_tell(watch, API_OK, "");
 }
 
 static void on_end(void *user, enum api_end end, const char *words)

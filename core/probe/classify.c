@@ -141,6 +141,23 @@ static bool is_sidecar_error(const struct answer_view *view, const char *type)
     return strcmp(view_string(view, "object"), "error") == 0 && strcmp(view_string(view, "type"), type) == 0;
 }
 
+/* kubectl's proxy speaks for itself when it does not reach the API server: 500 or 502, in plain text, without a server's name (facts/kube.md 3.2). */
+static bool is_proxys_own(const struct answer_view *view)
+{
+    static const char *const words[] = {"dial tcp",         "dial unix",          "EOF",
+                                        "connection reset", "connection lost",    "i/o timeout",
+                                        "http2: ",          "TLS handshake",      "deadline exceeded",
+                                        "no such host",     "getting credentials"};
+    const struct http_result *result = view->result;
+    if (!view->question->proxied || (result->status != 500 && result->status != 502) || result->server[0] ||
+        strncmp(result->content_type, "text/plain", 10) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (body_has(result, words[i]))
+            return true;
+    return false;
+}
+
 static bool is_health_path(const char *path)
 {
     return path_is(path, "/health") || path_is(path, "/ping");
@@ -185,6 +202,8 @@ static enum answerer answerer_of(const struct answer_view *view)
         return ANSWERER_NOBODY;
     if (is_api_status(view))
         return ANSWERER_API_SERVER;
+    if (is_proxys_own(view))
+        return ANSWERER_NOBODY;
     if (has_words(result->server, "fasthttp"))
         return ANSWERER_SIMULATOR;
     if (answered_by_sidecar(view))
@@ -279,9 +298,9 @@ static struct ruling rule_transport(const struct answer_view *view)
         row.cause = PROBE_CAUSE_PLAIN_TO_TLS;
     if (error == HTTP_EMPTY_REPLY && has_words(said_of(view), "reset by peer")) /* a stream has only one kind of end */
         row.cause = PROBE_CAUSE_RESET;
-    if (reach == REACH_OURS || reach == REACH_ANSWER || !question->tunnelled)
+    if (reach == REACH_OURS || reach == REACH_ANSWER || !(question->tunnelled || question->proxied))
         return row;
-    if (reach == REACH_CONNECT) {
+    if (reach == REACH_CONNECT || (question->proxied && error != HTTP_TIMEOUT_HEADERS && error != HTTP_TIMEOUT_BODY)) {
         /* The forwarder of an earlier, refused connection may be gone: that was the pod's, this is not. */
         bool lost = question->tunnel != TUNNEL_UP && question->tunnel != TUNNEL_REFUSED_IN_POD;
         return ruling_of_word(lost ? question->tunnel : TUNNEL_STARTING);
@@ -422,6 +441,8 @@ static struct ruling rule_answer(const struct answer_view *view, struct sample *
     struct ruling ruling = {OUTCOME_FAIL, PROBE_CAUSE_NONE};
     if (is_api_status(view))
         ruling = rule_api_status(view);
+    else if (is_proxys_own(view))
+        return (struct ruling){OUTCOME_UNKNOWN, PROBE_CAUSE_API_LOST};
     else if (status >= 200 && status < 400)
         ruling = rule_success(view, sample);
     else
@@ -453,7 +474,8 @@ static void sample_take_detail(struct sample *sample, const struct answer_view *
     text_free(detail);
     if (sample->cause == PROBE_CAUSE_NOT_REPRODUCIBLE) {
         text_set_str(detail, "through a tunnel a connect alone proves nothing", TEXT_LINE);
-    } else if (result->error != HTTP_OK && view->question->tunnelled && view->question->tunnel != TUNNEL_UP) {
+    } else if (result->error != HTTP_OK && (view->question->tunnelled || view->question->proxied) &&
+               view->question->tunnel != TUNNEL_UP) {
         text_printf(detail, TEXT_LINE, "tunnel %s: %s", tunnel_word_name(view->question->tunnel),
                     said_of(view)[0] ? said_of(view) : result->detail);
     } else if (result->error != HTTP_OK && said_of(view)[0]) {

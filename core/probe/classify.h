@@ -12,8 +12,9 @@ struct classify_question {
     enum probe_action action;
     const char *path; /* of the spec; "" for tcpSocket */
     bool https;
+    bool proxied;            /* the pods' proxy of the API server lies between, and kubectl's in front of that */
     bool tunnelled;          /* a stream tunnel lies between: an empty reply then needs the tunnel's word */
-    enum tunnel_word tunnel; /* TUNNEL_UP for direct */
+    enum tunnel_word tunnel; /* how the way is, by whatever way; TUNNEL_UP for direct */
     const char *said;        /* with that word, by the far side of the tunnel; hostile; "" or NULL nothing */
     bool behind_sidecar;     /* the asked port is the sidecar's */
     /* Who has shown to serve in this run: ANSWERER_VLLM (its /health was good, or its /v1/models says so), ANSWERER_SGLANG, or ANSWERER_NOBODY: not known yet. A Server header alone says only uvicorn,

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "kube/api.h"
 #include "tunnel/gate.h"
 #include "tunnel/kubectl_forward.h"
 #include "tunnel/portforward.h"
@@ -14,8 +15,10 @@
 #include <uthash.h>
 
 enum {
-    STARTING_MOST = 16, /* sessions that are made for the first time, at a time: a hundred at once are a burden */
-    REFUSED_MOST = 3,   /* upgrades answered with something else, after which `auto` goes on to kubectl */
+    STARTING_MOST = 16,     /* sessions that are made for the first time, at a time: a hundred at once are a burden */
+    REFUSED_MOST = 3,       /* upgrades answered with something else, after which `auto` goes on to kubectl */
+    CHILDREN_FAIL_MOST = 2, /* and to the pods' proxy after so many children that did not come up */
+    ANSWER_MAX = 64 << 10,
     PATH_MAX_BYTES = 1024,
     CLOSE_HELD_US = 1000 * MILLISECOND_US,
     CLOSE_WAY_US = 100 * MILLISECOND_US /* at the least */
@@ -34,6 +37,9 @@ struct door {
 /* Where a pod's session stands in the queue of those that are made for the first time. */
 enum turn { NOT_ASKED, IN_QUEUE, BEING_MADE, MADE };
 
+/* Whether the pods' proxy will do for a pod that `auto` finds no other way to. */
+enum offer { NOT_TRIED, TRYING, NOT_ALLOWED };
+
 /* A pod. */
 struct reached {
     struct kube_tunnel *tunnel;
@@ -44,7 +50,11 @@ struct reached {
     struct portforward *session; /* NULL: none needed yet */
     enum turn turn;
     bool been_up;
-    int refused; /* times in a row that the upgrade was answered with something else */
+    int refused; /* times in a row that the upgrade was answered with something else, or that no child came up */
+    enum offer offer;
+    uint64_t ticket;        /* of the question whether it will do; 0: not asked */
+    enum tunnel_word fault; /* while TRYING: what is wrong with the other ways */
+    char *fault_words;
     struct door *doors;
     UT_hash_handle hh;
 };
@@ -57,9 +67,17 @@ struct kube_tunnel {
     struct kubectl_proxy
         *post_proxy; /* for clusters, and rights, that have a port-forward by POST only; NULL: not needed yet */
     bool post_up, by_post;
+    struct kubectl_proxy *pod_proxy; /* one that serves pods' proxies, for `auto`; NULL: not needed yet */
+    char *pod_path;
+    bool pod_up;
+    struct http *http;
+    struct api *pod_api;
     bool post_tried; /* it has come up, or failed to: only then is a refused GET the whole truth */
     tunnel_word_fn *word;
     void *word_user;
+    void (*wait)(void *user);
+    void *wait_user;
+    bool silent; /* the API server */
     struct reached *pods;
     struct tunnel *direct; /* the addresses of pods that are reached directly */
     struct kubectl_crowd crowd;
@@ -125,6 +143,7 @@ static void on_closed(void *user)
 }
 
 static void session_turn(struct reached *reached, enum turn turn);
+static void offer_drop(struct reached *reached);
 
 /* Everything that carries connections into the pod; its gates stay, and their paths with them. */
 static void reached_disconnect(struct reached *reached)
@@ -149,6 +168,7 @@ static void reached_disconnect(struct reached *reached)
     }
     reached->been_up = false;
     reached->refused = 0;
+    offer_drop(reached);
 }
 
 static void reached_free(struct reached *reached)
@@ -168,11 +188,155 @@ static void reached_free(struct reached *reached)
     }
     direct_ops.close_pod(tunnel->direct, reached->id);
     HASH_DEL(tunnel->pods, reached);
-    char *strings[] = {reached->ns, reached->name, reached->uid, reached->ip};
+    char *strings[] = {reached->ns, reached->name, reached->uid, reached->ip, reached->fault_words};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         mem_free(strings[i]);
     }
     mem_free(reached);
+}
+
+/* ---- the pods' proxy, for `auto` ---- */
+
+static void prefix_make(struct door *door, const char *scheme, char **out);
+
+/* Its socket, and whether it serves. */
+static const char *podproxy_path(const struct kube_tunnel *tunnel, bool *is_up)
+{
+    bool chosen = tunnel->options.via == VIA_PODPROXY;
+    *is_up = chosen ? tunnel->proxy_up : tunnel->pod_up;
+    return chosen ? tunnel->proxy : tunnel->pod_path;
+}
+
+static void offer_drop(struct reached *reached)
+{
+    if (reached->ticket != 0) {
+        api_cancel(reached->tunnel->pod_api, reached->ticket);
+        reached->ticket = 0;
+    }
+    reached->offer = NOT_TRIED;
+    mem_free(reached->fault_words);
+    reached->fault_words = NULL;
+}
+
+/* It will not do: the fault of the other ways is what there is to say. */
+static void offer_refuse(struct reached *reached, enum offer offer)
+{
+    char *words = reached->fault_words;
+    reached->fault_words = NULL;
+    offer_drop(reached);
+    reached->offer = offer;
+    word_tell(reached, reached->fault, -1, words != NULL ? words : "");
+    mem_free(words);
+}
+
+static void offer_take(struct reached *reached)
+{
+    struct problem why = {0};
+    problem_set(&why, STATUS_OK, "the pods' proxy of the API server instead: %s", reached->fault_words);
+    reached_disconnect(reached);
+    reached->via = VIA_PODPROXY;
+    for (struct door *door = reached->doors; door != NULL; door = door->next) {
+        prefix_make(door, "", &door->prefix);
+        prefix_make(door, "https:", &door->prefix_https);
+    }
+    word_tell(reached, TUNNEL_UP, -1, why.text);
+}
+
+/* Whatever the pod, or the API server in its place, says: it was let through. */
+static void on_offer_answer(void *user, enum api_end end, const char *words, const char *body, size_t length)
+{
+    struct reached *reached = user;
+    (void)words;
+    (void)body;
+    (void)length;
+    reached->ticket = 0;
+    if (end == API_FORBIDDEN || end == API_UNAUTHORIZED) {
+        offer_refuse(reached, NOT_ALLOWED);
+    } else if (end == API_UNREACHABLE || end == API_CUT) {
+        offer_refuse(reached, NOT_TRIED); /* it is asked again with the next fault */
+    } else {
+        offer_take(reached);
+    }
+}
+
+static void offer_ask(struct reached *reached)
+{
+    struct buf path;
+    if (reached->offer != TRYING || reached->ticket != 0 || reached->doors == NULL) {
+        return;
+    }
+    buf_init(&path, PATH_MAX_BYTES);
+    buf_printf(&path, "/api/v1/namespaces/%s/pods/%s:%d/proxy/health", reached->ns, reached->name,
+               reached->doors->port);
+    reached->ticket = api_get(reached->tunnel->pod_api, buf_str(&path), ANSWER_MAX, on_offer_answer, reached);
+    buf_free(&path);
+}
+
+static void on_pod_proxy_state(void *user, enum proxy_state state, enum kubectl_word word, const char *words)
+{
+    struct kube_tunnel *tunnel = user;
+    struct reached *reached, *next;
+    bool was_up = tunnel->pod_up;
+    (void)word; /* the first proxy has the same to say */
+    tunnel->pod_up = state == PROXY_UP;
+    HASH_ITER(hh, tunnel->pods, reached, next)
+    {
+        if (tunnel->stopping || state == PROXY_STARTING) {
+            break;
+        }
+        if (reached->offer == TRYING && tunnel->pod_up) {
+            offer_ask(reached);
+        } else if (reached->offer == TRYING) {
+            offer_refuse(reached, NOT_TRIED);
+        } else if (reached->via == VIA_PODPROXY && reached->running && was_up != tunnel->pod_up) {
+            word_tell(reached, tunnel->pod_up ? TUNNEL_UP : TUNNEL_API_LOST, -1, tunnel->pod_up ? "" : words);
+        }
+    }
+}
+
+static void pod_proxy_want(struct kube_tunnel *tunnel)
+{
+    if (tunnel->pod_proxy != NULL) {
+        return;
+    }
+    struct kubectl_proxy_options options = {.loop = tunnel->options.loop,
+                                            .flags = tunnel->options.flags,
+                                            .kubectl = tunnel->options.kubectl,
+                                            .dir = tunnel->options.dir,
+                                            .allow_podproxy = true,
+                                            .podproxy_alone = true,
+                                            .state = on_pod_proxy_state,
+                                            .group = tunnel->options.group,
+                                            .user = tunnel,
+                                            .group_user = tunnel->options.group_user};
+    tunnel->http = http_new(tunnel->options.loop, "probetop/" PACKAGE_VERSION);
+    if (tunnel->http != NULL) {
+        tunnel->pod_proxy = kubectl_proxy_new(&options);
+        tunnel->pod_api = api_new(tunnel->http, tunnel->pod_path);
+    }
+}
+
+/* `auto` knows no other way to this pod than the pods' proxy, which needs a right of its own, and a kubectl proxy that lets more through than the first: it is asked for only here. False: that is no way either, so the fault may be told. */
+static bool podproxy_offer(struct reached *reached, enum tunnel_word fault, const char *words)
+{
+    struct kube_tunnel *tunnel = reached->tunnel;
+    if (tunnel->options.via != VIA_AUTO || reached->been_up || reached->offer == NOT_ALLOWED || tunnel->stopping) {
+        return false;
+    }
+    if (reached->offer == TRYING) {
+        return true;
+    }
+    pod_proxy_want(tunnel);
+    if (tunnel->pod_proxy == NULL) {
+        return false;
+    }
+    reached->offer = TRYING;
+    reached->fault = fault;
+    replace(&reached->fault_words, words);
+    if (tunnel->pod_up) {
+        offer_ask(reached);
+    }
+    return true;
 }
 
 /* ---- native sessions ---- */
@@ -278,7 +442,10 @@ static void on_session_word(void *user, enum tunnel_word word, int64_t round_tri
         return;
     }
     doors_update(reached);
-    if (!half_known || tunnel->post_tried) {
+    if (half_known && !tunnel->post_tried) {
+        return;
+    }
+    if (word != TUNNEL_FORBIDDEN || !podproxy_offer(reached, word, detail)) {
         word_tell(reached, word, round_trip, detail);
     }
 }
@@ -305,13 +472,18 @@ static void session_make(struct reached *reached)
 static void on_child_word(void *user, enum tunnel_word word, const char *detail)
 {
     struct door *door = user;
+    struct reached *reached = door->reached;
     if (word == TUNNEL_UP) {
-        door->reached->been_up = true;
+        reached->been_up = true;
     }
     if (door->gate != NULL) {
         gate_update(door->gate);
     }
-    word_tell(door->reached, word, -1, detail);
+    reached->refused += word == TUNNEL_BACKOFF || word == TUNNEL_FORBIDDEN;
+    bool in_vain = reached->refused >= CHILDREN_FAIL_MOST && (word == TUNNEL_BACKOFF || word == TUNNEL_FORBIDDEN);
+    if (!in_vain || !podproxy_offer(reached, word, detail)) {
+        word_tell(reached, word, -1, detail);
+    }
 }
 
 static void child_make(struct door *door)
@@ -437,13 +609,27 @@ static int64_t door_close_late(const struct door *door)
     return CLOSE_HELD_US + (way < CLOSE_WAY_US ? CLOSE_WAY_US : way);
 }
 
+/* By these ways nothing but somebody else's word tells whether it is the API server that is silent. */
+static bool way_is_deaf(const struct reached *reached)
+{
+    return reached->via == VIA_PODPROXY || reached->via == VIA_KUBECTL;
+}
+
 static enum status door_address(const struct door *door, struct http_address *out)
 {
     const struct reached *reached = door->reached;
+    const struct kube_tunnel *tunnel = reached->tunnel;
+    if (way_is_deaf(reached) && tunnel->silent) {
+        return STATUS_AGAIN;
+    }
+    if (way_is_deaf(reached) && tunnel->wait != NULL) {
+        tunnel->wait(tunnel->wait_user);
+    }
     if (reached->via == VIA_PODPROXY) {
+        bool serves;
         *out = (struct http_address){
-            .unix_path = reached->tunnel->proxy, .prefix = door->prefix, .prefix_https = door->prefix_https};
-        return reached->tunnel->proxy_up ? STATUS_OK : STATUS_AGAIN;
+            .unix_path = podproxy_path(tunnel, &serves), .prefix = door->prefix, .prefix_https = door->prefix_https};
+        return serves ? STATUS_OK : STATUS_AGAIN;
     }
     bool is_up;
     enum tunnel_word word = door_word(door, &is_up);
@@ -476,8 +662,13 @@ static enum tunnel_word word(struct tunnel *self, uint32_t id, int32_t port)
     struct reached *reached = reached_find(tunnel, id);
     const struct door *door = reached != NULL ? door_find(reached, port) : NULL;
     bool is_up;
+    if (reached != NULL && reached->running && way_is_deaf(reached) && tunnel->silent) {
+        bool refused = door != NULL && door->gate != NULL && gate_word(door->gate) == TUNNEL_REFUSED_IN_POD;
+        return refused ? TUNNEL_REFUSED_IN_POD : TUNNEL_API_LOST;
+    }
     if (reached != NULL && reached->running && !streams(self, id)) {
-        return tunnel->proxy_up || reached->via == VIA_DIRECT ? TUNNEL_UP : TUNNEL_API_LOST;
+        podproxy_path(tunnel, &is_up);
+        return is_up || reached->via == VIA_DIRECT ? TUNNEL_UP : TUNNEL_API_LOST;
     }
     if (door == NULL) {
         return TUNNEL_STARTING;
@@ -511,6 +702,7 @@ static void tunnel_free(struct tunnel *self)
     mem_free((char *)tunnel->options.kubectl);
     mem_free(tunnel->proxy);
     mem_free(tunnel->post_path);
+    mem_free(tunnel->pod_path);
     mem_free(tunnel);
 }
 
@@ -536,6 +728,9 @@ struct kube_tunnel *kube_tunnel_new(const struct kube_tunnel_options *options)
     buf_init(&path, PATH_MAX_BYTES);
     buf_printf(&path, "%s/p.sock", options->dir);
     tunnel->post_path = mem_dup(buf_str(&path));
+    buf_clear(&path);
+    buf_printf(&path, "%s/d.sock", options->dir);
+    tunnel->pod_path = mem_dup(buf_str(&path));
     buf_free(&path);
     return tunnel;
 }
@@ -544,6 +739,32 @@ void kube_tunnel_on_word(struct kube_tunnel *tunnel, tunnel_word_fn *word_fn, vo
 {
     tunnel->word = word_fn;
     tunnel->word_user = user;
+}
+
+void kube_tunnel_on_wait(struct kube_tunnel *tunnel, void (*wait)(void *user), void *user)
+{
+    tunnel->wait = wait;
+    tunnel->wait_user = user;
+}
+
+void kube_tunnel_silent(struct kube_tunnel *tunnel, bool silent)
+{
+    struct reached *reached, *next;
+    tunnel->silent = silent;
+    HASH_ITER(hh, tunnel->pods, reached, next)
+    {
+        const struct door *door = reached->doors;
+        bool is_up = reached->via == VIA_PODPROXY;
+        if (!way_is_deaf(reached) || !reached->running || door == NULL) {
+            continue;
+        }
+        enum tunnel_word now = is_up ? TUNNEL_UP : door_word(door, &is_up);
+        if (silent) {
+            word_tell(reached, TUNNEL_API_LOST, -1, "the API server does not answer");
+        } else if (is_up) {
+            word_tell(reached, now, -1, "");
+        }
+    }
 }
 
 static struct reached *reached_make(struct kube_tunnel *tunnel, uint32_t id)
@@ -582,7 +803,9 @@ void kube_tunnel_pod(struct kube_tunnel *tunnel, uint32_t pod, const char *ns, c
     if (begins) {
         doors_attach(reached);
     }
-    if (begins && !streams((struct tunnel *)tunnel, pod) && (tunnel->proxy_up || reached->via == VIA_DIRECT)) {
+    bool serves;
+    podproxy_path(tunnel, &serves);
+    if (begins && !streams((struct tunnel *)tunnel, pod) && (serves || reached->via == VIA_DIRECT)) {
         word_tell(reached, TUNNEL_UP, -1, "");
     }
 }
@@ -596,7 +819,8 @@ void kube_tunnel_proxy(struct kube_tunnel *tunnel, const char *socket_path, bool
     tunnel->proxy_up = up;
     HASH_ITER(hh, tunnel->pods, reached, next)
     {
-        if (reached->via == VIA_PODPROXY && reached->running) {
+        bool chosen = tunnel->options.via == VIA_PODPROXY;
+        if (chosen && reached->running) {
             word_tell(reached, up ? TUNNEL_UP : TUNNEL_API_LOST, -1, up ? "" : "kubectl proxy has ended");
         } else if (reached->via == VIA_PORTFORWARD && up) {
             if (reached->session != NULL && reached->turn == MADE) {
@@ -630,6 +854,13 @@ void kube_tunnel_stop(struct kube_tunnel *tunnel, void (*done)(void *user), void
         tunnel->closing++;
         kubectl_proxy_free(tunnel->post_proxy, on_closed, tunnel);
         tunnel->post_proxy = NULL;
+    }
+    if (tunnel->pod_proxy != NULL) {
+        api_free(tunnel->pod_api);
+        http_free(tunnel->http);
+        tunnel->closing++;
+        kubectl_proxy_free(tunnel->pod_proxy, on_closed, tunnel);
+        tunnel->pod_proxy = NULL;
     }
     on_closed(tunnel);
 }

@@ -6,8 +6,9 @@
  * 0.2 s doubling to 10 s; meanwhile the word is api-lost and probes are unknown.
  * kubectl: supervised `kubectl port-forward --address 127.0.0.1 pod/NAME :PORT` children; a child that ends because a probe was refused gave a probe's result, not a fault; the next is started just before the next due probe, at most 4 starting at a time, 100 in all.
  * podproxy: GET through the pod's proxy subresource. direct: the pod's own IP.
- * auto: portforward; kubectl for a pod whose upgrades are answered, three times in a row, with something else than a port-forward, and says so and why. Not podproxy: it needs a right that administrators dislike to
- * give, and a proxy that lets more through. Where a right is missing for one of the first two it is missing for the other. */
+ * auto: portforward; kubectl for a pod whose upgrades are answered, three times in a row, with something else than a port-forward; podproxy where the right to a port-forward is missing (it is missing for both of them
+ * then), or kubectl's children do not come up either. podproxy needs a right of its own, that administrators dislike to give, and a proxy that lets more through: a second kubectl proxy is started for it, and asked
+ * once for each pod whether that right is there. Says which way it took and why. */
 #ifndef PROBETOP_KUBE_TUNNEL_H
 #define PROBETOP_KUBE_TUNNEL_H
 
@@ -33,6 +34,10 @@ struct kube_tunnel *kube_tunnel_new(const struct kube_tunnel_options *options);
 extern const struct tunnel_ops kube_tunnel_ops;
 /* Words about pods go here (the source turns them into FACT_TUNNEL). Set before the first pod. */
 void kube_tunnel_on_word(struct kube_tunnel *tunnel, tunnel_word_fn *word, void *user);
+/* Called, from the loop, as a probe is about to be sent by a way that cannot tell a silent API server from a silent pod: kubectl's children and the pods' proxy. Whoever is told finds out which it is and says so below. */
+void kube_tunnel_on_wait(struct kube_tunnel *tunnel, void (*wait)(void *user), void *user);
+/* The API server answers nobody just now, or does again. By those two ways nothing is sent meanwhile, and what was sent says nothing about the pods. */
+void kube_tunnel_silent(struct kube_tunnel *tunnel, bool silent);
 /* A pod to reach; again with the same values changes nothing; a changed uid or ip closes what there was. running: its sandbox is there (before that nothing is tried). */
 void kube_tunnel_pod(struct kube_tunnel *tunnel, uint32_t pod, const char *ns, const char *name, const char *uid,
                      const char *ip, bool running);

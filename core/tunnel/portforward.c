@@ -74,6 +74,8 @@ struct portforward {
     bool freed;
     void (*done)(void *user);
     void *done_user;
+    bool
+        doubted; /* a first "forbidden" after it had been up: an API server that begins says so before it knows its rules */
     bool post;                /* the next upgrade is a POST */
     enum tunnel_word refusal; /* of the GET that was tried before a POST */
     struct buf refusal_text;
@@ -360,6 +362,7 @@ static void on_pong(void *user, uint32_t id)
     if (session->state == PROVING) {
         session->state = OPEN;
         session->opened_at = now;
+        session->doubted = false;
         buf_clear(&session->refusal_text);
         timer_arm(session, PING_MS);
         session->stuck = false;
@@ -622,8 +625,10 @@ static void upgrade_refused(struct link *link, int status, const char *body)
     } else if (link->post && proxys_own) {
         post_missed(session);
     } else {
+        bool doubt = word == TUNNEL_FORBIDDEN && session->opened_at > 0 && !session->doubted;
+        session->doubted = session->doubted || doubt;
         session->post = session->options.by_post;
-        session_lose(session, word, buf_str(&text));
+        session_lose(session, doubt ? TUNNEL_API_LOST : word, buf_str(&text));
     }
     buf_free(&text);
 }

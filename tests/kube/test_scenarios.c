@@ -583,6 +583,124 @@ static void test_pod_replaced(void **state)
     assert_true(nobody_is_blamed(&scene->watcher, NULL));
 }
 
+static bool goes_by(const struct watcher *watcher, const void *via)
+{
+    const struct pod *pod = watcher_pod(watcher, "decode-a");
+    return pod && text_is(&pod->facts.via, via) && pod->lanes[LANE_READINESS].ok >= 3 && pod->stage == STAGE_READY;
+}
+
+/* --via auto goes on to what works, and says why. No port-forward is answered with anything useful, and kubectl, which cannot do it either, ends at once. */
+static void test_auto_without_forwards(void **state)
+{
+    struct scene *scene = *state;
+    fake_api_no_forwards(api(scene), true);
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=auto");
+    AWAIT(scene, goes_by, "podproxy");
+    assert_true(watcher_said(&scene->watcher, "kubectl port-forward instead"));
+    assert_true(watcher_said(&scene->watcher, "the pods' proxy of the API server instead"));
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+    assert_true(kubectl_starts(scene, "port-forward") >= 2);
+}
+
+/* The right to a port-forward is missing, for kubectl as well; that to the pods' proxy is there. */
+static void test_auto_forbidden_forward(void **state)
+{
+    struct scene *scene = *state;
+    fake_api_deny(api(scene), "get pods/portforward");
+    fake_api_deny(api(scene), "create pods/portforward");
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=auto");
+    AWAIT(scene, goes_by, "podproxy");
+    assert_true(watcher_said(&scene->watcher, "pods' proxy of the API server instead"));
+    assert_false(watcher_said(&scene->watcher, "kind: Role")); /* nothing is missing */
+    assert_int_equal(kubectl_starts(scene, "port-forward"), 0);
+    fake_api_down(api(scene), true);
+    AWAIT(scene, source_is, &LOST);
+    HOLDS(scene, nobody_is_blamed, NULL, 2);
+    fake_api_down(api(scene), false);
+    assert_recovers(scene, "decode-a");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+}
+
+/* Neither right: the one that is asked for is the port-forward's. */
+static void test_auto_nothing_allowed(void **state)
+{
+    struct scene *scene = *state;
+    fake_api_deny(api(scene), "get pods/portforward");
+    fake_api_deny(api(scene), "create pods/portforward");
+    fake_api_deny(api(scene), "get pods/proxy");
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=auto");
+    AWAIT(scene, has_said, "kind: Role");
+    assert_string_equal(text_str(&watcher_pod(&scene->watcher, "decode-a")->facts.via), "portforward");
+    assert_int_equal(fake_api_requests(api(scene), "/proxy/health"), 1);
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+}
+
+/* An API server that answers nobody and closes nothing: said within seconds, whichever way the probes go, and no pod is blamed. */
+static void silent_api(struct scene *scene, const char *via)
+{
+    add_ready(scene, "decode-a");
+    WATCH(scene, via);
+    AWAIT(scene, is_ready, "decode-a");
+    fake_api_freeze(api(scene), true);
+    int64_t began = clock_mono_us();
+    AWAIT(scene, source_is, &LOST);
+    assert_true(clock_mono_us() - began < 5 * (int64_t)SECOND_US);
+    assert_true(watcher_said(&scene->watcher, "the API server does not answer"));
+    HOLDS(scene, nobody_is_blamed, NULL, 3);
+    fake_api_freeze(api(scene), false);
+    assert_recovers(scene, "decode-a");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+}
+
+static void test_silent_api_by_portforward(void **state)
+{
+    silent_api(*state, "--via=portforward");
+}
+
+static void test_silent_api_by_podproxy(void **state)
+{
+    silent_api(*state, "--via=podproxy");
+}
+
+static bool is_denied(const struct watcher *watcher, const void *user)
+{
+    (void)user;
+    return watcher->fleet->source == SOURCE_DENIED || watcher_said(watcher, "kind: Role");
+}
+
+static bool is_not_denied(const struct watcher *watcher, const void *user)
+{
+    return !is_denied(watcher, user);
+}
+
+/* An API server that has just begun refuses for a moment what it allows. */
+static void test_forbidden_for_a_moment(void **state)
+{
+    static const char *const rights[] = {"list pods",    "watch pods",   "list events",
+                                         "watch events", "get pods/log", "get pods/portforward"};
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    WATCH(scene, "--via=portforward");
+    AWAIT(scene, is_ready, "decode-a");
+    fake_api_down(api(scene), true);
+    AWAIT(scene, source_is, &LOST);
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+        fake_api_deny(api(scene), rights[i]);
+    }
+    size_t before = fake_api_requests(api(scene), "");
+    fake_api_down(api(scene), false);
+    while (fake_api_requests(api(scene), "") < before + 2) {
+        uv_run(&scene->loop, UV_RUN_ONCE);
+    }
+    fake_api_deny(api(scene), NULL);
+    HOLDS(scene, is_not_denied, NULL, 1);
+    assert_recovers(scene, "decode-a");
+    assert_true(is_not_denied(&scene->watcher, NULL));
+}
+
 static void test_none_found(void **state)
 {
     struct scene *scene = *state;
@@ -870,6 +988,12 @@ int main(void)
                                        SCENE(selectors),
                                        SCENE(slow_start),
                                        SCENE(answers_ended_by_close),
+                                       SCENE(auto_without_forwards),
+                                       SCENE(auto_forbidden_forward),
+                                       SCENE(auto_nothing_allowed),
+                                       SCENE(silent_api_by_portforward),
+                                       SCENE(silent_api_by_podproxy),
+                                       SCENE(forbidden_for_a_moment),
                                        SCENE(sidecar),
                                        SCENE(killed_by_startup),
                                        SCENE(api_lost),

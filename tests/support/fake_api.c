@@ -59,7 +59,7 @@ struct fake_api {
     struct log **logs;
     size_t log_count;
     uint64_t version, oldest; /* watches from before `oldest` are too late */
-    bool expired, old_server;
+    bool expired, old_server, frozen, no_forwards;
     unsigned hold;
     char *denied[DENIED_MAX];
     size_t denied_count;
@@ -67,7 +67,7 @@ struct fake_api {
     char room[ROOM];
 };
 
-enum use { USE_HTTP, USE_WATCH, USE_LOG, USE_FORWARD };
+enum use { USE_HTTP, USE_WATCH, USE_LOG, USE_FORWARD, USE_RELAY };
 
 struct pair;
 struct connection {
@@ -76,6 +76,11 @@ struct connection {
     struct connection *previous, *next;
     struct buf in;
     enum use use;
+    struct buf stalled; /* what would have been written while the API is frozen */
+    /* a request to a pod */
+    uv_tcp_t *relay; /* NULL: none is open */
+    uv_connect_t reach;
+    struct buf asked;
     /* a watch */
     enum fake_kind kind;
     char ns[NAME_SIZE], labels[SELECTOR_MAX], fields[SELECTOR_MAX];
@@ -131,7 +136,11 @@ static void stream_write(uv_stream_t *stream, const char *bytes, size_t length)
 
 static void connection_write(struct connection *connection, const char *bytes, size_t length)
 {
-    stream_write((uv_stream_t *)&connection->pipe, bytes, length);
+    if (connection->api->frozen) {
+        buf_append(&connection->stalled, bytes, length);
+    } else {
+        stream_write((uv_stream_t *)&connection->pipe, bytes, length);
+    }
 }
 
 static void connection_chunk(struct connection *connection, const char *bytes, size_t length)
@@ -224,9 +233,16 @@ static void connection_closed(uv_handle_t *handle)
     buf_free(&connection->in);
     buf_free(&connection->frames);
     buf_free(&connection->payload);
+    buf_free(&connection->stalled);
+    buf_free(&connection->asked);
     websocket_free(connection->websocket);
     spdy_free(connection->spdy);
     mem_free(connection);
+}
+
+static void relay_closed(uv_handle_t *handle)
+{
+    mem_free(handle);
 }
 
 static void connection_close(struct connection *connection)
@@ -236,6 +252,11 @@ static void connection_close(struct connection *connection)
     }
     while (connection->pairs) {
         pair_close(connection->pairs);
+    }
+    if (connection->relay) {
+        connection->relay->data = NULL;
+        uv_close((uv_handle_t *)connection->relay, relay_closed);
+        connection->relay = NULL;
     }
     if (connection->previous) {
         connection->previous->next = connection->next;
@@ -987,6 +1008,10 @@ static void answer_forward(struct connection *connection, const struct request *
 {
     char key[128], head[512];
     bool is_websocket = header_has(request, "Upgrade", "websocket", NULL, 0);
+    if (connection->api->no_forwards) {
+        answer_status(connection, 500, "the streaming endpoint is switched off here");
+        return;
+    }
     if (!is_websocket && !header_has(request, "Upgrade", "SPDY/3.1", NULL, 0)) {
         answer_status(connection, 400, "Upgrade request required");
         return;
@@ -1019,14 +1044,81 @@ static void answer_forward(struct connection *connection, const struct request *
 
 /* ---- one request ---- */
 
-static void answer_object(struct connection *connection, const struct request *request)
+/* ---- a pod's proxy ---- */
+
+static void relay_fail(struct connection *connection, const char *why)
+{
+    char words[256];
+    snprintf(words, sizeof words, "error trying to reach service: dial tcp 10.244.0.7:8000: connect: %s", why);
+    answer_status(connection, 503, words);
+    connection->use = USE_HTTP;
+}
+
+static void relay_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
+{
+    struct connection *connection = stream->data;
+    if (connection && count < 0) {
+        connection_close(connection); /* after what was written: the answers say Connection: close */
+    } else if (connection && count > 0) {
+        connection_write(connection, bytes->base, (size_t)count);
+    }
+}
+
+static void relay_connected(uv_connect_t *connect, int status)
+{
+    uv_stream_t *stream = connect->handle;
+    struct connection *connection = stream->data;
+    if (!connection) {
+        return;
+    }
+    if (status != 0) {
+        relay_fail(connection, status == UV_ECONNREFUSED ? "connection refused" : uv_strerror(status));
+    } else {
+        stream_write(stream, buf_str(&connection->asked), connection->asked.len);
+        uv_read_start(stream, room, relay_read);
+    }
+}
+
+/* GET .../pods/[http:]NAME:PORT/proxy/PATH, to the pod as the API server would dial it. */
+static void answer_proxy(struct connection *connection, const struct request *request, int32_t container_port)
+{
+    struct fake_api *api = connection->api;
+    struct sockaddr_in address;
+    const char *path = strstr(request->path, "/proxy");
+    int32_t port = api->options.port(api->options.user, request->ns, request->name, container_port);
+    if (port <= 0) {
+        relay_fail(connection, "connection refused");
+        return;
+    }
+    buf_init(&connection->asked, HEAD_MAX);
+    buf_printf(&connection->asked, "GET %s HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n",
+               path + strlen("/proxy"));
+    connection->use = USE_RELAY;
+    connection->relay = mem_new(sizeof *connection->relay);
+    uv_ip4_addr("127.0.0.1", port, &address);
+    uv_tcp_init(api->loop, connection->relay);
+    connection->relay->data = connection;
+    if (uv_tcp_connect(&connection->reach, connection->relay, (struct sockaddr *)&address, relay_connected) != 0) {
+        relay_fail(connection, "no route to host");
+    }
+}
+
+static void answer_object(struct connection *connection, struct request *request)
 {
     enum fake_kind kind = strcmp(request->resource, "pods") == 0 ? FAKE_PODS : FAKE_EVENTS;
+    int32_t proxied = 0;
+    char *colon = strrchr(request->name, ':');
+    if (colon && strcmp(request->subresource, "proxy") == 0) {
+        proxied = (int32_t)strtol(colon + 1, NULL, 10);
+        *colon = '\0';
+    }
     const struct object *object = object_find(connection->api, kind, request->ns, request->name);
     if (!object) {
         char words[512];
         snprintf(words, sizeof words, "%s \"%s\" not found", request->resource, request->name);
         answer_status(connection, 404, words);
+    } else if (proxied > 0) {
+        answer_proxy(connection, request, proxied);
     } else if (strcmp(request->subresource, "log") == 0) {
         answer_log(connection, request);
     } else if (strcmp(request->subresource, "portforward") == 0) {
@@ -1083,6 +1175,8 @@ static bool request_take(struct connection *connection)
     return !uv_is_closing((uv_handle_t *)&connection->pipe);
 }
 
+static void connection_go_on(struct connection *connection);
+
 static void connection_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
 {
     struct connection *connection = stream->data;
@@ -1091,6 +1185,13 @@ static void connection_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *
         return;
     }
     buf_append(&connection->in, bytes->base, (size_t)count);
+    if (!connection->api->frozen) {
+        connection_go_on(connection);
+    }
+}
+
+static void connection_go_on(struct connection *connection)
+{
     while (request_take(connection)) {
     }
     if (connection->use == USE_FORWARD && connection->in.len > 0 && !uv_is_closing((uv_handle_t *)&connection->pipe)) {
@@ -1108,6 +1209,7 @@ static void accepted(uv_stream_t *listener, int status)
     connection->api = api;
     connection->pipe.data = connection;
     buf_init(&connection->in, HEAD_MAX + ROOM);
+    buf_init(&connection->stalled, ANSWER_MAX);
     buf_init(&connection->frames, ANSWER_MAX);
     buf_init(&connection->payload, ANSWER_MAX);
     connection->next = api->connections;
@@ -1272,6 +1374,27 @@ void fake_api_bookmark(struct fake_api *api)
 void fake_api_old_server(struct fake_api *api, bool old)
 {
     api->old_server = old;
+}
+
+void fake_api_freeze(struct fake_api *api, bool frozen)
+{
+    struct connection *next;
+    api->frozen = frozen;
+    for (struct connection *connection = api->connections; connection && !frozen; connection = next) {
+        next = connection->next;
+        struct buf stalled = connection->stalled;
+        buf_init(&connection->stalled, ANSWER_MAX);
+        if (stalled.len > 0) {
+            connection_write(connection, stalled.data, stalled.len);
+        }
+        buf_free(&stalled);
+        connection_go_on(connection);
+    }
+}
+
+void fake_api_no_forwards(struct fake_api *api, bool none)
+{
+    api->no_forwards = none;
 }
 
 void fake_api_hold(struct fake_api *api, unsigned milliseconds)

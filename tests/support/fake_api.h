@@ -43,6 +43,10 @@ void fake_api_bookmark(struct fake_api *api);                   /* to every watc
 void fake_api_old_server(struct fake_api *api, bool old);       /* no port-forward by WebSocket: 400, as before 1.31 */
 void fake_api_cut_forwards(struct fake_api *api);               /* every port-forward session breaks off */
 
+/* It answers nobody and takes nothing any more, as behind a firewall that drops everything; connections stay. What came and would have gone meanwhile comes and goes when that is over. */
+void fake_api_freeze(struct fake_api *api, bool frozen);
+/* Port-forwards are answered with an error of no known kind, whichever way they are asked for. */
+void fake_api_no_forwards(struct fake_api *api, bool none);
 /* The streams of a forward end so much later than the pod's server has closed, as the container runtime has it (facts/kube.md 3.1: 1 s); 0: at once. */
 void fake_api_hold(struct fake_api *api, unsigned milliseconds);
 

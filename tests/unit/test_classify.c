@@ -36,7 +36,8 @@ struct row {
     enum outcome outcome;
     enum probe_cause cause;
     enum answerer answerer;
-    bool behind_sidecar, tunnelled, elsewhere;
+    bool behind_sidecar, tunnelled, proxied, elsewhere;
+    const char *type;
     enum tunnel_word word; /* TUNNEL_STARTING stands for up */
     const char *location, *expected, *detail, *said;
     enum probe_action action; /* PROBE_NONE stands for httpGet */
@@ -51,6 +52,7 @@ static void row_run(const struct row *row, struct sample *sample)
         .action = row->action ? row->action : PROBE_HTTP_GET,
         .path = row->path,
         .tunnelled = row->tunnelled,
+        .proxied = row->proxied,
         .tunnel = row->word ? row->word : TUNNEL_UP,
         .said = row->said,
         .behind_sidecar = row->behind_sidecar,
@@ -70,7 +72,7 @@ static void row_run(const struct row *row, struct sample *sample)
         .body_length = strlen(row->body),
         .body_cut = row->body_cut,
         .server = row->server,
-        .content_type = "",
+        .content_type = row->type ? row->type : "",
         .location = row->location ? row->location : "",
         .detail = row->error ? "curl's words" : "",
     };
@@ -327,6 +329,20 @@ static void test_api_server(void **state)
          OUTCOME_UNKNOWN, PROBE_CAUSE_FORBIDDEN, ANSWERER_API_SERVER},
         {.name = "no such pod", HEALTH, HTTP_OK, 404, "", API_STATUS(404, "NotFound", "pods x not found"),
          OUTCOME_UNKNOWN, PROBE_CAUSE_POD_GONE, ANSWERER_API_SERVER},
+        {.name = "it is silent", HEALTH, HTTP_TIMEOUT_HEADERS, 0, "", "", OUTCOME_UNKNOWN, PROBE_CAUSE_API_LOST, ANSWERER_NOBODY,
+         .proxied = true, .word = TUNNEL_API_LOST, .detail = "tunnel api-lost: curl's words"},
+        {.name = "the pod is silent", HEALTH, HTTP_TIMEOUT_HEADERS, 0, "", "", OUTCOME_FAIL, PROBE_CAUSE_TIMEOUT_HEADERS,
+         ANSWERER_NOBODY, .proxied = true},
+        {.name = "kubectl's proxy is gone", HEALTH, HTTP_REFUSED, 0, "", "", OUTCOME_UNKNOWN, PROBE_CAUSE_TUNNEL_DOWN,
+         ANSWERER_NOBODY, .proxied = true},
+        {.name = "kubectl's proxy ends", HEALTH, HTTP_EMPTY_REPLY, 0, "", "", OUTCOME_UNKNOWN, PROBE_CAUSE_TUNNEL_DOWN,
+         ANSWERER_NOBODY, .proxied = true},
+        {.name = "kubectl's proxy does not reach it", HEALTH, HTTP_OK, 500, "", "dial tcp 127.0.0.1:6443: connect: connection refused\n",
+         OUTCOME_UNKNOWN, PROBE_CAUSE_API_LOST, ANSWERER_NOBODY, .proxied = true, .type = "text/plain; charset=utf-8"},
+        {.name = "a pod that says the same", HEALTH, HTTP_OK, 500, "uvicorn", "dial tcp 127.0.0.1:6443: connect: connection refused\n",
+         OUTCOME_FAIL, PROBE_CAUSE_STATUS, ANSWERER_VLLM, .proxied = true, .type = "text/plain; charset=utf-8"},
+        {.name = "and not through a proxy", HEALTH, HTTP_OK, 500, "", "dial tcp 127.0.0.1:6443: connect: connection refused\n",
+         OUTCOME_FAIL, PROBE_CAUSE_STATUS, ANSWERER_OTHER, .type = "text/plain; charset=utf-8"},
         {.name = "its own trouble", HEALTH, HTTP_OK, 500, "", API_STATUS(500, "InternalError", "etcd"),
          OUTCOME_UNKNOWN, PROBE_CAUSE_API_LOST, ANSWERER_API_SERVER});
 }

@@ -140,6 +140,55 @@ static void test_podproxy(void **state)
     world_end(&world);
 }
 
+static void on_wait(void *user)
+{
+    ++*(int *)user;
+}
+
+/* By a way that cannot tell a silent API server from a silent pod, the server's silence is told by somebody else: nothing is sent, and nothing is the pod's. */
+static void test_silence(void **state)
+{
+    struct world world;
+    struct http_address found;
+    int waits = 0;
+    (void)state;
+    world_begin(&world, VIA_PODPROXY);
+    kube_tunnel_on_wait(world.made, on_wait, &waits);
+    kube_tunnel_pod(world.made, 1, "ns", "web", "u1", "10.0.0.7", true);
+    kube_tunnel_proxy(world.made, world.proxy, true);
+    assert_int_equal(address(&world, 1, 8000, &found), STATUS_OK);
+    assert_int_equal(found.close_late, 0);
+    assert_int_equal(waits, 1);
+    kube_tunnel_silent(world.made, true);
+    assert_int_equal(world.word, TUNNEL_API_LOST);
+    assert_int_equal(kube_tunnel_ops.word(world.tunnel, 1, 8000), TUNNEL_API_LOST);
+    assert_int_equal(address(&world, 1, 8000, &found), STATUS_AGAIN);
+    kube_tunnel_silent(world.made, false);
+    assert_int_equal(world.word, TUNNEL_UP);
+    assert_int_equal(kube_tunnel_ops.word(world.tunnel, 1, 8000), TUNNEL_UP);
+    assert_int_equal(address(&world, 1, 8000, &found), STATUS_OK);
+    assert_int_equal(waits, 2);
+    world_end(&world);
+    /* its own sessions measure the way themselves */
+    waits = 0;
+    world_begin(&world, VIA_PORTFORWARD);
+    kube_tunnel_on_wait(world.made, on_wait, &waits);
+    kube_tunnel_pod(world.made, 1, "ns", "web", "u1", "10.0.0.7", true);
+    address(&world, 1, 8000, &found);
+    kube_tunnel_silent(world.made, true);
+    assert_int_equal(kube_tunnel_ops.word(world.tunnel, 1, 8000), TUNNEL_STARTING);
+    assert_int_equal(waits, 0);
+    world_end(&world);
+    world_begin(&world, VIA_KUBECTL);
+    kube_tunnel_on_wait(world.made, on_wait, &waits);
+    kube_tunnel_pod(world.made, 1, "ns", "web", "u1", "10.0.0.7", true);
+    address(&world, 1, 8000, &found);
+    assert_int_equal(waits, 1);
+    kube_tunnel_silent(world.made, true);
+    assert_int_equal(kube_tunnel_ops.word(world.tunnel, 1, 8000), TUNNEL_API_LOST);
+    world_end(&world);
+}
+
 /* There is a socket for each port that was asked for, in the private directory, and none before; nothing is tried for a pod that does not run. */
 static void test_native(void **state)
 {
@@ -195,8 +244,8 @@ static void test_kubectl_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_direct),        cmocka_unit_test(test_podproxy),
-        cmocka_unit_test(test_native), cmocka_unit_test(test_kubectl_fails),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_direct),  cmocka_unit_test(test_podproxy),
+        cmocka_unit_test(test_native), cmocka_unit_test(test_silence), cmocka_unit_test(test_kubectl_fails),
     };
     signal(SIGPIPE, SIG_IGN); /* as the program does */
     return cmocka_run_group_tests(tests, NULL, NULL);

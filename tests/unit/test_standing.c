@@ -83,6 +83,11 @@ static const struct row ROWS[] = {
      SOURCE_LOST,
      {"the API server cannot be reached", "the pods may be fine", "(dial tcp)"},
      "kubectl proxy"},
+    {{PLACE, .proxy = PROXY_UP, .listed = true, .ours = 3, .silent = true, .silent_words = "EOF"},
+     SOURCE_LOST,
+     {"the API server does not answer", "the pods may be fine", "(EOF)"},
+     "kubectl proxy"},
+    {{PLACE, .proxy = PROXY_DOWN, .silent = true}, SOURCE_LOST, {"kubectl proxy is not running"}, "does not answer"},
     {{PLACE, .proxy = PROXY_UP, .pods = API_UNAUTHORIZED}, SOURCE_DENIED, {"(401)", "log in again"}, "Role"},
     {{.context = "prod", .ns = "llm", .pods_words = REFUSAL, .proxy = PROXY_UP, .pods = API_FORBIDDEN},
      SOURCE_DENIED,
@@ -101,6 +106,7 @@ static struct standing standing_of(const struct row *row)
     struct standing standing = row->standing;
     standing.words = standing.words ? standing.words : "";
     standing.pods_words = standing.pods_words ? standing.pods_words : "";
+    standing.silent_words = standing.silent_words ? standing.silent_words : "";
     standing.signs = standing.signs ? standing.signs : "";
     standing.looks = standing.looks ? standing.looks : "";
     return standing;
