@@ -236,6 +236,7 @@ static void fleet_take_pods(struct fleet *fleet, const struct fact *fact)
         pod_take_tunnel(&fold, fact);
         break;
     }
+    pod_take_hints(&fold);
 }
 
 void fleet_apply(struct fleet *fleet, const struct fact *fact)

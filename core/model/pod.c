@@ -9,7 +9,8 @@ const char *happening_name(enum happening_kind kind)
 {
     static const char *const names[HAPPENED_KIND_COUNT] = {
         [HAPPENED_STAGE] = "stage", [HAPPENED_PROBE] = "probe", [HAPPENED_KUBELET] = "kubelet",
-        [HAPPENED_EVENT] = "event", [HAPPENED_LOG] = "log",     [HAPPENED_TUNNEL] = "tunnel"};
+        [HAPPENED_EVENT] = "event", [HAPPENED_LOG] = "log",     [HAPPENED_TUNNEL] = "tunnel",
+        [HAPPENED_HINT] = "hint"};
     return (unsigned)kind < HAPPENED_KIND_COUNT ? names[kind] : "";
 }
 

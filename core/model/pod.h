@@ -50,6 +50,7 @@ enum happening_kind {
     HAPPENED_EVENT,
     HAPPENED_LOG,
     HAPPENED_TUNNEL,
+    HAPPENED_HINT,
     HAPPENED_KIND_COUNT
 };
 const char *happening_name(enum happening_kind kind); /* "stage", "probe", ... */
@@ -73,6 +74,15 @@ struct pod_event {
     bool warning;
     struct text uid, reason, message, container;
 };
+
+/* A hint that stands, as far as the timeline keeps it (hints_told.c). */
+struct told_hint {
+    enum cause cause; /* CAUSE_NONE: a free place */
+    enum confidence confidence;
+    int64_t since, seen; /* t when it first and when it last stood */
+    bool told;           /* the timeline has it */
+};
+enum { POD_TOLD_MAX = 4 };
 
 struct pod {
     struct pod_facts facts;
@@ -141,6 +151,9 @@ struct pod {
     struct pod_event *events; /* oldest first by `last` */
     uint32_t event_count;
     struct findings findings; /* what the signatures matched; only where texts are kept */
+    struct told_hint told[POD_TOLD_MAX];
+    int64_t hints_at;    /* t when the hints were looked at for the timeline; 0 never */
+    uint64_t hints_sign; /* of what they were made of then */
     uint64_t version;         /* changes whenever anything above does */
 };
 

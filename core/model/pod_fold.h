@@ -21,6 +21,8 @@ void pod_take_sample(struct fold *fold, const struct sample *sample);
 void pod_take_log(struct fold *fold, const struct fact *fact);
 void pod_take_event(struct fold *fold, const struct fact *fact);
 void pod_take_tunnel(struct fold *fold, const struct fact *fact);
+/* After each of them: what hints have come and gone, for the timeline (hints_told.c). */
+void pod_take_hints(struct fold *fold);
 
 /* Adds to the merged timeline, in the order of when things happened, and tells the fleet's listener. Nothing where the fleet keeps no texts. */
 void pod_happened(struct fold *fold, int64_t t, enum happening_kind kind, char mood, const char *format, ...)

@@ -580,9 +580,52 @@ static void commands_are_quoted(void **state)
     story_end(&s);
 }
 
+/* The timeline keeps that a hint was there: once, when it has stood for a while or is certain, and that it is over, once it stays away. */
+static void timeline_keeps_hints(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    s.t += SECONDS(10);
+    story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
+    assert_int_equal(story_happened(&s, "engine-dead, certain: the engine process died"), 1);
+    s.t += SECONDS(10);
+    story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
+    s.t += SECONDS(10);
+    story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+    assert_int_equal(story_happened(&s, "engine-dead"), 1);
+    assert_int_equal(story_happened(&s, "is over"), 0);
+    s.t += SECONDS(10);
+    story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+    s.t += SECONDS(10);
+    story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+    assert_int_equal(story_happened(&s, "engine-dead is over, after 10s"), 1);
+
+    story_timeout(&s, LANE_READINESS); /* a possible one that is gone again at once */
+    s.t += SECONDS(2);
+    story_models(&s, LANE_READINESS, ANSWERER_VLLM);
+    s.t += SECONDS(30);
+    story_models(&s, LANE_READINESS, ANSWERER_VLLM);
+    assert_int_equal(story_happened(&s, "probe-timeout"), 0);
+    story_timeout(&s, LANE_READINESS);
+    s.t += SECONDS(6);
+    story_timeout(&s, LANE_READINESS);
+    assert_int_equal(story_happened(&s, "probe-timeout, possible"), 1);
+    s.t += SECONDS(1);
+    story_tunnel(&s, TUNNEL_FORBIDDEN); /* then nothing can be said of it, and nothing is over */
+    s.t += SECONDS(60);
+    story_timeout(&s, LANE_READINESS);
+    s.t += SECONDS(60);
+    story_timeout(&s, LANE_READINESS);
+    assert_int_equal(story_happened(&s, "is over"), 1);
+    assert_int_equal(story_happened(&s, "tunnel, certain"), 0);
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(timeline_keeps_hints),
         cmocka_unit_test(perhaps_tls),
         cmocka_unit_test(healthy),
         cmocka_unit_test(loading),
