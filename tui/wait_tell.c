@@ -16,8 +16,7 @@ enum {
     EXPLAINED_MAX = 20,                /* pods that are explained at length where people read */
     ANNOTATIONS_MAX = 10,              /* GitHub shows no more of one step */
     CLOCK_SIZE = 32,
-    AGE_SIZE = 16,
-    WHY_MAX = 3
+    AGE_SIZE = 16
 };
 
 static const char SCHEMA[] = "probetop.wait/v1";
@@ -160,7 +159,6 @@ struct account {
     const struct pod *pod;
     const struct waited *waited;
     struct hints hints;
-    const struct hint *hint; /* the first; NULL */
 };
 
 static void account_of(const struct wait_tell *tell, const struct waited *waited, int64_t now, struct account *out)
@@ -168,50 +166,24 @@ static void account_of(const struct wait_tell *tell, const struct waited *waited
     *out = (struct account){.pod = fleet_pod(tell->fleet, waited->id), .waited = waited};
     if (out->pod)
         pod_hints(tell->fleet, out->pod, now, &out->hints);
-    out->hint = out->hints.count > 0 ? &out->hints.list[0] : NULL;
 }
 
-/* "decode-0 will not be ready by itself: GPU memory ran out (certain)"; of those under way where they stand. */
-static void put_headline(const struct wait_tell *tell, const struct account *account, int64_t now, struct buf *out)
+/* "decode-0 will not be ready by itself: GPU memory ran out (certain)", of those under way where they stand; and below it why, in lines. */
+static void put_account(const struct wait_tell *tell, const struct account *account, int64_t now, struct buf *out)
 {
     const struct pod *pod = account->pod;
     char age[AGE_SIZE];
     buf_puts(out, text_str(&account->waited->name));
-    if (!pod)
+    if (!pod) {
+        buf_putc(out, '\n');
         return;
-    if (account->waited->state == WAITED_HOPELESS)
-        buf_printf(out, " will not be %s by itself", goal_words(tell->options->wait.goal));
-    else
-        buf_printf(out, " is %s%s%s for %s", stage_word(pod->stage), text_empty(&pod->reason) ? "" : ", ",
-                   text_str(&pod->reason), clock_age(now - pod->stage_since, age, sizeof age));
-    if (account->hint)
-        buf_printf(out, ": %s (%s)", text_str(&account->hint->title), confidence_name(account->hint->confidence));
-    else if (!text_empty(&account->hints.state))
-        buf_printf(out, ": %s", text_str(&account->hints.state));
-}
-
-static void put_labelled(struct buf *out, const char *label, const char *words)
-{
-    buf_printf(out, "  %-5s %s\n", label, words);
-}
-
-/* The evidence, what is next, what to do and the command: a line each, each with its end. */
-static void put_reasons(const struct account *account, struct buf *out)
-{
-    const struct hint *hint = account->hint;
-    for (uint32_t i = 0; hint && i < hint->evidence_count && i < WHY_MAX; i++) {
-        const struct evidence *evidence = &hint->evidence[i];
-        buf_printf(out, "  %-5s %s", i == 0 ? "why" : "", evidence_source_name(evidence->source));
-        if (evidence->line > 0)
-            buf_printf(out, ", line %d", (int)evidence->line);
-        buf_printf(out, ": %s\n", text_str(&evidence->words));
     }
-    if (!text_empty(&account->hints.next))
-        put_labelled(out, "next", text_str(&account->hints.next));
-    if (hint && hint->fix_count > 0)
-        put_labelled(out, "fix", text_str(&hint->fixes[0]));
-    if (hint && hint->command_count > 0)
-        put_labelled(out, "do", text_str(&hint->commands[0]));
+    if (account->waited->state == WAITED_HOPELESS)
+        buf_printf(out, " will not be %s by itself: ", goal_words(tell->options->wait.goal));
+    else
+        buf_printf(out, " is %s%s%s for %s: ", stage_word(pod->stage), text_empty(&pod->reason) ? "" : ", ",
+                   text_str(&pod->reason), clock_age(now - pod->stage_since, age, sizeof age));
+    report_hints(pod, &account->hints, now, false, out);
 }
 
 /* ---- the end, for people ---- */
@@ -285,9 +257,7 @@ static void tell_people(struct wait_tell *tell, const struct wait_outcome *outco
         }
         told++;
         account_of(tell, &outcome->list[i], outcome->now, &account);
-        put_headline(tell, &account, outcome->now, &words);
-        buf_putc(&words, '\n');
-        put_reasons(&account, &words);
+        put_account(tell, &account, outcome->now, &words);
         hints_free(&account.hints);
     }
     if (left > 0)
@@ -327,9 +297,7 @@ static void annotate_pod(struct wait_tell *tell, const struct account *account, 
     buf_init(&title, TEXT_LINE * 4);
     buf_init(&words, TEXT_BODY * 4);
     buf_printf(&title, "probetop: %s", text_str(&account->waited->name));
-    put_headline(tell, account, now, &words);
-    buf_putc(&words, '\n');
-    put_reasons(account, &words);
+    put_account(tell, account, now, &words);
     annotate(tell, "error", buf_str(&title), buf_str(&words), to);
     buf_free(&words);
     buf_free(&title);
@@ -451,11 +419,11 @@ static void case_fail(const struct wait_tell *tell, const struct wait_outcome *o
 {
     struct account account;
     account_of(tell, waited, outcome->now, &account);
-    put_headline(tell, &account, outcome->now, &words->message);
-    put_reasons(&account, &words->detail);
-    words->type = waited->state == WAITED_HOPELESS ? "hopeless" : "timeout";
-    if (account.hint)
-        words->type = cause_label(account.hint->cause);
+    put_account(tell, &account, outcome->now, &words->detail);
+    buf_append(&words->message, buf_str(&words->detail), strcspn(buf_str(&words->detail), "\n"));
+    words->type = account.hints.count > 0            ? cause_label(account.hints.list[0].cause)
+                  : waited->state == WAITED_HOPELESS ? "hopeless"
+                                                     : "timeout";
     hints_free(&account.hints);
 }
 

@@ -9,7 +9,7 @@ enum need {
     NEED_NOTHING,
     NEED_END,           /* the container has ended: the same start ends the same way */
     NEED_CRASH_LOOP,    /* it has ended twice at least, and the kubelet calls it a crash loop */
-    NEED_STARTUP_KILLS, /* the startup probe has ended it twice: the budget was too short for two loads */
+    NEED_STARTUP_KILLS, /* a probe has ended it twice: the budget was too short for two loads */
     NEED_NO_IMAGE,      /* the registry answers, and has no such image for us */
     NEED_CONFIGURATION, /* something that the container needs is missing, and has been for a while */
     NEED_NO_NODE        /* an autoscaler says that no node it could make would do */
@@ -92,16 +92,18 @@ static bool crashes_again_and_again(const struct pod *pod)
     return waits_as(pod, "CrashLoopBackOff");
 }
 
-/* Events are the kubelet's own count; where they are not to be had, the newest kill and the restarts are. */
-static bool startup_killed_twice(const struct pod *pod)
+/* Events are the kubelet's own count; where they are not to be had, the newest kill and the restarts are. A liveness probe ends starts too, where no startup probe holds it back. */
+static bool killed_twice_at_start(const struct pod *pod)
 {
     int64_t kills = 0;
-    for (uint32_t i = 0; i < pod->event_count; i++)
+    for (uint32_t i = 0; i < pod->event_count; i++) {
+        const char *words = text_str(&pod->events[i].message);
         if (text_is(&pod->events[i].reason, "Killing") &&
-            strstr(text_str(&pod->events[i].message), "failed startup probe"))
+            (strstr(words, "failed startup probe") || strstr(words, "failed liveness probe")))
             kills += pod->events[i].count > 0 ? pod->events[i].count : 1;
-    bool newest = pod->killed_run != 0 && pod->killed_by == LANE_STARTUP;
-    return pod->facts.kubelet && newest && (kills >= 2 || (kills == 0 && pod->facts.serving.restart_count >= 2));
+    }
+    return pod->facts.kubelet &&
+           (kills >= 2 || (kills == 0 && pod->killed_run != 0 && pod->facts.serving.restart_count >= 2));
 }
 
 static bool image_is_not_to_be_had(const struct pod *pod)
@@ -135,7 +137,7 @@ static bool need_is_met(enum need need, const struct pod *pod, int64_t now)
     case NEED_CRASH_LOOP:
         return crashes_again_and_again(pod);
     case NEED_STARTUP_KILLS:
-        return startup_killed_twice(pod);
+        return killed_twice_at_start(pod);
     case NEED_NO_IMAGE:
         return image_is_not_to_be_had(pod);
     case NEED_CONFIGURATION:

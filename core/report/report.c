@@ -368,35 +368,42 @@ static void put_hint(const struct hint *hint, int64_t now, bool ascii, struct bu
     text_free(&words);
 }
 
-/* Below the table, of every pod that somebody should look at: what it is, why, what comes next and what to run. The hints after the first in a line each. */
+void report_hints(const struct pod *pod, const struct hints *hints, int64_t now, bool ascii, struct buf *out)
+{
+    struct text words = {0};
+    if (hints->count > 0) {
+        put_hint(&hints->list[0], now, ascii, out);
+    } else {
+        report_plain(text_str(&hints->state), ascii, out);
+        buf_putc(out, '\n');
+    }
+    for (uint32_t i = 1; i < hints->count; i++) {
+        text_printf(&words, TEXT_LINE, "%s (%s)", text_str(&hints->list[i].title),
+                    confidence_name(hints->list[i].confidence));
+        put_line(i == 1 ? "also" : "", &words, ascii, out);
+    }
+    if (hints->count > 0)
+        put_line("now", &hints->state, ascii, out);
+    for (uint32_t i = 0; i < hints->why_count; i++)
+        put_line(i == 0 && hints->count == 0 ? "why" : "", &hints->why[i], ascii, out);
+    put_line("next", &hints->next, ascii, out);
+    hints_command(hints, pod, now, &words);
+    put_line("do", &words, ascii, out);
+    text_free(&words);
+}
+
+/* Below the table, of every pod that somebody should look at. */
 static void put_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, bool ascii, struct buf *out)
 {
     struct hints hints;
-    struct text command = {0}, also = {0};
+    struct text command = {0};
     pod_hints(fleet, pod, now, &hints);
     if (hints_command(&hints, pod, now, &command) || hints.count > 0 || pod_is_unwell(pod, now)) {
         buf_putc(out, '\n');
         report_plain(text_str(&pod->facts.name), ascii, out);
         buf_puts(out, ": ");
-        if (hints.count > 0) {
-            put_hint(&hints.list[0], now, ascii, out);
-        } else {
-            report_plain(text_str(&hints.state), ascii, out);
-            buf_putc(out, '\n');
-        }
-        for (uint32_t i = 1; i < hints.count; i++) {
-            text_printf(&also, TEXT_LINE, "%s (%s)", text_str(&hints.list[i].title),
-                        confidence_name(hints.list[i].confidence));
-            put_line(i == 1 ? "also" : "", &also, ascii, out);
-        }
-        if (hints.count > 0)
-            put_line("now", &hints.state, ascii, out);
-        for (uint32_t i = 0; i < hints.why_count; i++)
-            put_line(i == 0 && hints.count == 0 ? "why" : "", &hints.why[i], ascii, out);
-        put_line("next", &hints.next, ascii, out);
-        put_line("do", &command, ascii, out);
+        report_hints(pod, &hints, now, ascii, out);
     }
-    text_free(&also);
     text_free(&command);
     hints_free(&hints);
 }

@@ -3,7 +3,7 @@
 #define PROBETOP_REPORT_H
 
 #include "base/buf.h"
-#include "model/fleet.h"
+#include "model/hints.h"
 
 enum report_format { REPORT_TABLE, REPORT_WIDE, REPORT_JSON, REPORT_JSONL };
 bool report_format_from_name(const char *name, enum report_format *format);
@@ -16,6 +16,8 @@ bool report_unhealthy(const struct fleet *fleet, int64_t now);
 /* One sentence for line mode: "14:02:51 decode-0 became Ready after 5:50" without a newline. */
 void report_happening(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
                       struct buf *out);
+/* What a pod's hints say, in lines: the first's title (or, with none, what the pod is doing), why, what comes next and what to run; the other hints in a line each. */
+void report_hints(const struct pod *pod, const struct hints *hints, int64_t now, bool ascii, struct buf *out);
 /* Whether line mode tells it: events and log lines that are the course of things are no transitions. */
 bool report_is_transition(const struct happening *happening);
 /* Appends clean UTF-8 as it is or, in ASCII, with '-' for a dash and '?' for every other character beyond it. */

@@ -14,12 +14,13 @@
 /* How the pod stands. */
 enum shape {
     SHAPE_LOADING,
-    SHAPE_ENDED,         /* once */
-    SHAPE_CRASH_LOOP,    /* twice at least */
-    SHAPE_STARTUP_KILL,  /* its startup probe ended it once */
-    SHAPE_STARTUP_KILLS, /* and again */
-    SHAPE_IMAGE_NONE,    /* "not found" */
-    SHAPE_IMAGE_NETWORK, /* the registry does not answer */
+    SHAPE_ENDED,          /* once */
+    SHAPE_CRASH_LOOP,     /* twice at least */
+    SHAPE_STARTUP_KILL,   /* its startup probe ended it once */
+    SHAPE_STARTUP_KILLS,  /* and again */
+    SHAPE_LIVENESS_KILLS, /* its liveness probe did, twice */
+    SHAPE_IMAGE_NONE,     /* "not found" */
+    SHAPE_IMAGE_NETWORK,  /* the registry does not answer */
     SHAPE_IMAGE_INVALID,
     SHAPE_PENDING,        /* no node; an autoscaler may come */
     SHAPE_NO_ROOM_NOW,    /* the autoscaler says: at its bound */
@@ -60,12 +61,12 @@ static void unscheduled(struct story *story)
     story_event(story, "s", "FailedScheduling", "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", 1);
 }
 
-static void shape_kills(struct story *story, int32_t times)
+static void shape_kills(struct story *story, const char *message, int32_t times)
 {
     for (int32_t i = 0; i < times; i++) {
         story_run(story, i);
         story->t += SECONDS(60);
-        story_event(story, "k", "Killing", "Container vllm failed startup probe, will be restarted", i + 1);
+        story_event(story, "k", "Killing", message, i + 1);
     }
 }
 
@@ -80,7 +81,10 @@ static void shape_make(struct story *story, enum shape shape)
     if (shape == SHAPE_ENDED || shape == SHAPE_CRASH_LOOP)
         end_run(story, shape == SHAPE_CRASH_LOOP ? "CrashLoopBackOff" : NULL);
     if (shape == SHAPE_STARTUP_KILL || shape == SHAPE_STARTUP_KILLS)
-        shape_kills(story, shape == SHAPE_STARTUP_KILL ? 1 : 2);
+        shape_kills(story, "Container vllm failed startup probe, will be restarted",
+                    shape == SHAPE_STARTUP_KILL ? 1 : 2);
+    if (shape == SHAPE_LIVENESS_KILLS)
+        shape_kills(story, "Container vllm failed liveness probe, will be restarted", 2);
     if (shape == SHAPE_IMAGE_NONE)
         wait_as(story, "ImagePullBackOff", NONE);
     if (shape == SHAPE_IMAGE_NETWORK) {
@@ -132,8 +136,8 @@ static void table(void **state)
         {CAUSE_CONFIG_ERROR, CONFIDENCE_LIKELY, {SHAPE_CRASH_LOOP, SHAPE_SECRET_LATE}},
         {CAUSE_IMAGE_PULL, CONFIDENCE_LIKELY, {SHAPE_IMAGE_NONE, SHAPE_IMAGE_INVALID}},
         {CAUSE_UNSCHEDULABLE_RESOURCES, CONFIDENCE_CERTAIN, {SHAPE_NO_NODE}},
-        {CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, {SHAPE_STARTUP_KILLS}},
-        {CAUSE_WRONG_PORT, CONFIDENCE_LIKELY, {SHAPE_STARTUP_KILLS}},
+        {CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, {SHAPE_STARTUP_KILLS, SHAPE_LIVENESS_KILLS}},
+        {CAUSE_WRONG_PORT, CONFIDENCE_LIKELY, {SHAPE_STARTUP_KILLS, SHAPE_LIVENESS_KILLS}},
         {CAUSE_DOWNLOAD_AUTH, CONFIDENCE_LIKELY, {SHAPE_CRASH_LOOP}},
         /* These come to an end or come back. */
         {CAUSE_DOWNLOAD_NETWORK, CONFIDENCE_CERTAIN, {SHAPE_LOADING}},
