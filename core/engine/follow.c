@@ -5,22 +5,49 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK = 16 * 1024, CHUNKS_A_TURN = 4, PROBLEM_SENTENCE = 512 };
+enum { CHUNK = 64 * 1024, PROBLEM_SENTENCE = 512 };
+
+/* One look at the file. The file system may keep a call waiting for as long as it likes (a server that is gone, under a log directory), so a thread of its own makes the calls, and the loop goes on. Not libuv's threads: those are
+ * waited for at the end of the program. Whoever lets go last frees it. */
+struct look {
+    pthread_mutex_t lock;
+    struct follow *follow; /* whom to tell; under `lock`; NULL: given up */
+    bool over;             /* under `lock`: the thread is done with it */
+    /* asked */
+    char *path;
+    off_t backlog; /* of a file that is opened: at most so much of its end; -1: all */
+    /* asked and answered */
+    int fd; /* -1: to be opened; then: could not be */
+    off_t offset;
+    bool skip; /* reading begins in the middle of a line */
+    /* answered */
+    int error;       /* errno of what failed; 0 nothing */
+    const char *why; /* in other words; NULL: by `error` */
+    bool opened, at_end, has_open_file, has_named;
+    struct stat about, open_file, named; /* as it was opened; after reading: the open one, and the one at `path` */
+    size_t length;
+    char bytes[CHUNK];
+};
 
 struct follow {
     uv_timer_t timer;
     uv_fs_event_t event;
+    uv_async_t async; /* a look is over */
     uv_loop_t *loop;
     char *path;
     follow_fn *fn;
     void *user;
-    int fd; /* -1: not open */
+    struct look *look; /* under way; NULL: none */
+    bool look_again;   /* something has changed meanwhile */
+    int fd;            /* -1: not open; while a look is under way it is that one's */
     dev_t device;
     ino_t inode;
     off_t offset;    /* of the next byte to read */
@@ -38,6 +65,91 @@ struct follow {
 
 static void on_timer(uv_timer_t *timer);
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status);
+
+/* ---- on the thread: nothing here touches the follow, or allocates ---- */
+
+static void look_fail(struct look *look, const char *why)
+{
+    look->error = errno;
+    look->why = why;
+}
+
+/* Opens without waiting (a pipe would) and takes regular files only. */
+static bool look_open(struct look *look)
+{
+    int fd = open(look->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &look->about) != 0) {
+        look_fail(look, NULL);
+    } else if (!S_ISREG(look->about.st_mode)) {
+        look_fail(look, "not a regular file");
+    } else {
+        look->fd = fd;
+        look->opened = true;
+        look->offset = 0;
+        if (look->backlog >= 0 && look->about.st_size > look->backlog) {
+            /* one byte earlier, so that a line that begins exactly there is whole */
+            look->offset = look->about.st_size - look->backlog - 1;
+            look->skip = true;
+        }
+        return true;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return false;
+}
+
+static void look_read(struct look *look)
+{
+    while (look->length < CHUNK && !look->at_end) {
+        ssize_t got = pread(look->fd, look->bytes + look->length, CHUNK - look->length, look->offset);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            look_fail(look, NULL);
+            return;
+        }
+        look->at_end = got == 0;
+        look->length += (size_t)got;
+        look->offset += got;
+    }
+    if (look->at_end) { /* is it still the one at `path`, and as long as it was? */
+        look->has_open_file = fstat(look->fd, &look->open_file) == 0;
+        look->has_named = stat(look->path, &look->named) == 0;
+    }
+}
+
+static void look_free(struct look *look)
+{
+    if (look->fd >= 0) {
+        close(look->fd);
+    }
+    pthread_mutex_destroy(&look->lock);
+    mem_free(look->path);
+    mem_free(look);
+}
+
+static void *look_run(void *user)
+{
+    struct look *look = user;
+    if (look->fd >= 0 || look_open(look)) {
+        look_read(look);
+    }
+    pthread_mutex_lock(&look->lock);
+    bool given_up = look->follow == NULL;
+    look->over = true;
+    if (!given_up) {
+        uv_async_send(&look->follow->async);
+    }
+    pthread_mutex_unlock(&look->lock);
+    if (given_up) {
+        look_free(look);
+    }
+    return NULL;
+}
+
+/* ---- on the loop ---- */
 
 static void follow_say(struct follow *follow, enum follow_word word, const char *bytes, size_t length)
 {
@@ -71,40 +183,6 @@ static void follow_close_file(struct follow *follow)
     follow->skip_line = false;
 }
 
-/* Opens without waiting (a pipe would) and takes regular files only. */
-static bool follow_open(struct follow *follow)
-{
-    int fd = open(follow->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat about;
-    if (fd < 0 || fstat(fd, &about) != 0) {
-        follow_trouble(follow, strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
-        return false;
-    }
-    if (!S_ISREG(about.st_mode)) {
-        follow_trouble(follow, "not a regular file");
-        close(fd);
-        return false;
-    }
-    follow->fd = fd;
-    follow->device = about.st_dev;
-    follow->inode = about.st_ino;
-    follow->troubled = false;
-    follow->offset = 0;
-    if (follow->opened_once) {
-        follow_say(follow, FOLLOW_NEW_FILE, "", 0);
-    } else if (about.st_size > FOLLOW_BACKLOG_MAX) {
-        /* one byte earlier, so that a line that begins exactly there is whole */
-        follow->offset = about.st_size - FOLLOW_BACKLOG_MAX - 1;
-        follow->skip_line = true;
-    }
-    follow->opened_once = true;
-    follow->has_event = !follow->closing && uv_fs_event_start(&follow->event, on_event, follow->path, 0) == 0;
-    return !follow->closing;
-}
-
 static void follow_end_line(struct follow *follow)
 {
     if (!follow->skip_line && follow->line.len > 0) {
@@ -130,44 +208,33 @@ static void follow_bytes(struct follow *follow, const char *bytes, size_t length
     }
 }
 
-/* Reads what has come, a bounded part of it a turn. Returns true when there may be more. */
-static bool follow_read(struct follow *follow)
+static void follow_opened(struct follow *follow, const struct look *look)
 {
-    char chunk[CHUNK];
-    for (int i = 0; i < CHUNKS_A_TURN && !follow->closing; i++) {
-        ssize_t got = pread(follow->fd, chunk, sizeof chunk, follow->offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            follow_trouble(follow, strerror(errno));
-            return false;
-        }
-        follow->troubled = false;
-        follow->offset += got;
-        follow_bytes(follow, chunk, (size_t)got);
-        if (got < (ssize_t)sizeof chunk) {
-            return false;
-        }
+    follow->device = look->about.st_dev;
+    follow->inode = look->about.st_ino;
+    follow->troubled = false;
+    follow->skip_line = look->skip;
+    if (follow->opened_once) {
+        follow_say(follow, FOLLOW_NEW_FILE, "", 0);
     }
-    return true;
+    follow->opened_once = true;
+    follow->has_event = !follow->closing && uv_fs_event_start(&follow->event, on_event, follow->path, 0) == 0;
 }
 
-/* All of the open file is read: is it still the one at `path`, and as long as it was? Returns true when there is another one to be read from its beginning. */
-static bool follow_turned(struct follow *follow)
+/* All of the open file is read. Returns true when there is another one to be read from its beginning. */
+static bool follow_turned(struct follow *follow, const struct look *look)
 {
-    struct stat open_file, named;
-    if (fstat(follow->fd, &open_file) == 0 && open_file.st_size < follow->offset) {
+    if (look->has_open_file && look->open_file.st_size < follow->offset) {
         follow->offset = 0;
         buf_clear(&follow->line);
         follow->skip_line = false;
         follow_say(follow, FOLLOW_NEW_FILE, "", 0);
         return true;
     }
-    if (stat(follow->path, &named) != 0) {
+    if (!look->has_named) {
         return false; /* moved away, the next one is not there yet: the old one may still get its last lines */
     }
-    if (named.st_dev == follow->device && named.st_ino == follow->inode) {
+    if (look->named.st_dev == follow->device && look->named.st_ino == follow->inode) {
         return false;
     }
     follow_end_line(follow);
@@ -175,25 +242,104 @@ static bool follow_turned(struct follow *follow)
     return true;
 }
 
-static void follow_turn(struct follow *follow)
+/* What has come. Returns true when there may be more. */
+static bool follow_take(struct follow *follow, const struct look *look)
 {
-    bool more = false;
-    if (!follow->closing && (follow->fd >= 0 || follow_open(follow))) {
-        more = follow_read(follow);
-        if (!more && !follow->caught_up) {
-            follow->caught_up = true;
-            follow_say(follow, FOLLOW_CAUGHT_UP, "", 0);
-        }
-        more = more || (!follow->closing && follow_turned(follow));
+    if (look->opened) {
+        follow_opened(follow, look);
     }
+    follow_bytes(follow, look->bytes, look->length);
+    if (look->error != 0 || look->why != NULL) {
+        follow_trouble(follow, look->why != NULL ? look->why : strerror(look->error));
+        return false;
+    }
+    follow->troubled = false;
+    if (!look->at_end) {
+        return true;
+    }
+    if (!follow->caught_up) {
+        follow->caught_up = true;
+        follow_say(follow, FOLLOW_CAUGHT_UP, "", 0);
+    }
+    return !follow->closing && follow_turned(follow, look);
+}
+
+static void follow_rearm(struct follow *follow, bool more)
+{
     if (!follow->closing) {
         uv_timer_start(&follow->timer, on_timer, more ? 0 : FOLLOW_POLL_MS, 0);
     }
 }
 
+static void on_look_over(uv_async_t *async)
+{
+    struct follow *follow = async->data;
+    struct look *look = follow->look;
+    if (look == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&look->lock);
+    bool over = look->over;
+    pthread_mutex_unlock(&look->lock);
+    if (!over) {
+        return;
+    }
+    follow->look = NULL;
+    follow->fd = look->fd;
+    follow->offset = look->offset;
+    look->fd = -1;
+    bool more = follow_take(follow, look) || follow->look_again;
+    follow->look_again = false;
+    look_free(look);
+    if (follow->closing) {
+        follow_close_file(follow); /* let go of by whom it was told */
+    }
+    follow_rearm(follow, more);
+}
+
+/* With all signals blocked, so that they stay the main thread's. */
+static bool thread_begin(struct look *look)
+{
+    sigset_t all, before;
+    pthread_attr_t detached;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool begun = pthread_create(&thread, &detached, look_run, look) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&detached);
+    return begun;
+}
+
+static void follow_look(struct follow *follow)
+{
+    if (follow->look != NULL) {
+        follow->look_again = true;
+        return;
+    }
+    struct look *look = mem_new(sizeof *look);
+    pthread_mutex_init(&look->lock, NULL);
+    look->follow = follow;
+    look->path = mem_dup(follow->path);
+    look->backlog = follow->opened_once ? -1 : FOLLOW_BACKLOG_MAX;
+    look->fd = follow->fd;
+    look->offset = follow->offset;
+    if (thread_begin(look)) {
+        follow->look = look;
+        follow->fd = -1;
+    } else {
+        look->fd = -1;
+        look_free(look);
+        follow_trouble(follow, "no thread is left to read it with");
+        follow_rearm(follow, false);
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
-    follow_turn(timer->data);
+    follow_look(timer->data);
 }
 
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status)
@@ -202,7 +348,7 @@ static void on_event(uv_fs_event_t *event, const char *name, int events, int sta
     (void)events;
     (void)status;
     struct follow *follow = event->data;
-    follow_turn(follow);
+    follow_look(follow);
 }
 
 struct follow *follow_new(uv_loop_t *loop, const char *path, follow_fn *fn, void *user)
@@ -216,11 +362,11 @@ struct follow *follow_new(uv_loop_t *loop, const char *path, follow_fn *fn, void
     buf_init(&follow->line, FOLLOW_LINE_MAX);
     uv_timer_init(loop, &follow->timer);
     uv_fs_event_init(loop, &follow->event);
-    follow->timer.data = follow->event.data = follow;
+    uv_async_init(loop, &follow->async, on_look_over);
+    follow->timer.data = follow->event.data = follow->async.data = follow;
     uv_timer_start(&follow->timer, on_timer, 0, 0);
     return follow;
 }
-
 static void on_closed(uv_handle_t *handle)
 {
     struct follow *follow = handle->data;
@@ -236,13 +382,32 @@ static void on_closed(uv_handle_t *handle)
     mem_free(follow);
 }
 
+/* A look that hangs ends by itself some time, or with the program. */
+static void look_let_go(struct follow *follow)
+{
+    struct look *look = follow->look;
+    if (look == NULL) {
+        return;
+    }
+    follow->look = NULL;
+    pthread_mutex_lock(&look->lock);
+    bool over = look->over;
+    look->follow = NULL;
+    pthread_mutex_unlock(&look->lock);
+    if (over) {
+        look_free(look);
+    }
+}
+
 void follow_free(struct follow *follow, void (*closed)(void *user), void *user)
 {
     follow->closing = true;
+    look_let_go(follow);
     follow_close_file(follow);
     follow->closed = closed;
     follow->closed_user = user;
-    follow->handles = 2;
+    follow->handles = 3;
+    uv_close((uv_handle_t *)&follow->async, on_closed);
     uv_close((uv_handle_t *)&follow->timer, on_closed);
     uv_close((uv_handle_t *)&follow->event, on_closed);
 }

@@ -1,7 +1,7 @@
 /* Follows a growing log file: whole lines, across truncation and rotation.
  *
  * A line ends at \n or at \r (progress bars redraw their line with it); empty lines are skipped. Lines are handed on up to FOLLOW_LINE_MAX bytes, the rest of a longer one is dropped. It
- * starts with at most the last FOLLOW_BACKLOG_MAX bytes of what is there. The system tells of changes where it can (uv_fs_event); a slow poll finds the others, and a file that comes later. */
+ * starts with at most the last FOLLOW_BACKLOG_MAX bytes of what is there. The file's calls are made on a thread: a file system that does not answer holds up nothing but this. The system tells of changes where it can (uv_fs_event); a slow poll finds the others, and a file that comes later. */
 #ifndef PROBETOP_FOLLOW_H
 #define PROBETOP_FOLLOW_H
 

@@ -3,6 +3,7 @@
 #include "engine/follow.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -259,6 +261,98 @@ static void it_may_be_freed_from_within_a_line(void **state)
     assert_string_equal(buf_str(&fixture->said), "L one\n");
 }
 
+/* ---- a file system that does not answer ---- */
+
+static struct hang {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool hangs;
+    int waiting;
+} hang = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+
+/* In the C library's place: while it hangs, a read waits as it does for a server that is gone. */
+ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
+{
+    pthread_mutex_lock(&hang.lock);
+    hang.waiting++;
+    while (hang.hangs) {
+        pthread_cond_wait(&hang.change, &hang.lock);
+    }
+    hang.waiting--;
+    pthread_mutex_unlock(&hang.lock);
+    return syscall(SYS_pread64, fd, bytes, length, offset);
+}
+
+static void hang_set(bool hangs)
+{
+    pthread_mutex_lock(&hang.lock);
+    hang.hangs = hangs;
+    pthread_cond_broadcast(&hang.change);
+    pthread_mutex_unlock(&hang.lock);
+}
+
+static int hang_waiting(void)
+{
+    pthread_mutex_lock(&hang.lock);
+    int waiting = hang.waiting;
+    pthread_mutex_unlock(&hang.lock);
+    return waiting;
+}
+
+static void on_count(uv_timer_t *timer)
+{
+    ++*(int *)timer->data;
+}
+
+static void a_read_that_hangs_holds_up_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    uv_timer_t timer;
+    int ticks = 0;
+    file_write(fixture->path, O_TRUNC, "one\n", 4);
+    hang_set(true);
+    uv_timer_init(&fixture->loop, &timer);
+    timer.data = &ticks;
+    uv_timer_start(&timer, on_count, 1, 1);
+    fixture->follow = follow_new(&fixture->loop, fixture->path, on_follow, fixture);
+    int64_t deadline = clock_mono_us() + DEADLINE_US;
+    while ((ticks < 20 || hang_waiting() == 0) && clock_mono_us() < deadline) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    assert_true(ticks >= 20);
+    assert_int_equal(hang_waiting(), 1);
+    assert_int_equal(fixture->said.len, 0);
+    hang_set(false);
+    run_until(fixture, "L one\nC\n");
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&fixture->loop, UV_RUN_NOWAIT);
+}
+
+/* Whoever lets go of it does not wait for it either; it ends later, and says nothing more. */
+static void a_read_that_hangs_is_let_go(void **state)
+{
+    struct fixture *fixture = *state;
+    file_write(fixture->path, O_TRUNC, "one\n", 4);
+    hang_set(true);
+    fixture->follow = follow_new(&fixture->loop, fixture->path, on_follow, fixture);
+    int64_t deadline = clock_mono_us() + DEADLINE_US;
+    while (hang_waiting() == 0 && clock_mono_us() < deadline) {
+        uv_run(&fixture->loop, UV_RUN_NOWAIT);
+    }
+    follow_free(fixture->follow, on_closed, fixture);
+    fixture->follow = NULL;
+    while (!fixture->closed && clock_mono_us() < deadline) {
+        uv_run(&fixture->loop, UV_RUN_NOWAIT);
+    }
+    assert_true(fixture->closed);
+    assert_int_equal(hang_waiting(), 1);
+    hang_set(false);
+    while (hang_waiting() > 0 && clock_mono_us() < deadline) {
+    }
+    assert_int_equal(hang_waiting(), 0);
+    assert_int_equal(fixture->said.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +366,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_that_comes_later_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_regular_file_is_refused_without_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(it_may_be_freed_from_within_a_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_read_that_hangs_holds_up_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_read_that_hangs_is_let_go, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
