@@ -80,8 +80,9 @@ static bool is_last(const struct look *look, const struct finding *finding)
 
 static bool log_is_dead(const struct look *look)
 {
-    const struct finding *stopped = clue_find(look, CLUE_STOPPED, 0);
-    return is_last(look, clue_find(look, CLUE_DEATH, 0)) || is_last(look, clue_find(look, CLUE_START_FAILED, 0)) ||
+    const struct finding *stopped = clue_find(look, CLUE_STOPPED, 0), *death = clue_find(look, CLUE_DEATH, 0);
+    bool goes_on = death && look->findings->calm > death->last_order; /* a traceback that somebody survived */
+    return (is_last(look, death) && !goes_on) || is_last(look, clue_find(look, CLUE_START_FAILED, 0)) ||
            (stopped && is_log(stopped)) || look->pod->progress.shutting_down;
 }
 
@@ -172,7 +173,7 @@ static bool present_counts(const struct look *look, const struct finding *findin
         return !told_is_over(look, finding);
     if (pod->ready_at >= 0 && finding->last < pod->ready_at)
         return false; /* of a start that came to its end */
-    if (confidence == CONFIDENCE_POSSIBLE && !look->dead && !look->bare)
+    if (confidence == CONFIDENCE_POSSIBLE && !look->dead && (!look->bare || look->findings->calm > finding->last_order))
         return false;
     if (!is_survived(look, finding))
         return confidence > CONFIDENCE_POSSIBLE || look->dead || !look->listening;
@@ -615,7 +616,7 @@ static bool log_is_through(const struct look *look)
 static bool log_has_unknown_error(const struct look *look)
 {
     const struct finding *error = clue_find(look, CLUE_ERROR, 0);
-    return look->dead || (error && error->last_order > look->findings->moved);
+    return look->dead || (is_last(look, error) && error->last_order > look->findings->calm);
 }
 
 /* Loading, as far as anything shows it. */
@@ -625,7 +626,8 @@ static bool pod_loads(const struct look *look)
     bool started = look->bare && (clue_find(look, CLUE_STARTED, 0) || clue_find(look, CLUE_WAITING, 0) ||
                                   clue_find(look, CLUE_STARTUP_FAILED, 0));
     bool runs = stage_is_loading(pod->stage) && pod->facts.serving.state == CONTAINER_RUNNING;
-    return started || (runs && (!look->bare || pod->progress.furthest != SUBSTAGE_NONE));
+    bool talks = pod->progress.furthest != SUBSTAGE_NONE || look->findings->calm > 0;
+    return started || (runs && (!look->bare || talks));
 }
 
 enum cause hints_verdict(struct hint_maker *maker)

@@ -164,7 +164,7 @@ void findings_forget(struct findings *findings, uint32_t oldest)
     }
     memset(&findings->list[kept], 0, (findings->count - kept) * sizeof findings->list[0]);
     findings->count = kept;
-    findings->moved = 0;
+    findings->moved = findings->calm = 0;
 }
 
 /* A worker's or engine's own words: by the process's name, and where versions print none by the file that only those processes run. */
@@ -250,6 +250,7 @@ const struct finding *findings_offer(struct findings *findings, const struct sig
                            .last_order = findings->order};
     enum volume volume = is_log(source) ? line_volume(at) : VOLUME_LOUD;
     const struct finding *found = NULL;
+    findings->calm = volume == VOLUME_CALM && source == EVIDENCE_LOGS && !sidecar ? findings->order : findings->calm;
     while (at < end) {
         const char *stop = strstr(at, "\\n");
         stop = stop ? stop : end;

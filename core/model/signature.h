@@ -116,6 +116,7 @@ struct findings {
     uint32_t count, order;
     uint32_t
         moved; /* order of the newest line that moved the present run's start-up forward; whoever keeps progress sets it */
+    uint32_t calm; /* order of the newest log line of level INFO or DEBUG: who writes such is alive */
     int32_t lines[EVIDENCE_SOURCE_COUNT]; /* how many were offered */
 };
 void findings_free(struct findings *findings);

@@ -114,7 +114,7 @@ static const struct signature table[] = {
     LIKELY(SHM_TOO_SMALL, "increas*/dev/shm"),
     LIKELY(SHM_TOO_SMALL, "increas*--shm-size"),
     LIKELY(SHM_TOO_SMALL, "shared memory*too small"),
-    LIKELY(SHM_TOO_SMALL, "attaching to shared memory segment"),
+    SURE(SHM_TOO_SMALL, "attaching to shared memory segment"),
     LIKELY(SHM_TOO_SMALL, "killed by signal: bus error"),
     LIKELY(SHM_TOO_SMALL, "bus error"),
     LIKELY(SHM_TOO_SMALL, "sigbus"),
@@ -970,16 +970,10 @@ static const struct signature table[] = {
     LIKELY(GPU_OOM, "device*out of memory"),
     LIKELY(GPU_OOM, "cuda*out of memory"),
     LIKELY(HOST_OOM, "out of memory"), /* of no device: the host's */
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "valueerror: "),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "typeerror: "),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "keyerror: "),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "attributeerror: "),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "assertionerror"),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "indexerror: "),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "runtimeerror: "),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "oserror: "),
-    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "filenotfounderror: "),
+    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "error: "),
     CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "exception: "),
+    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "assertionerror"),
+    CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, ".exc."),
 };
 
 const struct signature *signatures_built_in(size_t *count)

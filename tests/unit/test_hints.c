@@ -1,0 +1,461 @@
+/* How hints are made, ranked and completed; what findings and endings say, and for how long; what files of kubectl's alone come to. */
+#include "base/buf.h"
+#include "kube/diagnosis.h"
+#include "model/hints_make.h"
+#include "tests/support/story.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define OOM                                                                                                            \
+    "(EngineCore_DP0 pid=9) ERROR 01-02 03:04:05 [core.py:1] torch.OutOfMemoryError: CUDA out of memory. Tried to "    \
+    "allocate 2.00 GiB."
+#define WRAPPER                                                                                                        \
+    "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}"
+#define LISTENS "(APIServer pid=1) INFO:     Application startup complete."
+
+/* ---- making ---- */
+
+static void test_making(void **state)
+{
+    struct story story;
+    struct hints hints = {0};
+    (void)state;
+    story_begin(&story, true, 8000, 8000);
+    struct hint_maker maker = {story.fleet, story_pod(&story), story.t, &hints};
+    struct hint *hint = hint_add(&maker, CAUSE_GPU_OOM, CONFIDENCE_POSSIBLE, 5);
+    assert_ptr_equal(hint_add(&maker, CAUSE_GPU_OOM, CONFIDENCE_LIKELY, 1), hint); /* the better of both stays */
+    assert_int_equal(hint->confidence, CONFIDENCE_LIKELY);
+    assert_int_equal(hint->weight, 5);
+    assert_ptr_not_equal(hint_add_labelled(&maker, CAUSE_OWN, "mine", CONFIDENCE_POSSIBLE, 0),
+                         hint_add_labelled(&maker, CAUSE_OWN, "yours", CONFIDENCE_POSSIBLE, 0));
+    hint_title(hint, 2, "%d of 3", 1);
+    hint_title(hint, 1, "no");
+    hint_title(hint, 3, "yes");
+    assert_string_equal(text_str(&hint->title), "yes");
+    for (int i = 0; i < 2 * HINT_EVIDENCE_MAX; i++)
+        hint_evidence(hint, EVIDENCE_LOGS, i, i, "line %d", i / 2);
+    assert_int_equal(hint->evidence_count, HINT_EVIDENCE_MAX);
+    assert_string_equal(text_str(&hint->evidence[1].words), "line 1"); /* said once */
+    hint_fix(hint, "do %s", "this");
+    hint_fix(hint, "do this");
+    assert_int_equal(hint->fix_count, 1);
+    hint_command(&maker, hint, "{kubectl} get pod {pod}");
+    hint_command(&maker, hint, "{kubectl} get node {node}"); /* on none yet: no half command */
+    assert_int_equal(hint->command_count, 1);
+    hint_patch(hint, "a:\n  b: \x1b[1m\n");
+    assert_string_equal(text_str(&hint->patch), "a:\n  b: \\x1b[1m\n");
+    hint_title(NULL, 1, "x");
+    hint_evidence(NULL, EVIDENCE_LOGS, 0, 0, "x");
+    hint_fix(NULL, "x");
+    hint_command(&maker, NULL, "x");
+    hint_patch(NULL, "x");
+    hints_free(&hints);
+    assert_int_equal(hints.count, 0);
+    story_end(&story);
+}
+
+/* A full list keeps the better ones. */
+static void test_full(void **state)
+{
+    struct story story;
+    struct hints hints = {0};
+    char label[16];
+    (void)state;
+    story_begin(&story, true, 8000, 8000);
+    struct hint_maker maker = {story.fleet, story_pod(&story), story.t, &hints};
+    for (int i = 0; i < HINTS_MAX; i++) {
+        snprintf(label, sizeof label, "own-%d", i);
+        assert_non_null(hint_add_labelled(&maker, CAUSE_OWN, label, CONFIDENCE_LIKELY, 10 + i));
+    }
+    assert_null(hint_add(&maker, CAUSE_GPU_OOM, CONFIDENCE_POSSIBLE, 1000));
+    assert_null(hint_add(&maker, CAUSE_GPU_OOM, CONFIDENCE_LIKELY, 9));
+    assert_non_null(hint_add(&maker, CAUSE_GPU_OOM, CONFIDENCE_CERTAIN, 0));
+    assert_int_equal(hints.count, HINTS_MAX);
+    for (uint32_t i = 0; i < hints.count; i++)
+        assert_false(text_is(&hints.list[i].label, "own-0"));
+    hints_free(&hints);
+    story_end(&story);
+}
+
+/* ---- living pods ---- */
+
+/* The labels of the hints, best first, with what they are sure of: "gpu-oom certain, engine-dead likely"; without hints the verdict. */
+static void hints_list(const struct hints *hints, struct buf *out)
+{
+    for (uint32_t i = 0; i < hints->count; i++)
+        buf_printf(out, "%s%s %s", i > 0 ? ", " : "", text_str(&hints->list[i].label),
+                   confidence_name(hints->list[i].confidence));
+    if (hints->count == 0)
+        buf_puts(out, cause_label(hints->verdict));
+}
+
+static void told(const struct story *story, const char *wanted)
+{
+    struct hints hints;
+    struct buf list;
+    buf_init(&list, 4096);
+    pod_hints(story->fleet, story_pod(story), story->t, &hints);
+    hints_list(&hints, &list);
+    if (strcmp(buf_str(&list), wanted) != 0)
+        fail_msg("expected \"%s\", not \"%s\" (%s)", wanted, buf_str(&list), text_str(&hints.state));
+    for (uint32_t i = 0; i < hints.count; i++) {
+        assert_false(text_empty(&hints.list[i].title));
+        assert_int_not_equal(hints.list[i].evidence_count, 0);
+    }
+    buf_free(&list);
+    hints_free(&hints);
+}
+
+static void crash(struct story *story, int32_t code, const char *reason)
+{
+    struct container_facts *serving = &story->facts.serving;
+    serving->last = (struct termination){.known = true,
+                                         .exit_code = code,
+                                         .started_at = serving->started_at,
+                                         .finished_at = story->t,
+                                         .reason = serving->last.reason,
+                                         .message = serving->last.message};
+    text_set_str(&serving->last.reason, reason, TEXT_NAME);
+    serving->state = CONTAINER_WAITING;
+    text_set_str(&serving->reason, "CrashLoopBackOff", TEXT_NAME);
+    serving->started = serving->ready = story->facts.ready.status = TRI_FALSE;
+    story_tell(story);
+}
+
+static void start(struct story *story)
+{
+    story_begin(story, true, 8000, 8000);
+    story->t = SECONDS(10);
+    story_run(story, 0);
+    story->t = SECONDS(40);
+}
+
+/* From the crash through the next start to Ready: the hint goes when its cause does. */
+static void test_life(void **state)
+{
+    struct story s;
+    (void)state;
+    start(&s);
+    told(&s, "healthy-slow");
+    story_log(&s, OOM);
+    story_log(&s, WRAPPER);
+    told(&s, "gpu-oom certain");
+    s.t += SECONDS(2);
+    crash(&s, 1, "Error");
+    told(&s, "gpu-oom certain");
+    struct hints hints;
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    const struct hint *hint = &hints.list[0];
+    assert_int_equal(hint->evidence[0].source, EVIDENCE_LOGS);
+    assert_int_equal(hint->evidence[0].line, 1);
+    assert_int_equal(hint->evidence[0].t, SECONDS(40));
+    assert_string_equal(text_str(&hint->evidence[1].words), "exit code 1, Error, after 32s");
+    assert_string_equal(text_str(&hint->commands[0]), "kubectl -n llm-d exec decode-0 -c vllm -- nvidia-smi");
+    assert_int_not_equal(hint->fix_count, 0);
+    hints_free(&hints);
+    s.t += SECONDS(20);
+    story_run(&s, 1);
+    told(&s, "gpu-oom certain"); /* and so it will be again, as far as is known */
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    assert_int_equal(hints.list[0].evidence[0].source, EVIDENCE_PREVIOUS);
+    hints_free(&hints);
+    story_log(&s, "(EngineCore_DP0 pid=9) INFO 01-02 03:04:05 [core.py:1] Starting to load model m...");
+    told(&s, "gpu-oom certain");
+    s.t += SECONDS(300);
+    story_models(&s, LANE_STARTUP, ANSWERER_VLLM);
+    told(&s, "healthy");
+    story_word(&s, true, true);
+    story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+    story_models(&s, LANE_READINESS, ANSWERER_VLLM);
+    told(&s, "healthy");
+    story_end(&s);
+}
+
+static void test_old(void **state)
+{
+    struct story s;
+    (void)state;
+    start(&s);
+    story_log(&s, OOM);
+    crash(&s, 1, "Error");
+    story_run(&s, 1);
+    s.t += SECONDS(599);
+    told(&s, "gpu-oom certain");
+    s.t += SECONDS(2); /* it has outlived what killed its forerunner */
+    told(&s, "healthy-slow");
+    story_end(&s);
+}
+
+/* What start-up survives is no cause, and a warning is not believed lightly. */
+static void test_survived(void **state)
+{
+    struct story s;
+    (void)state;
+    start(&s);
+    story_log(&s, "requests.exceptions.ReadTimeout: (ReadTimeoutError(...))");
+    told(&s, "download-network likely");
+    story_log(&s, "(EngineCore pid=9) INFO 01-02 03:04:05 [w.py:1] Loading weights took 3.00 seconds");
+    told(&s, "healthy-slow");
+    story_log(&s, "(EngineCore pid=9) WARNING 01-02 03:04:05 [c.py:1] this is not supported and is turned off");
+    told(&s, "healthy-slow");
+    story_end(&s);
+}
+
+/* A rank that dies takes the others with it: what they print is its echo. */
+static void test_ranks(void **state)
+{
+    struct story s;
+    (void)state;
+    start(&s);
+    story_log(&s, "(Worker_TP1 pid=8) ERROR 01-02 03:04:05 [m.py:1] RuntimeError: NCCL error: remote process exited");
+    story_log(&s, "(Worker_TP0 pid=7) ERROR 01-02 03:04:05 [m.py:1] torch.OutOfMemoryError: CUDA out of memory.");
+    story_log(&s,
+              "(APIServer pid=1) ERROR vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.");
+    told(&s, "gpu-oom certain, nccl-network certain, engine-dead likely");
+    story_end(&s);
+}
+
+static void test_ends(void **state)
+{
+    static const struct {
+        int32_t code;
+        const char *reason, *line, *wanted;
+    } rows[] = {
+        {137, "OOMKilled", "INFO 01-02 03:04:05 [a.py:1] Starting to load model m...", "host-oom certain"},
+        {137, "Error", "INFO 01-02 03:04:05 [a.py:1] Starting to load model m...", "host-oom likely"},
+        {139, "Error", "", "crash-segfault certain"},
+        {134, "Error", "", "crash-segfault likely"},
+        {135, "Error", "", "shm-too-small likely"},
+        {143, "Error", "", "probe-killed possible"},
+        {0, "Completed", "", "engine-dead likely"},
+        {127, "ContainerCannotRun", "", "config-error likely"},
+        {1, "Error", "", "died-silently likely"},
+        {1, "Error", WRAPPER, "died-silently likely"},
+        {1, "Error", "KeyError: 'layers.0.q'", "config-error possible"},
+        {1, "Error", "OSError: [Errno 98] Address already in use", "port-in-use certain"},
+        {137, "Error", "RuntimeError: No CUDA GPUs are available", "no-gpu certain"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        start(&s);
+        if (rows[i].line[0])
+            story_log(&s, rows[i].line);
+        crash(&s, rows[i].code, rows[i].reason);
+        told(&s, rows[i].wanted);
+        story_end(&s);
+    }
+}
+
+/* What comes before a container runs is over when it does. */
+static void test_before_start(void **state)
+{
+    struct story s;
+    (void)state;
+    story_begin(&s, true, 8000, 8000);
+    s.facts.scheduled.status = TRI_FALSE;
+    text_set_str(&s.facts.scheduled.reason, "Unschedulable", TEXT_NAME);
+    text_set_str(&s.facts.scheduled.message, "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.", TEXT_LINE);
+    s.facts.serving.state = CONTAINER_UNKNOWN;
+    text_free(&s.facts.serving.reason);
+    story_tell(&s);
+    told(&s, "unschedulable-resources certain");
+    story_event(&s, "e1", "FailedScheduling", "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.", 1);
+    told(&s, "unschedulable-resources certain");
+    s.t += SECONDS(30);
+    s.facts.scheduled.status = TRI_TRUE;
+    text_set_str(&s.facts.node, "gpu-1", TEXT_NAME);
+    s.facts.serving.state = CONTAINER_WAITING;
+    text_set_str(&s.facts.serving.reason, "ContainerCreating", TEXT_NAME);
+    story_tell(&s);
+    told(&s, "");
+    story_event(&s, "e2", "Failed", "Failed to pull image \"x\": toomanyrequests", 1);
+    text_set_str(&s.facts.serving.reason, "ImagePullBackOff", TEXT_NAME);
+    text_set_str(&s.facts.serving.message, "Back-off pulling image \"x\"", TEXT_LINE);
+    story_tell(&s);
+    told(&s, "image-pull certain");
+    s.t += SECONDS(30);
+    story_run(&s, 0);
+    told(&s, "healthy-slow");
+    s.facts.deleting = true;
+    story_log(&s, OOM);
+    story_tell(&s);
+    told(&s, "");
+    story_end(&s);
+}
+
+/* While it is Ready: its engine's own words count, those of its start and of its clients do not. */
+static void test_ready(void **state)
+{
+    struct story s;
+    (void)state;
+    start(&s);
+    story_log(&s, "RuntimeError: NCCL error: unhandled system error");
+    story_log(&s, LISTENS);
+    story_models(&s, LANE_STARTUP, ANSWERER_VLLM);
+    story_word(&s, true, true);
+    story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+    story_models(&s, LANE_READINESS, ANSWERER_VLLM);
+    s.t += SECONDS(60);
+    story_log(&s, "INFO:     10.0.0.9:1 - \"GET /v1/models HTTP/1.1\" 401 Unauthorized");
+    story_log(&s, "{\"message\":\"The model `x` does not exist.\"}");
+    told(&s, "healthy");
+    story_log(&s, "(Worker_TP0 pid=4) ERROR 01-02 03:04:05 [n.py:1] NIXL transfer failure: handshake_setup_failed");
+    told(&s, "nccl-network certain");
+    s.t += SECONDS(599);
+    told(&s, "nccl-network certain");
+    s.t += SECONDS(2);
+    told(&s, "healthy");
+    story_end(&s);
+}
+
+static void test_own(void **state)
+{
+    static struct signature own[] = {{.cause = CAUSE_OWN,
+                                      .pattern = "license server*unreachable",
+                                      .where = WHERE_ANY,
+                                      .confidence = CONFIDENCE_CERTAIN,
+                                      .title = "no licence",
+                                      .label = "licence",
+                                      .fix = "Ask the licence desk.",
+                                      .command = "{kubectl} get pod {pod} -o wide"}};
+    const struct signatures signatures = {own, 1};
+    struct story s;
+    struct hints hints;
+    (void)state;
+    start(&s);
+    s.fleet->limits.signatures = &signatures;
+    story_log(&s, "INFO 01-02 03:04:05 [x.py:1] License Server 10.0.0.1 unreachable");
+    told(&s, "licence certain");
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    assert_string_equal(text_str(&hints.list[0].title), "no licence");
+    assert_string_equal(text_str(&hints.list[0].fixes[0]), "Ask the licence desk.");
+    assert_string_equal(text_str(&hints.list[0].commands[0]), "kubectl -n llm-d get pod decode-0 -o wide");
+    hints_free(&hints);
+    story_end(&s);
+}
+
+/* ---- files alone ---- */
+
+static const struct {
+    const char *logs, *previous, *events, *describe, *wanted;
+} files[] = {
+    {.logs = "INFO 01-02 03:04:05 [a.py:1] Starting to load model org/m...\n", .wanted = "download-slow possible"},
+    {.logs = "INFO 01-02 03:04:05 [a.py:1] Starting to load model /models/m...\n", .wanted = "healthy-slow"},
+    {.logs = "Fetching 4 files:  25%|##   | 1/4 [05:00<15:00, 300s/it]\n", .wanted = "download-slow possible"},
+    {.logs = "Loading safetensors checkpoint shards:  10% Completed | 1/10 [00:30<04:30, 30.0s/it]\n",
+     .wanted = "healthy-slow"},
+    {.logs = "(EngineCore pid=2) INFO 01-02 03:04:05 [c.py:1] init engine (profile, create kv cache, warmup model) "
+             "took 9 s\n",
+     .wanted = "healthy"},
+    {.logs = "Capturing CUDA graphs (decode, FULL):  10%|#   | 4/35 [00:40<05:10]\n", .wanted = "healthy-slow"},
+    {.logs = LISTENS "\nINFO:     10.0.0.1:1 - \"GET /health HTTP/1.1\" 200 OK\n", .wanted = "healthy"},
+    {.logs = "INFO 01-02 03:04:05 [m.py:1] Model loading took 9.1 GiB and 7.0 seconds\nDEBUG 01-02 03:04:09 "
+             "[core.py:1] EngineCore "
+             "exiting.\nTraceback (most recent call last):\n  File \"x\", line 1\nKeyboardInterrupt: terminated\n",
+     .wanted = "startup-budget-exceeded likely"},
+    {.previous =
+         "INFO 01-02 03:04:05 [m.py:1] Model loading took 9.1 GiB and 7.0 seconds\nKeyboardInterrupt: terminated\n",
+     .logs = "INFO 01-02 03:05:05 [a.py:1] Using max model len 4096\n",
+     .wanted = "startup-budget-exceeded likely"},
+    {.previous = OOM "\n" WRAPPER "\n",
+     .logs = "INFO 01-02 03:05:05 [a.py:1] Using max model len 4096\n",
+     .wanted = "gpu-oom certain"},
+    {.logs = WRAPPER "\n", .wanted = "died-silently possible"},
+    {.logs = "INFO 01-02 03:04:05 [m.py:1] Model loading took 9.1 GiB and 7.0 seconds\n" WRAPPER "\n",
+     .wanted = "gpu-oom possible, died-silently possible"},
+    {.logs = "whatever this is\n", .wanted = ""},
+    {.events = "Warning  Unhealthy  5s (x9 over 2m)  kubelet  Startup probe failed: Get "
+               "\"http://10.0.0.1:8000/health\": dial tcp "
+               "10.0.0.1:8000: connect: connection refused\nNormal  Started  3m  kubelet  Started container vllm\n",
+     .wanted = "healthy-slow"},
+    {.events = "Warning  Unhealthy  9s (x60 over 10m)  kubelet  Startup probe failed: Get "
+               "\"http://10.0.0.1:8000/health\": dial tcp "
+               "10.0.0.1:8000: connect: connection refused\nNormal  Killing  9s  kubelet  Container vllm failed "
+               "startup probe, will be "
+               "restarted\n",
+     .wanted = "startup-budget-exceeded certain"},
+    {.events = "Warning  Unhealthy  9s (x3 over 1m)  kubelet  Liveness probe failed: Get "
+               "\"http://10.0.0.1:8000/health\": dial tcp "
+               "10.0.0.1:8000: connect: connection refused\nNormal  Killing  9s  kubelet  Container vllm failed "
+               "liveness probe, will be "
+               "restarted\n",
+     .wanted = "startup-budget-exceeded likely"},
+    {.events = "Warning  Unhealthy  9s (x3 over 1m)  kubelet  Liveness probe failed: Get "
+               "\"http://10.0.0.1:8000/health\": context "
+               "deadline exceeded (Client.Timeout exceeded while awaiting headers)\nNormal  Killing  9s  kubelet  "
+               "Container vllm failed "
+               "liveness probe, will be restarted\n",
+     .wanted = "probe-timeout likely, probe-killed possible"},
+    {.events = "Warning  Unhealthy  9s (x99 over 20m)  kubelet  Readiness probe failed: Get "
+               "\"http://10.0.0.1:8000/health\": dial tcp "
+               "10.0.0.1:8000: connect: connection refused\n",
+     .logs = "INFO 01-02 03:04:05 [a.py:1] Starting vLLM API server 0 on http://0.0.0.0:8200\n" LISTENS "\n",
+     .wanted = "wrong-port likely"},
+    {.events = "Warning  BackOff  9s (x5 over 2m)  kubelet  Back-off restarting failed container vllm in pod v_d(1)\n",
+     .logs = "(Worker_TP0 pid=4) ERROR 01-02 03:04:05 [m.py:1] RuntimeError: CUDA error: unspecified launch "
+             "failure\n" WRAPPER "\n",
+     .wanted = "cuda-error certain"},
+    {.events = "Warning  Failed  9m  kubelet  Error: ErrImagePull\nNormal  Pulled  5m  kubelet  Successfully pulled "
+               "image \"v:1\" in "
+               "4m\nNormal  Started  5m  kubelet  Started container vllm\n",
+     .wanted = "healthy-slow"},
+    {.logs = "Success: LoRA adapter 'a1' added successfully.\n",
+     .describe = "{\"object\":\"list\",\"data\":[{\"id\":\"base\",\"object\":\"model\"}]}\n",
+     .wanted = "model-unloaded likely"},
+    {.logs = LISTENS
+     "\n(APIServer pid=1) ERROR 01-02 03:04:05 [async_llm.py:1] AsyncLLM output_handler failed.\nNotImplementedError: "
+     "this is not there\n",
+     .wanted = "engine-dead likely, config-error possible"},
+    {.logs = "Traceback (most recent call last):\n  File \"p.py\", line 1\nValueError: an optional plugin\nINFO 01-02 "
+             "03:04:05 [a.py:1] "
+             "goes on without\n",
+     .wanted = "healthy-slow"},
+};
+
+static struct diagnosis_text text_of(const char *name, const char *bytes)
+{
+    return (struct diagnosis_text){.name = name, .bytes = bytes, .length = bytes ? strlen(bytes) : 0};
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct diagnosis_texts texts = {.logs = text_of("logs", files[i].logs),
+                                        .previous = text_of("previous", files[i].previous),
+                                        .events = text_of("events", files[i].events),
+                                        .describe = text_of("describe", files[i].describe)};
+        struct fleet *fleet;
+        struct problem problem;
+        struct hints hints;
+        struct buf list;
+        assert_int_equal(diagnosis_fleet(&texts, NULL, &fleet, &problem), STATUS_OK);
+        pod_hints(fleet, fleet->pods[0], fleet->t, &hints);
+        buf_init(&list, 4096);
+        hints_list(&hints, &list);
+        if (strcmp(buf_str(&list), files[i].wanted) != 0)
+            fail_msg("row %zu: expected \"%s\", not \"%s\"", i, files[i].wanted, buf_str(&list));
+        buf_free(&list);
+        hints_free(&hints);
+        fleet_free(fleet);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_making), cmocka_unit_test(test_full),         cmocka_unit_test(test_life),
+        cmocka_unit_test(test_old),    cmocka_unit_test(test_survived),     cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_ends),   cmocka_unit_test(test_before_start), cmocka_unit_test(test_ready),
+        cmocka_unit_test(test_own),    cmocka_unit_test(test_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
