@@ -121,8 +121,8 @@ static void more_time(struct hint_maker *maker, struct hint *hint, int64_t load,
     bool guess = load <= 0;
     int64_t seconds = seconds_for(spec, guess ? budget_length(pod) * 4 / 3 : load);
     int32_t threshold = rounded_up(seconds, spec->period), period = rounded_up(seconds, spec->failure_threshold);
-    if (threshold <= spec->failure_threshold || period == 0)
-        return;
+    if (threshold <= spec->failure_threshold || period == 0 || !hint || !text_empty(&hint->patch))
+        return; /* what was said first of this cause stands */
     clock_age(load, took, sizeof took);
     clock_age(((int64_t)spec->initial_delay + (int64_t)threshold * spec->period) * SECOND_US, whole, sizeof whole);
     if (guess)
@@ -215,8 +215,9 @@ static void rule_budget(struct hint_maker *maker)
         hint_title(hint, TITLE_LIVE + WEIGHT_LIVE,
                    "its start-up budget is nearly used up, and nothing shows that loading ends before");
     progress_evidence(hint, &pod->progress, "loading");
-    hint_evidence(hint, EVIDENCE_BUDGET, 0, INT64_MIN, "startup: %d of %d failures", (int)budget.count,
-                  (int)budget.threshold);
+    if (budget.count > 0)
+        hint_evidence(hint, EVIDENCE_BUDGET, 0, INT64_MIN, "startup: %d of %d failures", (int)budget.count,
+                      (int)budget.threshold);
     siblings_evidence(maker, hint);
     more_time(maker, hint, longest(done_at >= 0 ? done_at - budget.start : -1, known), pod->progress.furthest);
     live_ask(maker, hint, LANE_STARTUP);
