@@ -90,6 +90,37 @@ bool pattern_matches(const char *pattern, const char *line)
 
 /* ---- looking up ---- */
 
+/* Which two bytes stand side by side in a line, in lower case: most patterns are seen not to be there by one look. */
+struct pairs {
+    uint64_t bits[65536 / 64];
+};
+
+static uint32_t pair_of(char a, char b)
+{
+    return (uint32_t)(unsigned char)lower(a) << 8 | (unsigned char)lower(b);
+}
+
+static void pairs_of(struct pairs *pairs, const char *line)
+{
+    memset(pairs, 0, sizeof *pairs);
+    for (; line[0] && line[1]; line++) {
+        uint32_t pair = pair_of(line[0], line[1]);
+        pairs->bits[pair / 64] |= UINT64_C(1) << pair % 64;
+    }
+}
+
+/* False: the pattern cannot match. */
+static bool pairs_allow(const struct pairs *pairs, const char *pattern)
+{
+    for (; pattern[0] && pattern[1]; pattern++) {
+        uint32_t pair = pair_of(pattern[0], pattern[1]);
+        bool literal = pattern[0] != '*' && pattern[1] != '*' && pattern[0] != '\\' && pattern[1] != '\\';
+        if (literal && !(pairs->bits[pair / 64] >> pair % 64 & 1))
+            return false;
+    }
+    return true;
+}
+
 static bool is_log(enum evidence_source source)
 {
     return source == EVIDENCE_LOGS || source == EVIDENCE_PREVIOUS;
@@ -125,15 +156,18 @@ static bool signature_hears(const struct signature *signature, enum evidence_sou
 static const struct signature *look_up(const struct signatures *own, const char *line, enum evidence_source source,
                                        enum volume volume)
 {
+    struct pairs pairs;
+    pairs_of(&pairs, line);
     for (size_t i = 0; own && i < own->own_count; i++) {
-        if ((own->own[i].where & 1 << source) && pattern_matches(own->own[i].pattern, line))
+        if ((own->own[i].where & 1 << source) && pairs_allow(&pairs, own->own[i].pattern) &&
+            pattern_matches(own->own[i].pattern, line))
             return &own->own[i];
     }
     size_t count;
     const struct signature *table = signatures_built_in(&count);
     for (size_t i = 0; i < count; i++) {
-        if (signature_hears(&table[i], source, volume) && pattern_matches(table[i].pattern, line) &&
-            (!table[i].whole || strlen(table[i].pattern) == strlen(line)))
+        if (signature_hears(&table[i], source, volume) && pairs_allow(&pairs, table[i].pattern) &&
+            pattern_matches(table[i].pattern, line) && (!table[i].whole || strlen(table[i].pattern) == strlen(line)))
             return &table[i];
     }
     return NULL;
