@@ -51,7 +51,11 @@ static void put_target(struct buf *out, const struct probe_spec *spec, const str
 
 void patch_probe(struct buf *out, const struct pod *pod, enum lane_kind lane, const struct probe_change *change)
 {
-    const struct probe_spec *spec = &pod->facts.probes[lane];
+    patch_spec(out, &pod->facts.probes[lane], lane, change);
+}
+
+void patch_spec(struct buf *out, const struct probe_spec *spec, enum lane_kind lane, const struct probe_change *change)
+{
     const char *said = change->port == 0 ? change->said : NULL; /* it stands behind what it is about */
     buf_printf(out, "%sProbe:\n", lane_name(lane));
     if (spec->action == PROBE_HTTP_GET)

@@ -17,7 +17,8 @@
     X(LINT_LIVENESS_MODELS, "liveness-on-models")                                                                      \
     X(LINT_EXEC_PROBE, "exec-probe")                                                                                   \
     X(LINT_LIVENESS_IS_READINESS, "liveness-is-readiness")                                                             \
-    X(LINT_RANK_UNPROBED, "data-parallel-rank-unprobed")
+    X(LINT_RANK_UNPROBED, "data-parallel-rank-unprobed")                                                               \
+    X(LINT_NO_READINESS_PROBE, "no-readiness-probe")
 
 enum lint_rule {
 #define X(id, name) id,
@@ -29,11 +30,12 @@ const char *lint_rule_name(enum lint_rule rule);
 
 struct lint_finding {
     enum lint_rule rule;
-    bool serious; /* it will take a pod down or keep a dead one in rotation; otherwise it may bite */
+    bool serious;        /* it will take a pod down or keep a dead one in rotation; otherwise it may bite */
+    enum lane_kind lane; /* the probe that `yaml` is: what all findings make of it together */
     struct text
         field; /* the field it is about, below the container: "livenessProbe.httpGet.port"; where none exists, the one to add */
     struct text reason; /* one or two sentences with the numbers */
-    struct text yaml;   /* what to write, several lines */
+    struct text yaml;   /* what to write, several lines (text_set_lines) */
 };
 enum { LINT_FINDINGS_MAX = 16 };
 struct lint {
@@ -45,13 +47,12 @@ struct lint {
 struct lint_measured {
     int64_t p99[LANE_COUNT]; /* of answers; -1 unknown */
     int64_t longest_load;    /* of this workload's pods: siblings and earlier runs; -1 unknown */
-    bool served[2],
-        serving_known;     /* whether the serving port / vLLM's port answers at all; serving_known: it was asked */
-    int32_t data_parallel; /* ranks with ports of their own in this pod; 0 or 1: none */
+    /* Whether anybody ever answered on the serving port / on vLLM's own in a run that has loaded; serving_known: there was such a run. */
+    bool served[2], serving_known;
 };
 struct lint_measured lint_measured_none(void);
-struct lint_measured lint_measured_of(const struct fleet *fleet, const struct pod *pod, int64_t now);
-/* `out` is zeroed first; lint_free() it. Only the serving container's probes are looked at. */
+struct lint_measured lint_measured_of(const struct fleet *fleet, const struct pod *pod);
+/* `out` is zeroed first; lint_free() it. Only the serving container's probes are looked at, and only where a kubelet acts on them: an endpoint given by hand has none. A worker without a port has none to have. */
 void lint_pod(const struct pod_facts *facts, const struct lint_measured *measured, struct lint *out);
 void lint_free(struct lint *lint);
 
