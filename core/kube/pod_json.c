@@ -137,7 +137,8 @@ static void termination_of(const struct json *end, const struct clock *clock, st
     out->started_at = moment_of(json_get(end, "startedAt"), clock);
     out->finished_at = moment_of(json_get(end, "finishedAt"), clock);
     json_text(json_get(end, "reason"), &out->reason, TEXT_NAME);
-    json_text(json_get(end, "message"), &out->message, TEXT_LINE);
+    /* Where nothing else was written there it is the end of the log (terminationMessagePolicy): the cause may stand anywhere in it. */
+    json_text(json_get(end, "message"), &out->message, TEXT_BODY);
 }
 
 static void state_of(const struct json *state, const struct clock *clock, struct container_facts *out)

@@ -174,7 +174,8 @@ static void words_offer(struct fold *fold, const struct text *reason, const stru
 {
     struct text words = {0};
     if (!text_empty(reason) || !text_empty(message)) {
-        text_printf(&words, TEXT_BODY, "%s%s%s", text_str(reason), text_empty(reason) ? "" : ": ", text_str(message));
+        bool both = !text_empty(reason) && !text_empty(message);
+        text_printf(&words, TEXT_BODY, "%s%s%s", text_str(reason), both ? ": " : "", text_str(message));
         finding_offer(fold, &words, source, false, run, t);
     }
     text_free(&words);

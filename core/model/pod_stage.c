@@ -63,12 +63,21 @@ static bool waiting_is_backoff(const struct text *reason)
     if (strncmp(word, "Init:", 5) == 0) {
         return !(word[5] >= '0' && word[5] <= '9');
     }
-    static const char *const failures[] = {
-        "CrashLoopBackOff",          "ImagePullBackOff",   "ErrImagePull",
-        "ErrImageNeverPull",         "ImageInspectError",  "RegistryUnavailable",
-        "SignatureValidationFailed", "InvalidImageName",   "CreateContainerConfigError",
-        "CreateContainerError",      "PreCreateHookError", "PreStartHookError",
-        "PostStartHookError",        "RunContainerError"};
+    static const char *const failures[] = {"CrashLoopBackOff",
+                                           "ImagePullBackOff",
+                                           "ErrImagePull",
+                                           "ErrImageNeverPull",
+                                           "ImageInspectError",
+                                           "RegistryUnavailable",
+                                           "SignatureValidationFailed",
+                                           "InvalidImageName",
+                                           "CreateContainerConfigError",
+                                           "CreateContainerError",
+                                           "PreCreateHookError",
+                                           "PreStartHookError",
+                                           "PostStartHookError",
+                                           "RunContainerError",
+                                           "Error"}; /* as kubectl get pods has it of one that ended badly */
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         if (strcmp(word, failures[i]) == 0) {
             return true;
