@@ -472,6 +472,8 @@ static void paint_hints(const struct fleet *fleet, const struct pod *pod, int64_
         row = paint_why(fleet, &hints, canvas, row, end - below - others);
     if (others > 0)
         row = paint_others(&hints, canvas, row, end - below);
+    if (roomy && hints.count > 0 && next == &hints.next && end - below - row >= 2) /* what comes may need two rows */
+        row = paint_paragraph(canvas, row, end - below, 1, "fix", STYLE_TEXT, &hints.list[0].fixes[0]);
     if (!tight || !has_command)
         row = paint_paragraph(canvas, row, end - (has_command ? 1 : 0), 2, label, STYLE_TEXT, next);
     paint_paragraph(canvas, row, end, 2, narrow ? "do:" : "do", STYLE_ACCENT, &command);

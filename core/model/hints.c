@@ -149,10 +149,31 @@ void hint_fix(struct hint *hint, const char *format, ...)
     texts_add(hint->fixes, &hint->fix_count, HINT_FIXES_MAX, &words);
 }
 
+void hint_drop(struct hint_maker *maker, enum cause cause)
+{
+    struct hints *hints = maker->out;
+    for (uint32_t i = 0; i < hints->count;) {
+        if (hints->list[i].cause != cause) {
+            i++;
+            continue;
+        }
+        hint_free(&hints->list[i]);
+        hints->list[i] = hints->list[--hints->count];
+        memset(&hints->list[hints->count], 0, sizeof hints->list[0]);
+    }
+}
+
+/* Nothing can be run in a container that does not run. */
+static bool can_run(const struct pod *pod, const char *template)
+{
+    enum container_state state = pod->facts.serving.state;
+    return !strstr(template, " exec ") || (state != CONTAINER_WAITING && state != CONTAINER_TERMINATED);
+}
+
 void hint_command(struct hint_maker *maker, struct hint *hint, const char *template)
 {
     struct text command = {0};
-    if (hint && command_fill(template, maker->pod, &command))
+    if (hint && can_run(maker->pod, template) && command_fill(template, maker->pod, &command))
         texts_add(hint->commands, &hint->command_count, HINT_COMMANDS_MAX, &command);
     text_free(&command);
 }

@@ -411,6 +411,7 @@ static void rule_killed(struct hint_maker *maker)
         text_is(&pod->facts.serving.last.reason, "OOMKilled"))
         return;
     bool engine_died = ended ? pod->engine_dead : pod->engine_died_before;
+    hint_drop(maker, CAUSE_PROBE_KILLED); /* by events alone: what follows is of the verdict itself */
     if (engine_died)
         killed_by_liveness(maker, true);
     else if (startup && killed_while_up(pod))

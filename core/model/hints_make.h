@@ -17,6 +17,8 @@ struct hint *hint_add(struct hint_maker *maker, enum cause cause, enum confidenc
 /* The same under the user's own label. */
 struct hint *hint_add_labelled(struct hint_maker *maker, enum cause cause, const char *label,
                                enum confidence confidence, int32_t weight);
+/* Takes it out again: another rule knows better. Pointers to hints are not valid after that. */
+void hint_drop(struct hint_maker *maker, enum cause cause);
 /* A title that says more than the cause's own; the one with the highest weight stays. All of these do nothing for a NULL hint. */
 void hint_title(struct hint *hint, int32_t weight, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void hint_evidence(struct hint *hint, enum evidence_source source, int32_t line, int64_t t, const char *format, ...)

@@ -204,7 +204,8 @@ static void state_ended(struct hint_maker *maker)
     char age[LIVE_AGE_SIZE], lived[LIVE_AGE_SIZE], when[LIVE_AGE_SIZE * 3] = "";
     bool crash_loop = serving->state == CONTAINER_TERMINATED || text_is(&serving->reason, "CrashLoopBackOff");
     if (!end->known || (!crash_loop && pod->stage == STAGE_BACKOFF)) {
-        bool init = strncmp(text_str(&serving->reason), "Init:", strlen("Init:")) == 0;
+        bool init =
+            strncmp(text_str(&serving->reason), "Init:", strlen("Init:")) == 0 && !text_empty(&serving->message);
         hints_state(maker, "the container cannot be started: %s%s%s", text_str(&pod->reason), init ? ", " : "",
                     init ? text_str(&serving->message) : "");
         why_warning(maker);
@@ -259,7 +260,7 @@ static void state_loading(struct hint_maker *maker)
     else if (pod->is_simulator)
         hints_state(maker, "%sa simulator answers, it has no model to load", well);
     else
-        hints_state(maker, "%s%sloading%s, for %s: %s", well, pod->run > 1 && well[0] == '\0' ? "now it is " : "",
+        hints_state(maker, "%sloading%s%s, for %s: %s", well, pod->run > 1 && well[0] == '\0' ? " again" : "",
                     budget.applies && !has_hint(maker, CAUSE_STARTUP_BUDGET_EXCEEDED) ? " within its budget" : "",
                     live_age(maker, pod->run_began, age), progress_words(maker, words, sizeof words));
     if (pod->stage == STAGE_LOADED)

@@ -261,7 +261,7 @@ static void restarted_by_liveness(void **state)
         s.facts.serving.ready = s.facts.serving.started = TRI_FALSE;
         story_run(&s, 1);
         s.t += SECONDS(5);
-        told(&s, rows[i].confidence, rows[i].headline, "now it is loading within its budget", NULL, NULL);
+        told(&s, rows[i].confidence, rows[i].headline, "loading again within its budget", NULL, NULL);
         story_end(&s);
     }
 }
