@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "tui/engine_half.h"
+#include "tui/hint_lines.h"
 #include "tui/lines.h"
 #include "tui/wait_tell.h"
 
@@ -31,6 +32,7 @@ struct wait {
     struct wait_tell tell;
     struct waited *list; /* in the order in which they were first seen */
     size_t count, capacity, cursor;
+    struct hint_lines hints;
     enum source_state told_source;
     bool of_cluster, stopping;
     bool stood; /* the source has told all pods once */
@@ -65,7 +67,7 @@ static struct waited *waited_of(struct wait *wait, const struct pod *pod)
         wait->list = mem_resize(wait->list, wait->capacity, sizeof *wait->list);
     }
     waited = &wait->list[wait->count++];
-    *waited = (struct waited){.id = pod->facts.id, .first_seen = pod->first_seen, .there_at = -1};
+    *waited = (struct waited){.id = pod->facts.id, .first_seen = pod->first_seen, .there_at = -1, .judged_at = -1};
     text_copy(&waited->name, &pod->facts.name);
     text_copy(&waited->ns, &pod->facts.ns);
     text_copy(&waited->workload, &pod->facts.workload);
@@ -133,18 +135,23 @@ static bool pod_is_there(const struct pod *pod, enum wait_goal goal, int64_t now
     }
 }
 
-/* Loading is nobody's fault, and hints cost: they are asked for only where something may be wrong for good. */
-static enum prospect prospect_of(const struct wait *wait, const struct pod *pod, int64_t now)
+/* Hints cost where there are many pods: they are asked for again when something has changed, or a second has passed. */
+static enum prospect prospect_of(const struct wait *wait, const struct pod *pod, struct waited *waited, int64_t now)
 {
     struct hints hints;
     const struct hint *why;
+    bool is_old = waited->judged_at < 0 || now - waited->judged_at >= SECOND_US;
+    if (!is_old && waited->judged_version == pod->version)
+        return waited->prospect;
     pod_hints(wait->fleet, pod, now, &hints);
-    enum prospect prospect = pod_prospect(pod, &hints, now, &why);
+    waited->prospect = pod_prospect(pod, &hints, now, &why);
+    waited->judged_at = now;
+    waited->judged_version = pod->version;
     hints_free(&hints);
-    return prospect;
+    return waited->prospect;
 }
 
-static enum waited_state state_of(const struct wait *wait, const struct pod *pod, int64_t now)
+static enum waited_state state_of(const struct wait *wait, const struct pod *pod, struct waited *waited, int64_t now)
 {
     enum wait_goal goal = wait->options->wait.goal;
     if (pod_is_there(pod, goal, now))
@@ -155,7 +162,7 @@ static enum waited_state state_of(const struct wait *wait, const struct pod *pod
         return WAITED_ON_THE_WAY;
     if (pod->facts.deleting)
         return WAITED_NOT_COUNTED;
-    switch (prospect_of(wait, pod, now)) {
+    switch (prospect_of(wait, pod, waited, now)) {
     case PROSPECT_HOPELESS:
         return WAITED_HOPELESS;
     case PROSPECT_REPLACED:
@@ -216,7 +223,7 @@ static void pods_judge(struct wait *wait, int64_t now, size_t *hopeless)
     for (uint32_t i = 0; i < wait->fleet->count; i++) {
         const struct pod *pod = wait->fleet->pods[i];
         struct waited *waited = waited_of(wait, pod);
-        waited->state = state_of(wait, pod, now);
+        waited->state = state_of(wait, pod, waited, now);
         bool there = waited->state == WAITED_THERE;
         waited->there_at = !there ? -1 : waited->there_at >= 0 ? waited->there_at : now;
         wait->outcome.there += there;
@@ -293,6 +300,16 @@ static void on_happening(void *user, const struct pod *pod, const struct happeni
     wait_goes_on(wait, wait_tell_happening(&wait->tell, pod, happening, waited_of(wait, pod)));
 }
 
+static void wait_hint(struct wait *wait, const struct fact *fact)
+{
+    struct text words = {0};
+    if (wait->options->wait.goal != WAIT_GONE && hint_lines_take(&wait->hints, wait->fleet, fact, &words)) {
+        const struct pod *pod = fleet_pod(wait->fleet, fact->pod);
+        wait_goes_on(wait, wait_tell_hint(&wait->tell, pod, &words, fact->t, waited_of(wait, pod)));
+    }
+    text_free(&words);
+}
+
 static void on_fact(void *user, const struct fact *fact)
 {
     struct wait *wait = user;
@@ -303,6 +320,8 @@ static void on_fact(void *user, const struct fact *fact)
     if (words)
         wait_goes_on(wait,
                      wait_tell_general(&wait->tell, fact->kind == FACT_SOURCE ? "source" : "note", words, fact->t));
+    if (!wait->stopping)
+        wait_hint(wait, fact);
     if (!wait->stopping && uv_timer_get_due_in(&wait->look) > LOOK_MS)
         uv_timer_start(&wait->look, on_look, LOOK_MS, 0);
 }
@@ -389,6 +408,7 @@ int wait_run(struct options *options)
     report_write(&wait);
     engine_free(wait.engine);
     cluster_way_end(&way);
+    hint_lines_free(&wait.hints);
     wait_tell_free(&wait.tell);
     fleet_free(wait.fleet);
     waited_free(&wait);

@@ -21,6 +21,10 @@ struct waited {
     struct text name, ns, workload;
     int64_t first_seen, there_at; /* t; -1 not there */
     struct buf lines;             /* what was told of it, for the JUnit report */
+    /* Its prospect, and when and over which of the pod's versions it was judged. */
+    enum prospect prospect;
+    int64_t judged_at; /* t; -1 never */
+    uint64_t judged_version;
 };
 
 enum wait_end { WAIT_END_THERE, WAIT_END_HOPELESS, WAIT_END_TIMEOUT, WAIT_END_STOPPED, WAIT_END_FAILED };
@@ -34,9 +38,12 @@ struct wait_tell {
 void wait_tell_init(struct wait_tell *tell, const struct options *options, const struct fleet *fleet);
 void wait_tell_free(struct wait_tell *tell);
 
-/* False: standard output takes no more. waited may be NULL. */
+/* False: standard output takes no more. */
 bool wait_tell_happening(struct wait_tell *tell, const struct pod *pod, const struct happening *happening,
                          struct waited *waited);
+/* What a pod's first hint says (hint_lines.h). */
+bool wait_tell_hint(struct wait_tell *tell, const struct pod *pod, const struct text *words, int64_t t,
+                    struct waited *waited);
 /* What concerns no pod in particular. `kind`: a word for programs, "source" or "note". */
 bool wait_tell_general(struct wait_tell *tell, const char *kind, const struct text *words, int64_t t);
 
