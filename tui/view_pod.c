@@ -2,6 +2,8 @@
 #include "tui/scroller.h"
 #include "tui/widget.h"
 
+#include "model/lint.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,6 +135,24 @@ static int block_hints(const struct page *page, int row)
         row = texts(page, row, "do", STYLE_ACCENT, hint->commands, hint->command_count) + 1;
     }
     text_free(&meaning);
+    return row;
+}
+
+/* What about its probes will hurt one day, by what was measured. */
+static int block_lint(const struct page *page, int row)
+{
+    struct lint lint;
+    struct text words = {0};
+    const struct lint_measured measured = lint_measured_of(page->fleet, page->pod);
+    lint_pod(&page->pod->facts, &measured, &lint);
+    for (uint32_t i = 0; i < lint.count; i++) {
+        const struct lint_finding *finding = &lint.list[i];
+        text_printf(&words, TEXT_LINE, "%s: %s", text_str(&finding->field), text_str(&finding->reason));
+        row = paragraph(page, row, "lint:", finding->serious ? STYLE_WARN : STYLE_TEXT, &words);
+    }
+    row += lint.count > 0;
+    text_free(&words);
+    lint_free(&lint);
     return row;
 }
 
@@ -570,6 +590,7 @@ static int page_item(void *user, int index, struct canvas *canvas, int row)
     row = block_stages(page, row);
     row = block_lanes(page, row);
     row = block_hints(page, row);
+    row = block_lint(page, row);
     row = block_latencies(page, row);
     row = block_failure(page, row);
     row = block_happenings(page, row);
