@@ -101,13 +101,16 @@ static size_t prefix_process(const struct piece *piece)
 /* A collector's RFC 3339 time, or Python's "2025-05-08 02:10:12,123". */
 static size_t prefix_time(const struct piece *piece)
 {
-    static const char shape[] = "dddd-dd-dd?dd:dd:dd";
+    static const char shape[] = "dddd-dd-dd?dd:dd:dd"; /* Go's has slashes */
     if (piece_left(piece) < sizeof shape - 1) {
         return 0;
     }
     for (size_t i = 0; i < sizeof shape - 1; i++) {
         char c = piece->at[i];
-        bool fits = shape[i] == 'd' ? is_digit(c) : shape[i] == '?' ? c == 'T' || c == ' ' : c == shape[i];
+        bool fits = shape[i] == 'd'   ? is_digit(c)
+                    : shape[i] == '?' ? c == 'T' || c == ' '
+                    : shape[i] == '-' ? c == '-' || c == '/'
+                                      : c == shape[i];
         if (!fits) {
             return 0;
         }
@@ -119,9 +122,10 @@ static size_t prefix_time(const struct piece *piece)
     return (size_t)(p - piece->at);
 }
 
-/* The same in brackets, or behind a dash. */
+/* The same in brackets, perhaps with a rank behind it, or behind a dash. */
 static size_t prefix_framed_time(const struct piece *piece)
 {
+    enum { BEHIND = 16 };
     bool bracket = piece_begins(piece, "["), dash = piece_begins(piece, "- ");
     struct piece inside = {piece->at + (bracket ? 1 : 2), piece->end};
     size_t length = bracket || dash ? prefix_time(&inside) : 0;
@@ -129,7 +133,9 @@ static size_t prefix_framed_time(const struct piece *piece)
         return 0;
     }
     inside.at += length;
-    return bracket ? (piece_begins(&inside, "]") ? length + 2 : 0) : length + 2;
+    size_t left = piece_left(&inside) < BEHIND ? piece_left(&inside) : BEHIND;
+    const char *close = bracket ? memchr(inside.at, ']', left) : NULL;
+    return bracket ? (close ? (size_t)(close + 1 - piece->at) : 0) : length + 2;
 }
 
 /* What a container runtime or logger wraps each line in as JSON. */
@@ -182,6 +188,10 @@ static size_t prefix_compose(const struct piece *piece)
         p++;
     }
     const char *name_end = p;
+    if (piece_begins(piece, "INFO") || piece_begins(piece, "DEBUG") || piece_begins(piece, "WARNING") ||
+        piece_begins(piece, "ERROR")) {
+        return 0; /* loguru's "INFO     | words" */
+    }
     while (p < piece->end && *p == ' ') {
         p++;
     }

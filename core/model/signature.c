@@ -129,19 +129,62 @@ static bool is_log(enum evidence_source source)
 /* How loud a line is by its level; one without a level is as loud as an error. */
 enum volume { VOLUME_CALM, VOLUME_WARNING, VOLUME_LOUD };
 
-static enum volume line_volume(const char *line)
+/* What may stand before a level's name. An '=' may not: NCCL_DEBUG=INFO stands in errors. */
+static bool level_may_begin(const char *from, const char *at)
+{
+    return at == from || strchr(" [|\"", at[-1]) != NULL;
+}
+
+/* The level's name at `at`; false when none stands there. */
+static bool level_read(const char *at, const char *end, enum volume *volume)
 {
     static const struct {
         const char *word;
         enum volume volume;
-    } levels[] = {{"INFO", VOLUME_CALM}, {"DEBUG", VOLUME_CALM}, {"TRACE", VOLUME_CALM}, {"WARNING", VOLUME_WARNING}};
-    const char *start;
-    size_t rest;
-    progress_strip(line, strlen(line), &start, &rest);
+    } levels[] = {{"INFO", VOLUME_CALM},        {"DEBUG", VOLUME_CALM},         {"TRACE", VOLUME_CALM},
+                  {"WARNING", VOLUME_WARNING},  {"WARN", VOLUME_WARNING},       {"ERROR", VOLUME_LOUD},
+                  {"CRITICAL", VOLUME_LOUD},    {"FATAL", VOLUME_LOUD},         {"level=info", VOLUME_CALM},
+                  {"level=debug", VOLUME_CALM}, {"level=warn", VOLUME_WARNING}, {"info\"", VOLUME_CALM},
+                  {"debug\"", VOLUME_CALM},     {"warn\"", VOLUME_WARNING},     {"warning\"", VOLUME_WARNING}};
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         size_t length = strlen(levels[i].word);
-        if (rest > length && memcmp(start, levels[i].word, length) == 0 && !isalnum((unsigned char)start[length]))
-            return levels[i].volume;
+        if ((size_t)(end - at) > length && memcmp(at, levels[i].word, length) == 0 &&
+            !isalnum((unsigned char)at[length])) {
+            *volume = levels[i].volume;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What Go's klog begins its lines with: "W0121 12:04:24.666244 ". */
+static bool klog_read(const char *at, size_t length, enum volume *volume)
+{
+    static const char shape[] = "?0000 00:00:00";
+    if (length < sizeof shape || !strchr("IWEF", at[0]))
+        return false;
+    for (size_t i = 1; i < sizeof shape - 1; i++) {
+        if (shape[i] == '0' ? !isdigit((unsigned char)at[i]) : at[i] != shape[i])
+            return false;
+    }
+    *volume = at[0] == 'I' ? VOLUME_CALM : at[0] == 'W' ? VOLUME_WARNING : VOLUME_LOUD;
+    return true;
+}
+
+/* The first level's name near the line's beginning tells. NCCL's WARN is an error's. */
+static enum volume line_volume(const char *line)
+{
+    enum { NEAR = 64 };
+    const char *start;
+    size_t rest;
+    enum volume volume;
+    progress_strip(line, strlen(line), &start, &rest);
+    if (klog_read(start, rest, &volume))
+        return volume;
+    for (const char *at = start; at < start + rest && at < start + NEAR; at++) {
+        bool nccl = at - start >= 5 && memcmp(at - 5, "NCCL ", 5) == 0;
+        if (level_may_begin(start, at) && level_read(at, start + rest, &volume))
+            return nccl && volume == VOLUME_WARNING ? VOLUME_LOUD : volume;
     }
     return VOLUME_LOUD;
 }

@@ -157,7 +157,7 @@ static void test_life(void **state)
     assert_int_equal(hint->evidence[0].line, 1);
     assert_int_equal(hint->evidence[0].t, SECONDS(40));
     assert_string_equal(text_str(&hint->evidence[1].words), "exit code 1, Error, after 32s");
-    assert_string_equal(text_str(&hint->commands[0]), "kubectl -n llm-d exec decode-0 -c vllm -- nvidia-smi");
+    assert_string_equal(text_str(&hint->commands[0]), "kubectl -n llm-d logs decode-0 -c vllm --previous --tail=200");
     assert_int_not_equal(hint->fix_count, 0);
     hints_free(&hints);
     s.t += SECONDS(20);
