@@ -54,10 +54,20 @@ static int64_t settled_after(const struct probe_spec *spec, int32_t ticks)
     return ((int64_t)spec->period * (ticks + 1) + spec->timeout + LATE_SECONDS) * SECOND_US;
 }
 
+static bool is_quoted(const struct hint *hint, const struct text *message)
+{
+    for (uint32_t i = 0; hint && i < hint->evidence_count; i++) {
+        if (strstr(text_str(&hint->evidence[i].words), text_str(message)))
+            return true;
+    }
+    return false;
+}
+
 void live_kubelet(struct hint *hint, const struct pod *pod, enum lane_kind kind)
 {
     const struct pod_event *event = kind <= LANE_READINESS ? newest_event(pod, kind) : NULL;
-    if (event && event->last >= pod->lanes[kind].streak_since - settled_after(&pod->facts.probes[kind], 0))
+    if (event && !is_quoted(hint, &event->message) &&
+        event->last >= pod->lanes[kind].streak_since - settled_after(&pod->facts.probes[kind], 0))
         hint_evidence(hint, EVIDENCE_KUBELET, 0, event->last, "%s", text_str(&event->message));
 }
 

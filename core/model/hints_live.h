@@ -1,4 +1,4 @@
-/* What the rules over probes, budgets, siblings and the kubelet's word share. hints_live.c, hints_budget.c, hints_kubelet.c, hints_state.c and lint.c include this, nobody else. */
+/* What the rules over probes, budgets, siblings and the kubelet's word share. Their files, hints_state.c and lint.c include this, nobody else. */
 #ifndef PROBETOP_HINTS_LIVE_H
 #define PROBETOP_HINTS_LIVE_H
 
@@ -44,6 +44,8 @@ void live_look_at_probe(struct hint_maker *maker, struct hint *hint, enum lane_k
 void live_doubt(struct hint_maker *maker, enum cause cause);
 /* Its answers take, or took, much of what they are allowed; not measured: false. */
 bool live_is_slow(const struct pod *pod, enum lane_kind lane);
+/* Its newest results are timeouts. */
+bool live_gets_no_answer(const struct lane *lane);
 /* The API server takes connections and answers none, on more than one path: not one slow handler but all of it. */
 bool live_hangs(const struct pod *pod);
 
@@ -62,6 +64,7 @@ int64_t siblings_rest(const struct fleet *fleet, const struct pod *pod);
 bool siblings_words(const struct siblings *siblings, const struct pod *pod, char *out, size_t size);
 
 void hints_of_budget(struct hint_maker *maker);
+void hints_of_pace(struct hint_maker *maker);    /* hints_pace.c: timeouts, comes and goes */
 void hints_of_kubelet(struct hint_maker *maker); /* hints_kubelet.c: where the kubelet's word and our probes differ */
 
 /* ---- YAML (hints_patch.c) ---- */
