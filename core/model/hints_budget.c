@@ -183,7 +183,8 @@ static bool siblings_promise(const struct hint_maker *maker, const struct budget
 {
     const struct progress *progress = &maker->pod->progress;
     int64_t rest = siblings_rest(maker->fleet, maker->pod);
-    return rest >= 0 && progress->entered[progress->furthest] + rest * 5 / 4 < budget->may_be_killed_from;
+    int64_t done_at = progress->entered[progress->furthest] + rest * 5 / 4;
+    return rest >= 0 && done_at > maker->now && done_at < budget->may_be_killed_from;
 }
 
 static void rule_budget(struct hint_maker *maker)
