@@ -335,6 +335,33 @@ static bool killed_run_was_up(const struct look *look)
     return look->listening || was;
 }
 
+/* A probe that fails asks a port on which, by the pod's own spec, nothing listens. */
+static void asks_nobodys_port(const struct look *look)
+{
+    static const struct {
+        enum lane_kind lane;
+        enum clue clues[2];
+    } rows[] = {{LANE_STARTUP, {CLUE_STARTUP_KILL, CLUE_STARTUP_FAILED}},
+                {LANE_LIVENESS, {CLUE_LIVENESS_KILL, CLUE_LIVENESS_REFUSED}},
+                {LANE_READINESS, {CLUE_READINESS_REFUSED, CLUE_READINESS_REFUSED}}};
+    const struct pod_facts *facts = &look->pod->facts;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct probe_spec *spec = &facts->probes[rows[i].lane];
+        const struct finding *kill = clue_find(look, rows[i].clues[0], 1);
+        const struct finding *failed = clue_find(look, rows[i].clues[1], 1);
+        bool elsewhere = facts->vllm_port > 0 && facts->vllm_port != spec->port;
+        if (!spec->unserved || !elsewhere || (!kill && !failed) || look->pod->stage == STAGE_READY)
+            continue;
+        struct hint *hint = hint_add(look->maker, CAUSE_WRONG_PORT, CONFIDENCE_LIKELY, WEIGHT_ROOT);
+        hint_title(hint, WEIGHT_ROOT, "the %s probe asks port %d, where nothing in the pod listens: vLLM is on %d",
+                   lane_name(rows[i].lane), (int)spec->port, (int)facts->vllm_port);
+        finding_quote(look, hint, kill ? kill : failed);
+        hint_evidence(hint, EVIDENCE_POD, 0, INT64_MIN, "%sProbe asks %d; vLLM's port is %d", lane_name(rows[i].lane),
+                      (int)spec->port, (int)facts->vllm_port);
+        return;
+    }
+}
+
 /* The kubelet's verdicts, by its own words, where no probes of ours say more. */
 static void kubelet_killed(const struct look *look)
 {
@@ -483,6 +510,7 @@ void hints_of_findings(struct hint_maker *maker)
     }
     adapter_is_missing(&look);
     refused_though_up(&look);
+    asks_nobodys_port(&look);
     kubelet_killed(&look);
 }
 

@@ -9,7 +9,7 @@
 
 static const char *const SCHEMA = "probetop.diagnosis/v1", *const NOTHING_WRONG = "nothing wrong";
 
-enum { COLUMNS = 80, WORDS_MAX = 8192, SHOWN_IN_FULL = 3, WHEN_SIZE = 64 };
+enum { COLUMNS = 80, WORDS_MAX = 8192, SHOWN_IN_FULL = 3, MOMENT_SIZE = 32, WHEN_SIZE = 64 };
 
 struct view {
     const struct fleet *fleet;
@@ -31,6 +31,12 @@ static bool moment_is_known(const struct fleet *fleet, int64_t t)
 static bool has_dates(const struct fleet *fleet)
 {
     return fleet->clock.wall_zero != 0;
+}
+
+/* The newest moment that anything tells of. */
+static const char *as_of(const struct fleet *fleet, char *out)
+{
+    return clock_format(fleet_wall(fleet, fleet->t), CLOCK_ISO_UTC, out, MOMENT_SIZE);
 }
 
 /* ", 2026-11-24T06:00:00Z", ", 2:11 ago" or nothing. */
@@ -184,13 +190,12 @@ static void put_state(const struct view *view)
     if (view->hints->count > 0 && text_empty(&view->pod->facts.name) && state_is_unknown(view->pod))
         return;
     buf_init(&words, WORDS_MAX);
-    char moment[32];
+    char moment[MOMENT_SIZE];
     if (!text_empty(&view->pod->facts.name))
         buf_printf(&words, "pod %s%s%s", text_str(&view->pod->facts.name),
                    text_empty(&view->pod->facts.ns) ? "" : " in ", text_str(&view->pod->facts.ns));
     if (has_dates(view->fleet))
-        buf_printf(&words, "%sas of %s", words.len > 0 ? ", " : "",
-                   clock_format(fleet_wall(view->fleet, view->fleet->t), CLOCK_ISO_UTC, moment, sizeof moment));
+        buf_printf(&words, "%sas of %s", words.len > 0 ? ", " : "", as_of(view->fleet, moment));
     buf_puts(&words, words.len > 0 ? ": " : "");
     buf_puts(&words, text_str(&view->hints->state));
     put_wrapped(view, "", buf_str(&words));
@@ -302,12 +307,14 @@ static void report_json(const struct view *view)
 {
     struct json_writer writer;
     const struct fleet *fleet = view->fleet;
+    char moment[MOMENT_SIZE];
     json_writer_init(&writer, view->out);
     json_open_object(&writer, NULL);
     json_put_string(&writer, "schema", SCHEMA);
     put_text_or_null(&writer, "pod", &view->pod->facts.name);
     put_text_or_null(&writer, "namespace", &view->pod->facts.ns);
     put_text_or_null(&writer, "container", &view->pod->facts.serving.name);
+    json_put_string(&writer, "as_of", has_dates(fleet) ? as_of(fleet, moment) : NULL);
     report_hints_json(&writer, fleet, view->hints);
     json_put_text(&writer, "state", &view->hints->state);
     put_texts(&writer, "why", view->hints->why, view->hints->why_count);
@@ -371,6 +378,7 @@ static void report_markdown(const struct view *view)
 {
     const struct hints *hints = view->hints;
     const char *headline = hints->count > 0 ? text_str(&hints->list[0].title) : verdict_words(hints);
+    char moment[MOMENT_SIZE];
     buf_puts(view->out, "## ");
     if (!text_empty(&view->pod->facts.name)) {
         markdown_code(text_str(&view->pod->facts.name), view->out);
@@ -378,6 +386,8 @@ static void report_markdown(const struct view *view)
     }
     markdown_words(headline, view->out);
     buf_puts(view->out, "\n\n");
+    if (has_dates(view->fleet))
+        buf_printf(view->out, "As of %s: ", as_of(view->fleet, moment));
     markdown_words(text_str(&hints->state), view->out);
     buf_putc(view->out, '\n');
     for (uint32_t i = 0; i < hints->why_count; i++) {

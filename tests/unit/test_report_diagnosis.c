@@ -187,7 +187,8 @@ static void test_json(void **state)
     scene_oom(&scene);
     assert_report(
         &scene, DIAGNOSIS_JSON,
-        "{\"schema\":\"probetop.diagnosis/v1\",\"pod\":\"decode-0\",\"namespace\":\"llm-d\",\"container\":\"vllm\","
+        "{\"schema\":\"probetop.diagnosis/"
+        "v1\",\"pod\":\"decode-0\",\"namespace\":\"llm-d\",\"container\":\"vllm\",\"as_of\":\"2026-11-24T07:00:00Z\","
         "\"hints\":[{\"cause\":\"gpu-oom\",\"confidence\":\"certain\",\"title\":\"GPU memory ran out\",\"evidence\":["
         "{\"source\":\"previous\",\"line\":12,\"time\":\"2026-11-24T06:59:50Z\",\"text\":\"torch.OutOfMemoryError: "
         "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 22.06 GiB.\"},"
@@ -237,7 +238,7 @@ static void test_markdown(void **state)
     assert_report(&scene, DIAGNOSIS_MARKDOWN,
                   "## `decode-0`: GPU memory ran out\n"
                   "\n"
-                  "the container ended with exit code 1\n"
+                  "As of 2026-11-24T07:00:00Z: the container ended with exit code 1\n"
                   "\n"
                   "Next: the kubelet starts it again\n"
                   "\n"
