@@ -1,7 +1,6 @@
 #include "tui/lines.h"
 
 #include "tui/engine_half.h"
-#include "tui/hint_lines.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +14,6 @@ struct lines {
     struct engine *engine; /* NULL when reading a recording */
     struct fleet *fleet;   /* a reader's: the engine's own keeps no texts */
     struct buf line, plain;
-    struct hint_lines hints;
     enum source_state told_source;
     bool ascii;
     bool stopping, mute; /* mute: standard output takes no more */
@@ -82,27 +80,11 @@ static void lines_general(struct lines *lines, const struct fact *fact)
     lines_put(lines);
 }
 
-static void lines_hint(struct lines *lines, const struct fact *fact)
-{
-    char clock[32];
-    struct text words = {0};
-    if (hint_lines_take(&lines->hints, lines->fleet, fact, &words)) {
-        const struct pod *pod = fleet_pod(lines->fleet, fact->pod);
-        buf_clear(&lines->line);
-        buf_printf(&lines->line, "%s %s: %s",
-                   clock_format(fleet_wall(lines->fleet, fact->t), CLOCK_HMS, clock, sizeof clock),
-                   text_str(&pod->facts.name), text_str(&words));
-        lines_put(lines);
-    }
-    text_free(&words);
-}
-
 static void on_fact(void *user, const struct fact *fact)
 {
     struct lines *lines = user;
     fleet_apply(lines->fleet, fact);
     lines_general(lines, fact);
-    lines_hint(lines, fact);
     if (fact->kind == FACT_END)
         lines_stop(lines, 0);
 }
@@ -122,7 +104,6 @@ static void lines_init(struct lines *lines, const struct options *options)
 
 static void lines_free(struct lines *lines)
 {
-    hint_lines_free(&lines->hints);
     fleet_free(lines->fleet);
     buf_free(&lines->line);
     buf_free(&lines->plain);

@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "tui/engine_half.h"
-#include "tui/hint_lines.h"
 #include "tui/lines.h"
 #include "tui/wait_tell.h"
 
@@ -32,7 +31,6 @@ struct wait {
     struct wait_tell tell;
     struct waited *list; /* in the order in which they were first seen */
     size_t count, capacity, cursor;
-    struct hint_lines hints;
     enum source_state told_source;
     bool of_cluster, stopping;
     bool stood; /* the source has told all pods once */
@@ -300,16 +298,6 @@ static void on_happening(void *user, const struct pod *pod, const struct happeni
     wait_goes_on(wait, wait_tell_happening(&wait->tell, pod, happening, waited_of(wait, pod)));
 }
 
-static void wait_hint(struct wait *wait, const struct fact *fact)
-{
-    struct text words = {0};
-    if (wait->options->wait.goal != WAIT_GONE && hint_lines_take(&wait->hints, wait->fleet, fact, &words)) {
-        const struct pod *pod = fleet_pod(wait->fleet, fact->pod);
-        wait_goes_on(wait, wait_tell_hint(&wait->tell, pod, &words, fact->t, waited_of(wait, pod)));
-    }
-    text_free(&words);
-}
-
 static void on_fact(void *user, const struct fact *fact)
 {
     struct wait *wait = user;
@@ -320,8 +308,6 @@ static void on_fact(void *user, const struct fact *fact)
     if (words)
         wait_goes_on(wait,
                      wait_tell_general(&wait->tell, fact->kind == FACT_SOURCE ? "source" : "note", words, fact->t));
-    if (!wait->stopping)
-        wait_hint(wait, fact);
     if (!wait->stopping && uv_timer_get_due_in(&wait->look) > LOOK_MS)
         uv_timer_start(&wait->look, on_look, LOOK_MS, 0);
 }
@@ -408,7 +394,6 @@ int wait_run(struct options *options)
     report_write(&wait);
     engine_free(wait.engine);
     cluster_way_end(&way);
-    hint_lines_free(&wait.hints);
     wait_tell_free(&wait.tell);
     fleet_free(wait.fleet);
     waited_free(&wait);

@@ -116,41 +116,28 @@ static void keep_line(struct waited *waited, const struct buf *line)
     buf_putc(&waited->lines, '\n');
 }
 
-/* The sentence stands in tell->line. */
-static bool tell_transition(struct wait_tell *tell, const struct pod *pod, const char *kind, const struct text *words,
-                            int64_t t, struct waited *waited)
+bool wait_tell_happening(struct wait_tell *tell, const struct pod *pod, const struct happening *happening,
+                         struct waited *waited)
 {
     struct json_writer writer;
+    struct text command = {0};
+    buf_clear(&tell->line);
+    report_happening(tell->fleet, pod, happening, &tell->line);
     if (tell->options->wait.report)
         keep_line(waited, &tell->line);
     if (!is_json(tell))
         return line_write(tell, stdout);
-    json_begin(tell, &writer, "transition", t);
+    report_happening_command(tell->fleet, pod, happening, &command);
+    json_begin(tell, &writer, "transition", happening->t);
     json_put_text(&writer, "pod", &pod->facts.name);
     put_text_or_null(&writer, "namespace", &pod->facts.ns);
-    json_put_string(&writer, "kind", kind);
+    json_put_string(&writer, "kind", happening_name(happening->kind));
     json_put_string(&writer, "stage", stage_word(pod->stage));
-    json_put_text(&writer, "words", words);
+    json_put_text(&writer, "words", &happening->words);
+    put_text_or_null(&writer, "command", &command);
     json_close_object(&writer);
+    text_free(&command);
     return line_write(tell, stdout);
-}
-
-bool wait_tell_happening(struct wait_tell *tell, const struct pod *pod, const struct happening *happening,
-                         struct waited *waited)
-{
-    buf_clear(&tell->line);
-    report_happening(tell->fleet, pod, happening, &tell->line);
-    return tell_transition(tell, pod, happening_name(happening->kind), &happening->words, happening->t, waited);
-}
-
-bool wait_tell_hint(struct wait_tell *tell, const struct pod *pod, const struct text *words, int64_t t,
-                    struct waited *waited)
-{
-    char clock[CLOCK_SIZE];
-    buf_clear(&tell->line);
-    buf_printf(&tell->line, "%s %s: %s", clock_format(fleet_wall(tell->fleet, t), CLOCK_HMS, clock, sizeof clock),
-               text_str(&pod->facts.name), text_str(words));
-    return tell_transition(tell, pod, "hint", words, t, waited);
 }
 
 bool wait_tell_general(struct wait_tell *tell, const char *kind, const struct text *words, int64_t t)

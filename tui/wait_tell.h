@@ -41,9 +41,6 @@ void wait_tell_free(struct wait_tell *tell);
 /* False: standard output takes no more. */
 bool wait_tell_happening(struct wait_tell *tell, const struct pod *pod, const struct happening *happening,
                          struct waited *waited);
-/* What a pod's first hint says (hint_lines.h). */
-bool wait_tell_hint(struct wait_tell *tell, const struct pod *pod, const struct text *words, int64_t t,
-                    struct waited *waited);
 /* What concerns no pod in particular. `kind`: a word for programs, "source" or "note". */
 bool wait_tell_general(struct wait_tell *tell, const char *kind, const struct text *words, int64_t t);
 

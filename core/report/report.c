@@ -620,6 +620,21 @@ bool report_is_transition(const struct happening *happening)
     return !quoted || happening->mood != ' ';
 }
 
+bool report_happening_command(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
+                              struct text *out)
+{
+    struct hints hints;
+    text_free(out);
+    if (happening->kind != HAPPENED_HINT || happening->mood == ' ')
+        return false;
+    pod_hints(fleet, pod, happening->t, &hints);
+    const struct text *label = &hints.list[0].label;
+    bool is_first = hints.count > 0 && strncmp(text_str(&happening->words), text_str(label), label->len) == 0;
+    bool has_command = is_first && hints_command(&hints, pod, happening->t, out);
+    hints_free(&hints);
+    return has_command;
+}
+
 void report_happening(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
                       struct buf *out)
 {
@@ -631,4 +646,8 @@ void report_happening(const struct fleet *fleet, const struct pod *pod, const st
     if (quoted)
         buf_printf(out, "%s ", happening_name(happening->kind));
     buf_puts(out, text_str(&happening->words));
+    struct text command = {0};
+    if (report_happening_command(fleet, pod, happening, &command))
+        buf_printf(out, "; do: %s", text_str(&command));
+    text_free(&command);
 }

@@ -13,9 +13,12 @@ void report_fleet(const struct fleet *fleet, int64_t now, enum report_format for
 /* Whether anything is unhealthy (exit code 1): a pod that is neither Ready (or loaded, where no verdict on Ready exists) nor loading within its budget; no pods at all. Where no kubelet
  * vouches for a container, an endpoint that only refuses is unhealthy: nothing says that anything is loading there. */
 bool report_unhealthy(const struct fleet *fleet, int64_t now);
-/* One sentence for line mode: "14:02:51 decode-0 became Ready after 5:50" without a newline. */
+/* One sentence for line mode: "14:02:51 decode-0 became Ready after 5:50" without a newline. Told at once, a hint that has come brings its command with it: "...; do: kubectl ...". */
 void report_happening(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
                       struct buf *out);
+/* The command beside a hint that has just come, while it is the pod's first. False, and *out empty, for every other happening. */
+bool report_happening_command(const struct fleet *fleet, const struct pod *pod, const struct happening *happening,
+                              struct text *out);
 /* What a pod's hints say, in lines: the first's title (or, with none, what the pod is doing), why, what comes next and what to run; the other hints in a line each. */
 void report_hints(const struct pod *pod, const struct hints *hints, int64_t now, bool ascii, struct buf *out);
 /* Whether line mode tells it: events and log lines that are the course of things are no transitions. */
