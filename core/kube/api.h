@@ -39,7 +39,7 @@ uint64_t api_requests(const struct api *api);      /* ever sent: for the cost of
 
 /* ---- list and watch of one collection ---- */
 
-/* Keeps a collection in view: lists in pages, watches with bookmarks from there, resumes where a watch ended, lists again on 410, pauses 0.2 s doubling to 10 s after failures. */
+/* Keeps a collection in view: lists in pages, watches with bookmarks from there, resumes where a watch ended, lists again on 410, pauses 0.2 s doubling to 10 s after failures, to a minute where the API server knows no such objects. */
 struct watch;
 /* Any of them may free the watch. */
 struct watch_ops {

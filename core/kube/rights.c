@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-void rights_role(const char *ns, struct buf *out)
+void rights_role(const char *ns, const struct rights_wanted *wanted, struct buf *out)
 {
     buf_printf(out, "{apiVersion: rbac.authorization.k8s.io/v1, kind: %sRole, metadata: {name: probetop",
                ns != NULL ? "" : "Cluster");
@@ -10,8 +10,14 @@ void rights_role(const char *ns, struct buf *out)
         buf_printf(out, ", namespace: %s", ns);
     }
     buf_puts(out, "}, rules: [{apiGroups: [\"\"], resources: [pods, events], verbs: [get, list, watch]}, "
-                  "{apiGroups: [\"\"], resources: [pods/log], verbs: [get]}, "
-                  "{apiGroups: [\"\"], resources: [pods/portforward], verbs: [get, create]}]}");
+                  "{apiGroups: [\"\"], resources: [pods/log], verbs: [get]}, ");
+    buf_puts(out, wanted->podproxy ? "{apiGroups: [\"\"], resources: [pods/proxy], verbs: [get]}"
+                                   : "{apiGroups: [\"\"], resources: [pods/portforward], verbs: [get, create]}");
+    if (wanted->pools) {
+        buf_puts(out, ", {apiGroups: [inference.networking.k8s.io, inference.networking.x-k8s.io], "
+                      "resources: [inferencepools], verbs: [get, list, watch]}");
+    }
+    buf_puts(out, "]}");
 }
 
 /* What stands between `before` and the next `after`. */
@@ -40,12 +46,12 @@ void rights_missing(const char *refusal, const char *fallback, struct buf *out)
     }
 }
 
-void rights_advice(const char *refusal, const char *ns, struct buf *out)
+void rights_advice(const char *refusal, const char *ns, const struct rights_wanted *wanted, struct buf *out)
 {
     size_t length = 0;
     const char *user = between(refusal, "User \"", '"', &length);
     buf_puts(out, "An administrator can grant all of it: kubectl apply -f - with ");
-    rights_role(ns, out);
+    rights_role(ns, wanted, out);
     buf_printf(out, " and kubectl create %srolebinding probetop --%srole=probetop --user=", ns != NULL ? "" : "cluster",
                ns != NULL ? "" : "cluster");
     if (user != NULL) {
@@ -56,4 +62,18 @@ void rights_advice(const char *refusal, const char *ns, struct buf *out)
     if (ns != NULL) {
         buf_printf(out, " -n %s", ns);
     }
+}
+
+void rights_denied(enum right right, const char *refusal, struct buf *out)
+{
+    static const struct {
+        const char *right, *without;
+    } rows[RIGHT_COUNT] = {
+        [RIGHT_EVENTS] = {"list events", "what the kubelet says is not shown"},
+        [RIGHT_LOGS] = {"get pods/log", "logs cannot be read and how far a start-up is cannot be told"},
+        [RIGHT_FORWARD] = {"create pods/portforward", "no probe gets to the pods"},
+        [RIGHT_PODPROXY] = {"get pods/proxy", "no probe gets to the pods"},
+        [RIGHT_POOLS] = {"list inferencepools", "nobody knows which pods the pool has"}};
+    rights_missing(refusal, rows[right].right, out);
+    buf_printf(out, " is missing, so %s", rows[right].without);
 }

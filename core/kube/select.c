@@ -83,7 +83,7 @@ bool select_has(const struct kube_options *options, const struct pool *pools, co
     return options->target_count == 0;
 }
 
-int pool_path(const struct pool *pool, const char *ns, int attempt, struct buf *out)
+int pool_path(const char *ns, int attempt, struct buf *out)
 {
     static const char *const apis[] = {"/apis/inference.networking.k8s.io/v1",
                                        "/apis/inference.networking.x-k8s.io/v1alpha2"};
@@ -92,8 +92,7 @@ int pool_path(const struct pool *pool, const char *ns, int attempt, struct buf *
     }
     buf_printf(out, "%s/namespaces/", apis[attempt]);
     select_escape(ns, out);
-    buf_puts(out, "/inferencepools/");
-    select_escape(pool->name, out);
+    buf_puts(out, "/inferencepools");
     return 0;
 }
 
@@ -106,7 +105,7 @@ bool pool_take(struct pool *pool, const struct json *object)
     size_t count = json_is_object(labels) ? json_count(labels) : 0;
     const char *name = pool->name;
     pool_free(pool);
-    *pool = (struct pool){.name = name, .known = true};
+    *pool = (struct pool){.name = name};
     if (count == 0 || count > POOL_LABELS_MAX) {
         return false;
     }

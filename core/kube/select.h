@@ -10,10 +10,10 @@ struct pool {
     const char *name; /* borrowed from the target */
     char **labels;    /* key, value, key, value ... */
     size_t label_count;
-    bool known, missing;
+    bool missing;
 };
-/* The paths at which pools of this name may be found, the newest API first; -1: no more of them. Appends to `out`. */
-int pool_path(const struct pool *pool, const char *ns, int attempt, struct buf *out);
+/* Where pools are listed, the newest API first; -1: no more of them. Appends to `out`. */
+int pool_path(const char *ns, int attempt, struct buf *out);
 /* Takes the selector of an InferencePool object of any of these APIs. False when it selects nothing. */
 bool pool_take(struct pool *pool, const struct json *object);
 void pool_free(struct pool *pool);

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "kube/api.h"
 #include "kube/logs.h"
+#include "kube/pools.h"
+#include "kube/preflight.h"
 #include "kube/pulse.h"
 #include "kube/rights.h"
 #include "kube/select.h"
@@ -19,9 +21,7 @@
 
 enum {
     WORDS_MAX = 2048,
-    POOL_BYTES_MAX = 1 << 20,
     LOGIN_LOOK_MS = 2000,
-    POOL_RETRY_MS = 1000,
     ORPHANS = 64, /* events that came before their pods */
     SECRETS_MAX = 32,
     LOOKS_MAX = 5,
@@ -63,11 +63,9 @@ struct source {
     struct watch *pods, *events;
     struct logs *logs;
     struct pulse *pulse;
-    struct pool *pools;
-    size_t pool_count, pool_at; /* the one that is asked for now */
-    int pool_attempt;
-    uint64_t pool_ticket;
-    uv_timer_t pool_timer, login_timer, stop_timer;
+    struct preflight *preflight;
+    struct pools *pools;
+    uv_timer_t login_timer, stop_timer;
     int timers;
 
     char *context, *ns; /* ns: where to look; NULL: not known yet, or in all */
@@ -81,8 +79,9 @@ struct source {
     char *way_told;     /* the newest way other than the first that was told of; NULL: none */
     char *silent_words; /* NULL: the API server answers */
     bool listed;
-    bool role_told;
-    bool tunnel_denied; /* told that a port-forward is not permitted */
+    struct rights_wanted rights;
+    bool role_told, denied[RIGHT_COUNT]; /* told, and not permitted since */
+    bool tunnel_login;                   /* a tunnel was refused for want of good credentials */
 
     struct entry *entries, *shown;
     uint64_t sequence; /* of objects of pods */
@@ -145,13 +144,15 @@ static void tally_put(const struct source *source, bool of_signs, int most, stru
 
 static void source_tell(struct source *source)
 {
-    struct buf signs, looks, words;
+    struct buf signs, looks, pools, words;
     struct fact fact;
     buf_init(&signs, WORDS_MAX);
+    buf_init(&pools, WORDS_MAX);
     buf_init(&looks, WORDS_MAX);
     buf_init(&words, WORDS_MAX);
     tally_put(source, true, SIGNS_MAX, &signs);
     tally_put(source, false, LOOKS_MAX, &looks);
+    pools_trouble(source->pools, &pools);
     struct standing standing = {.context = source->context != NULL ? source->context : "",
                                 .ns = source->options->all_namespaces ? NULL
                                       : source->ns != NULL            ? source->ns
@@ -168,6 +169,8 @@ static void source_tell(struct source *source)
                                 .asked = select_is_asked(source->options),
                                 .seen = HASH_COUNT(source->entries),
                                 .ours = source->ours,
+                                .rights = source->rights,
+                                .pools = buf_str(&pools),
                                 .signs = buf_str(&signs),
                                 .looks = buf_str(&looks)};
     enum source_state state = standing_tell(&standing, &words);
@@ -182,20 +185,26 @@ static void source_tell(struct source *source)
     }
     buf_free(&signs);
     buf_free(&looks);
+    buf_free(&pools);
     buf_free(&words);
 }
 
 /* A right that is missing for one thing, while the rest goes on. */
-static void note_denied(struct source *source, const char *refusal, const char *right, const char *without)
+static void on_denied(void *user, enum right right, const char *refusal)
 {
+    struct source *source = user;
     struct buf words;
+    if (source->denied[right]) {
+        return;
+    }
+    source->denied[right] = true;
     buf_init(&words, WORDS_MAX);
-    rights_missing(refusal, right, &words);
-    buf_printf(&words, " is missing, so %s. ", without);
+    rights_denied(right, refusal, &words);
     if (source->role_told) {
-        buf_puts(&words, "The Role that was told before grants it too");
+        buf_puts(&words, ". The Role that was told before grants it too");
     } else {
-        rights_advice(refusal, source->options->all_namespaces ? NULL : source->ns, &words);
+        buf_puts(&words, ". ");
+        rights_advice(refusal, source->options->all_namespaces ? NULL : source->ns, &source->rights, &words);
     }
     source->role_told = true;
     engine_note(source->engine, "%s", buf_str(&words));
@@ -204,7 +213,12 @@ static void note_denied(struct source *source, const char *refusal, const char *
 
 static void on_logs_denied(void *user, const char *words)
 {
-    note_denied(user, words, "get pods/log", "logs cannot be read and how far a start-up is cannot be told");
+    on_denied(user, RIGHT_LOGS, words);
+}
+
+static void on_pools_denied(void *user, const char *words)
+{
+    on_denied(user, RIGHT_POOLS, words);
 }
 
 /* ---- tunnels ---- */
@@ -296,11 +310,32 @@ static bool trip_has_changed(int64_t before, int64_t now)
     return (before < 0) != (now < 0) || (change > TRIP_CHANGE_US && change > before / 4);
 }
 
+static void login_look(struct source *source);
+
+/* Why a tunnel is not permitted: for want of a right, or of credentials that are good. */
+static void tunnel_denied(struct source *source, const char *detail)
+{
+    bool login = kubectl_classify(detail, strlen(detail)) == KUBECTL_UNAUTHORIZED;
+    if (!login) {
+        on_denied(source, RIGHT_FORWARD, detail);
+    } else if (!source->tunnel_login) {
+        source->tunnel_login = true;
+        engine_note(source->engine,
+                    "the cluster does not accept kubectl's credentials (%s), they may have expired; log "
+                    "in again, probetop goes on by itself then",
+                    detail);
+    }
+    login_look(source);
+}
+
 static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t round_trip, const char *detail)
 {
     struct source *source = user;
     struct entry *entry = entry_shown(source, id);
     struct fact fact;
+    if (id == PREFLIGHT_POD && source->preflight != NULL) {
+        preflight_word(source->preflight, word, detail);
+    }
     if (entry == NULL || source->stopping) {
         return;
     }
@@ -330,11 +365,10 @@ static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t roun
     if (came_up) {
         engine_probe_now(source->engine, id); /* what could not be sent until now is due */
     }
-    if (word == TUNNEL_FORBIDDEN && !source->tunnel_denied) {
-        source->tunnel_denied = true;
-        note_denied(source, entry->detail, "create pods/portforward", "no probe gets to the pods");
+    if (word == TUNNEL_FORBIDDEN) {
+        tunnel_denied(source, entry->detail);
     } else if (word == TUNNEL_UP) {
-        source->tunnel_denied = false;
+        source->denied[RIGHT_FORWARD] = source->tunnel_login = false;
     }
 }
 
@@ -352,17 +386,25 @@ static void entry_free(struct source *source, struct entry *entry)
     mem_free(entry);
 }
 
+/* It is gone, or is not what was asked for any more. */
+static void pod_hide(struct source *source, struct entry *entry)
+{
+    struct fact fact;
+    if (entry->id == 0) {
+        return;
+    }
+    fact_init(&fact, FACT_GONE, entry->id);
+    HASH_DELETE(by_id, source->shown, entry);
+    source->ours--;
+    logs_gone(source->logs, entry->id);
+    engine_emit(source->engine, &fact);
+    fact_free(&fact);
+    entry->id = 0;
+}
+
 static void pod_gone(struct source *source, struct entry *entry)
 {
-    if (entry->id != 0) {
-        struct fact fact;
-        fact_init(&fact, FACT_GONE, entry->id);
-        HASH_DELETE(by_id, source->shown, entry);
-        source->ours--;
-        logs_gone(source->logs, entry->id);
-        engine_emit(source->engine, &fact);
-        fact_free(&fact);
-    }
+    pod_hide(source, entry);
     entry_free(source, entry);
 }
 
@@ -504,12 +546,14 @@ static void on_pod(void *user, const char *type, const struct json *object)
             return; /* listed again, and nothing has changed */
         }
         replace(&entry->version, version);
-        bool asked = select_is_asked(source->options), has = select_has(source->options, source->pools, object);
+        bool asked = select_is_asked(source->options),
+             has = select_has(source->options, pools_list(source->pools), object);
         struct discovery found = {0};
         discover_pod(object, asked && has, &found);
         if (has && (found.is_ours || entry->id != 0)) {
             pod_tell(source, entry, object, &found);
-        } else if (entry->id == 0) {
+        } else if (!has || entry->id == 0) {
+            pod_hide(source, entry);
             entry_look(entry, object);
         }
     }
@@ -549,7 +593,8 @@ static void on_login_timer(uv_timer_t *timer)
 
 static void login_look(struct source *source)
 {
-    if (source->pods_end == API_UNAUTHORIZED || source->proxy_state == PROXY_DOWN || source->no_context) {
+    if (source->pods_end == API_UNAUTHORIZED || source->proxy_state == PROXY_DOWN || source->no_context ||
+        source->tunnel_login) {
         uv_timer_start(&source->login_timer, on_login_timer, LOGIN_LOOK_MS, LOGIN_LOOK_MS);
     } else {
         uv_timer_stop(&source->login_timer);
@@ -561,6 +606,9 @@ static void on_pods_state(void *user, enum api_end end, const char *words)
     struct source *source = user;
     source->pods_end = end == API_CUT || end == API_GONE ? API_OK : end; /* those two are the course of things */
     login_look(source);
+    if (end == API_OK && source->preflight != NULL) {
+        preflight_go(source->preflight);
+    }
     replace(&source->pods_words, words);
     if (end == API_OK) {
         logs_retry(source->logs);
@@ -608,9 +656,10 @@ static void on_events_state(void *user, enum api_end end, const char *words)
 {
     struct source *source = user;
     if (end == API_FORBIDDEN && source->events_end != API_FORBIDDEN) {
-        note_denied(source, words, "list events", "what the kubelet says is not shown");
+        on_denied(source, RIGHT_EVENTS, words);
     }
     if (end == API_OK || end == API_FORBIDDEN) {
+        source->denied[RIGHT_EVENTS] = end == API_FORBIDDEN;
         source->events_end = end;
     }
 }
@@ -638,68 +687,52 @@ static void watches_start(struct source *source)
     buf_free(&query);
 }
 
-static void pools_ask(struct source *source);
-
-static void on_pool_timer(uv_timer_t *timer)
-{
-    pools_ask(timer->data);
-}
-
-static void on_pool(void *user, enum api_end end, const char *words, const char *body, size_t length)
+/* What the pools select has changed: every pod is looked at anew. */
+static void on_pools(void *user)
 {
     struct source *source = user;
-    struct pool *pool = &source->pools[source->pool_at];
-    struct json *object = NULL;
-    source->pool_ticket = 0;
-    if (end == API_NOT_FOUND) {
-        source->pool_attempt++;
-    } else if (end == API_OK) {
-        pool->missing =
-            json_parse(body, length, POOL_BYTES_MAX, &object, NULL) != STATUS_OK || !pool_take(pool, object);
-        json_free(object);
-        source->pool_at++;
-        source->pool_attempt = 0;
-    } else if (end == API_FORBIDDEN) {
-        engine_note(source->engine, "the pool %s cannot be read: %s", pool->name, words);
-        source->pool_at++;
-        source->pool_attempt = 0;
-    } else {
-        uv_timer_start(&source->pool_timer, on_pool_timer, POOL_RETRY_MS, 0);
-        return;
+    for (struct entry *entry = source->entries; entry != NULL; entry = entry->hh.next) {
+        replace(&entry->version, NULL);
     }
-    pools_ask(source);
+    watch_free(source->pods);
+    watch_free(source->events);
+    source->pods = source->events = NULL;
+    watches_start(source);
+    source_tell(source);
 }
 
-/* One pool after the other; the pods are looked for when all are known. */
-static void pools_ask(struct source *source)
+/* Of all namespaces it is not known whose rights to ask for: there they are learnt when they are missing. */
+static void preflight_start(struct source *source)
 {
-    struct buf path;
-    buf_init(&path, WORDS_MAX);
-    while (source->pool_at < source->pool_count &&
-           pool_path(&source->pools[source->pool_at], source->ns, source->pool_attempt, &path) < 0) {
-        engine_note(source->engine, "there is no InferencePool %s in the namespace %s",
-                    source->pools[source->pool_at].name, source->ns);
-        source->pools[source->pool_at].missing = true;
-        source->pool_at++;
-        source->pool_attempt = 0;
+    const struct kube_options *options = source->options;
+    bool one = options->target_count == 1 && options->targets[0].kind == TARGET_POD;
+    enum via via = VIA_AUTO;
+    if (source->preflight != NULL || options->all_namespaces) {
+        return;
     }
-    if (source->pool_at < source->pool_count) {
-        source->pool_ticket = api_get(source->api, buf_str(&path), POOL_BYTES_MAX, on_pool, source);
-    } else {
-        watches_start(source);
-    }
-    buf_free(&path);
+    via_from_name(options->via != NULL ? options->via : "", &via);
+    source->preflight = preflight_new(&(struct preflight_options){.loop = engine_loop(source->engine),
+                                                                  .api = source->api,
+                                                                  .tunnel = source->tunnel,
+                                                                  .ns = source->ns,
+                                                                  .pod = one ? options->targets[0].name : NULL,
+                                                                  .via = via,
+                                                                  .denied = on_denied,
+                                                                  .user = source});
 }
 
 /* As soon as the proxy serves and it is known where to look. */
 static void source_look(struct source *source)
 {
-    bool knows = source->options->all_namespaces && source->pool_count == 0 ? true : source->ns != NULL;
-    if (source->stopping || source->proxy_state != PROXY_UP || !knows || source->pods != NULL ||
-        source->pool_ticket != 0) {
+    bool knows = (source->options->all_namespaces && source->pools == NULL) || source->ns != NULL;
+    if (source->stopping || source->proxy_state != PROXY_UP || !knows || source->pods != NULL) {
         return;
     }
-    pools_ask(source);
+    pools_look(source->pools, source->ns);
+    if (source->pools == NULL) {
+        watches_start(source);
+    }
+    preflight_start(source);
 }
 
 static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word, const char *words)
@@ -728,6 +761,7 @@ static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word,
         before != PROXY_UP || (word == KUBECTL_OTHER && source->pods_end == API_UNAUTHORIZED); /* another login */
     if (state == PROXY_UP && may_ask) {
         source_look(source);
+        pools_retry(source->pools);
         if (source->pods != NULL) {
             watch_retry(source->pods);
             watch_retry(source->events);
@@ -781,17 +815,6 @@ static void context_ask(struct source *source)
     }
 }
 
-static void pools_make(struct source *source)
-{
-    const struct kube_options *options = source->options;
-    source->pools = mem_array(options->target_count, sizeof *source->pools);
-    for (size_t i = 0; i < options->target_count; i++) {
-        if (options->targets[i].kind == TARGET_POOL) {
-            source->pools[source->pool_count++].name = options->targets[i].name;
-        }
-    }
-}
-
 static enum status kube_start(void *user, struct engine *engine, struct problem *problem)
 {
     struct source *source = user;
@@ -801,12 +824,10 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
     if (source->http == NULL) {
         return problem_set(problem, STATUS_UNSUPPORTED, "libcurl cannot start");
     }
-    uv_timer_init(loop, &source->pool_timer);
     uv_timer_init(loop, &source->login_timer);
     uv_timer_init(loop, &source->stop_timer);
-    source->pool_timer.data = source->login_timer.data = source->stop_timer.data = source;
-    source->timers = 3;
-    pools_make(source);
+    source->login_timer.data = source->stop_timer.data = source;
+    source->timers = 2;
     kube_tunnel_on_word(source->tunnel, on_word, source);
     kube_tunnel_on_wait(source->tunnel, on_wait, source);
     struct kubectl_proxy_options proxy = {.loop = loop,
@@ -822,6 +843,14 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
     source->proxy = kubectl_proxy_new(&proxy);
     source->api = api_new(source->http, kubectl_proxy_socket(source->proxy));
     source->pulse = pulse_new(loop, source->api, on_pulse, source);
+    source->pools = pools_new(&(struct pools_options){.loop = loop,
+                                                      .api = source->api,
+                                                      .options = source->options,
+                                                      .changed = on_pools,
+                                                      .denied = on_pools_denied,
+                                                      .user = source});
+    source->rights = (struct rights_wanted){.pools = source->pools != NULL,
+                                            .podproxy = is_same(source->options->via, via_name(VIA_PODPROXY))};
     source->logs = logs_new(
         &(struct logs_options){.engine = engine, .api = source->api, .denied = on_logs_denied, .user = source});
     context_ask(source);
@@ -852,7 +881,6 @@ static void on_proxy_over(void *user)
 {
     struct source *source = user;
     source->proxy = NULL;
-    uv_close((uv_handle_t *)&source->pool_timer, on_timer_closed);
     uv_close((uv_handle_t *)&source->login_timer, on_timer_closed);
     uv_close((uv_handle_t *)&source->stop_timer, on_timer_closed);
 }
@@ -870,6 +898,8 @@ static void stop_go_on(struct source *source)
     watch_free(source->events);
     pulse_free(source->pulse);
     source->pulse = NULL;
+    pools_free(source->pools);
+    preflight_free(source->preflight);
     api_free(source->api);
     http_free(source->http);
     kube_tunnel_stop(source->tunnel, on_tunnel_over, source);
@@ -892,7 +922,6 @@ static void kube_stop(void *user)
         engine_source_stopped(source->engine);
         return;
     }
-    uv_timer_stop(&source->pool_timer);
     uv_timer_stop(&source->login_timer);
     uv_timer_start(&source->stop_timer, on_stop_timer, 0, 0);
 }
@@ -912,10 +941,6 @@ static void kube_source_free(void *user)
             mem_free(source->orphan_uids[i]);
         }
     }
-    for (size_t i = 0; i < source->pool_count; i++) {
-        pool_free(&source->pools[i]);
-    }
-    mem_free(source->pools);
     mem_free(source->kubectl);
     mem_free(source->dir);
     mem_free(source->context);

@@ -1,7 +1,5 @@
 #include "kube/standing.h"
 
-#include "kube/rights.h"
-
 #include <string.h>
 
 static void place_put(const struct standing *standing, struct buf *words)
@@ -60,7 +58,7 @@ static enum source_state trouble_put(const struct standing *standing, struct buf
         buf_puts(words, " is missing in ");
         place_put(standing, words);
         buf_puts(words, ". ");
-        rights_advice(standing->pods_words, standing->ns, words);
+        rights_advice(standing->pods_words, standing->ns, &standing->rights, words);
         return SOURCE_DENIED;
     case API_UNAUTHORIZED:
         buf_puts(words, "the cluster does not accept kubectl's credentials (401), they may have expired; log in again, "
@@ -90,7 +88,9 @@ static void none_put(const struct standing *standing, struct buf *words)
 {
     buf_puts(words, "looked in ");
     place_put(standing, words);
-    if (standing->asked) {
+    if (standing->pools != NULL && standing->pools[0] != '\0') {
+        buf_printf(words, ": %s; probetop goes on looking", standing->pools);
+    } else if (standing->asked) {
         buf_puts(words, ": no pod is what was asked for");
     } else if (standing->seen == 0) {
         buf_puts(words, ": there are no pods; -n NAMESPACE or -A looks elsewhere");
@@ -130,6 +130,9 @@ enum source_state standing_tell(const struct standing *standing, struct buf *wor
     place_put(standing, words);
     if (standing->signs[0] != '\0' && !standing->asked) {
         buf_printf(words, ", by %s", standing->signs);
+    }
+    if (standing->pools != NULL && standing->pools[0] != '\0') {
+        buf_printf(words, "; %s", standing->pools);
     }
     return SOURCE_WATCHING;
 }

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "kube/api.h"
 #include "kube/kubectl.h"
+#include "kube/rights.h"
 #include "model/fact.h"
 
 /* All strings borrowed, none NULL but `ns`. */
@@ -19,11 +20,13 @@ struct standing {
     const char *pods_words;
     bool silent; /* the API server does not answer just now: `silent_words` */
     const char *silent_words;
-    bool listed;       /* a whole list has come */
-    bool asked;        /* the person chose the pods: nothing was looked for */
+    bool listed; /* a whole list has come */
+    bool asked;  /* the person chose the pods: nothing was looked for */
+    struct rights_wanted rights;
     size_t seen, ours; /* pods */
     const char *signs; /* "label llm-d.ai/role (3)": by what ours were found */
     const char *looks; /* "nginx, redis": what the others look like */
+    const char *pools; /* what is wrong with the pools that were asked for; NULL or "": nothing */
 };
 enum source_state standing_tell(const struct standing *standing, struct buf *words);
 

@@ -14,6 +14,7 @@ enum {
     IDLE_SECONDS = 150,   /* bookmarks come about once a minute */
     PAUSE_FIRST_MS = 200,
     PAUSE_MAX_MS = 10000,
+    PAUSE_UNKNOWN_MS = 60000, /* of a kind of objects that the API server does not know: somebody may install it */
     QUERY_MAX = 16384
 };
 /* A watch that held as long as this has held: what ends it is a new story. */
@@ -56,12 +57,12 @@ static void on_pause_over(uv_timer_t *timer)
 }
 
 /* Doubles with each failure in a row; a fifth of it is left to chance, so that many watches do not come at once. */
-static void watch_pause(struct watch *watch)
+static void watch_pause(struct watch *watch, int64_t most)
 {
     int64_t pause = PAUSE_FIRST_MS;
-    for (int i = 0; i < watch->failures && pause < PAUSE_MAX_MS; i++)
+    for (int i = 0; i < watch->failures && pause < most; i++)
         pause *= 2;
-    pause = pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+    pause = pause < most ? pause : most;
     pause -= clock_mono_us() % (pause / 5);
     watch->failures++;
     uv_timer_start(&watch->timer, on_pause_over, (uint64_t)pause, 0);
@@ -71,7 +72,7 @@ static void watch_failed(struct watch *watch, enum api_end end, const char *word
 {
     if (watch->closing)
         return;
-    watch_pause(watch);
+    watch_pause(watch, end == API_NOT_FOUND ? PAUSE_UNKNOWN_MS : PAUSE_MAX_MS);
     bool doubt = end == API_FORBIDDEN && watch->been_good && !watch->doubted;
     watch->doubted = watch->doubted || doubt;
     if (!doubt)
@@ -198,7 +199,7 @@ static void watch_ended(struct watch *watch, enum api_end end, const char *words
     } else if (end == API_GONE && now - watch->listed >= HELD_US) {
         watch_go(watch); /* as it happens; but a server that finds its own lists too old is not asked without a pause */
     } else if (end == API_OK || (end == API_CUT && watch->failures == 0)) {
-        watch_pause(watch); /* a fault only if it cannot be resumed */
+        watch_pause(watch, PAUSE_MAX_MS); /* a fault only if it cannot be resumed */
     } else {
         watch_failed(watch, end, words);
     }

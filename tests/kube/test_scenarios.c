@@ -79,6 +79,13 @@ static struct fake_api *api(struct scene *scene)
     return fake_pods_api(scene->pods);
 }
 
+static void put_pool(struct scene *scene, const char *name, const char *labels)
+{
+    char members[256];
+    snprintf(members, sizeof members, ",\"spec\":{\"selector\":{\"matchLabels\":{%s}}}", labels);
+    fake_api_put(api(scene), FAKE_POOLS, "llm-d", name, name, "", members);
+}
+
 #define WATCH(scene, ...) watch(scene, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 static void watch(struct scene *scene, const char *const *arguments)
@@ -321,7 +328,7 @@ static void test_slow_start(void **state)
     assert_int_equal(pod->tunnel, TUNNEL_UP);
     assert_true(pod->loaded_at >= 0 && pod->ready_at >= 0);
     assert_int_equal(pod->model_count, 1);
-    assert_int_equal(fake_api_requests(api(scene), "/portforward"), 1);
+    assert_int_equal(fake_api_requests(api(scene), "/slow/portforward"), 1);
 }
 
 static bool answers_well(const struct watcher *watcher, const void *name)
@@ -500,10 +507,6 @@ static void test_denied(void **state)
         if (ROWS[i].rights[1]) {
             fake_api_deny(api(scene), ROWS[i].rights[1]);
         }
-        if (strcmp(ROWS[i].rights[0], "get pods/log") == 0) { /* logs are followed of pods that are not Ready */
-            fake_pods_add(scene->pods,
-                          &(struct fake_pod_options){.name = "loading", .startup = LONG_START, .loads = -1});
-        }
         WATCH(scene, "--via=portforward");
         AWAIT(scene, has_said, ROWS[i].says);
         AWAIT(scene, has_said, "kind: Role");
@@ -515,6 +518,76 @@ static void test_denied(void **state)
         assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
     }
     scene->watching = false;
+}
+
+/* What is needed only when a pod is there is asked for before one is: the right that is missing, by its name, and the Role, within a second of what else is told. */
+static void test_denied_before_any_pod(void **state)
+{
+    static const struct {
+        const char *right, *other, *via, *target, *says, *grants;
+    } ROWS[] = {
+        {"get pods/log", NULL, "--via=auto", NULL, "the right to get pods/log is missing", "pods/log"},
+        {"create pods/portforward", "get pods/portforward", "--via=portforward", NULL,
+         "the right to create pods/portforward is missing", "pods/portforward"},
+        {"get pods/proxy", NULL, "--via=podproxy", NULL, "the right to get pods/proxy is missing", "pods/proxy"},
+        {"list inferencepools", NULL, "--via=auto", "pool/mine", "the right to list inferencepools is missing",
+         "inferencepools"},
+        {"watch inferencepools", NULL, "--via=auto", "pool/mine", "the right to watch inferencepools is missing",
+         "inferencepools"},
+    };
+    struct scene *scene = *state;
+    put_pool(scene, "mine", "\"app\":\"vllm\"");
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        print_message("without %s\n", ROWS[i].right);
+        fake_api_deny(api(scene), ROWS[i].right);
+        if (ROWS[i].other) {
+            fake_api_deny(api(scene), ROWS[i].other);
+        }
+        WATCH(scene, ROWS[i].via, ROWS[i].target);
+        AWAIT(scene, has_said, ROWS[i].says);
+        AWAIT(scene, has_said, "kind: Role");
+        AWAIT(scene, has_said, ROWS[i].grants);
+        fake_api_deny(api(scene), NULL);
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    }
+    scene->watching = false;
+}
+
+static bool is_hidden(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->gone;
+}
+
+/* A pool selects its pods by labels that may change, and it may come and go. */
+static void test_pool(void **state)
+{
+    struct scene *scene = *state;
+    fake_pods_add(scene->pods,
+                  &(struct fake_pod_options){.name = "gold", .labels = "\"tier\":\"gold\"", .readiness = HEALTH});
+    fake_pods_add(scene->pods,
+                  &(struct fake_pod_options){.name = "silver", .labels = "\"tier\":\"silver\"", .readiness = HEALTH});
+    WATCH(scene, "pool/mine");
+    AWAIT(scene, has_said, "the cluster knows no InferencePools");
+    assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    put_pool(scene, "other", "\"tier\":\"silver\"");
+    WATCH(scene, "pool/mine");
+    AWAIT(scene, has_said, "there is no InferencePool mine in the namespace llm-d");
+    AWAIT(scene, source_is, &NONE_FOUND);
+    put_pool(scene, "mine", "\"tier\":\"gold\"");
+    AWAIT(scene, is_ready, "gold");
+    AWAIT(scene, source_is, &WATCHING);
+    assert_int_equal(scene->watcher.fleet->count, 1);
+    put_pool(scene, "mine", "\"tier\":\"silver\"");
+    AWAIT(scene, is_ready, "silver");
+    AWAIT(scene, is_hidden, "gold");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+    fake_api_delete(api(scene), FAKE_POOLS, "llm-d", "mine");
+    AWAIT(scene, is_hidden, "silver");
+    AWAIT(scene, source_is, &NONE_FOUND);
+    put_pool(scene, "mine", "\"tier\":\"silver\"");
+    AWAIT(scene, is_ready, "silver");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
 }
 
 static bool is_forbidden(const struct watcher *watcher, const void *name)
@@ -543,6 +616,7 @@ static void test_post_is_enough(void **state)
     add_ready(scene, "decode-a");
     WATCH(scene, "--via=portforward");
     AWAIT(scene, is_ready, "decode-a");
+    assert_false(watcher_said(&scene->watcher, "is missing"));
 }
 
 static void test_old_server(void **state)
@@ -1000,6 +1074,8 @@ int main(void)
                                        SCENE(api_never_there),
                                        SCENE(token_expires),
                                        SCENE(denied),
+                                       SCENE(denied_before_any_pod),
+                                       SCENE(pool),
                                        SCENE(forbidden_tunnel_blames_nobody),
                                        SCENE(post_is_enough),
                                        SCENE(old_server),

@@ -59,13 +59,15 @@ struct fake_api {
     struct log **logs;
     size_t log_count;
     uint64_t version, oldest; /* watches from before `oldest` are too late */
-    bool expired, old_server, frozen, no_forwards;
+    bool expired, old_server, frozen, no_forwards, knows_pools;
     unsigned hold;
     char *denied[DENIED_MAX];
     size_t denied_count;
     struct buf requests;
     char room[ROOM];
 };
+
+static const char *const KIND_NAMES[FAKE_KINDS] = {"Pod", "Event", "InferencePool"};
 
 enum use { USE_HTTP, USE_WATCH, USE_LOG, USE_FORWARD, USE_RELAY };
 
@@ -419,7 +421,7 @@ static void object_change(struct fake_api *api, struct object *object, const cha
     buf_init(&text, OBJECT_MAX);
     object->version = ++api->version;
     buf_printf(&text, "{\"kind\":\"%s\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",",
-               object->kind == FAKE_PODS ? "Pod" : "Event", object->name, object->ns);
+               KIND_NAMES[object->kind], object->name, object->ns);
     buf_printf(&text, "\"uid\":\"%s\",\"resourceVersion\":\"%" PRIu64 "\"", object->uid, object->version);
     buf_puts(&text, object->metadata);
     buf_puts(&text, "}");
@@ -455,6 +457,7 @@ void fake_api_put(struct fake_api *api, enum fake_kind kind, const char *ns, con
 {
     struct object *object = object_find(api, kind, ns, name);
     bool is_new = !object;
+    api->knows_pools = api->knows_pools || kind == FAKE_POOLS;
     if (is_new) {
         api->objects = mem_resize(api->objects, api->object_count + 1, sizeof *api->objects);
         object = &api->objects[api->object_count++];
@@ -546,7 +549,18 @@ static bool header_has(const struct request *request, const char *name, const ch
     return false;
 }
 
-/* Takes "/api/v1[/namespaces/NS]/RESOURCE[/NAME[/SUBRESOURCE]]" apart. False when it is no such path. */
+#define POOLS_API "/apis/inference.networking.k8s.io/v1/"
+
+/* Of an object's resource; FAKE_KINDS: of none that there is. */
+static enum fake_kind kind_of(const struct fake_api *api, const char *resource)
+{
+    return strcmp(resource, "pods") == 0                                 ? FAKE_PODS
+           : strcmp(resource, "events") == 0                             ? FAKE_EVENTS
+           : strcmp(resource, "inferencepools") == 0 && api->knows_pools ? FAKE_POOLS
+                                                                         : FAKE_KINDS;
+}
+
+/* Takes "/api/v1[/namespaces/NS]/RESOURCE[/NAME[/SUBRESOURCE]]" apart, or the same of POOLS_API. False when it is no such path. */
 static bool request_split(struct request *request)
 {
     char *parts[8] = {0}, path[2048], *save = NULL;
@@ -555,13 +569,15 @@ static bool request_split(struct request *request)
     for (char *part = strtok_r(path, "/", &save); part && count < 8; part = strtok_r(NULL, "/", &save)) {
         parts[count++] = part;
     }
-    if (count < 3 || strcmp(parts[0], "api") != 0 || strcmp(parts[1], "v1") != 0) {
+    size_t at = strncmp(request->path, "/api/v1/", 8) == 0                     ? 2
+                : strncmp(request->path, POOLS_API, sizeof POOLS_API - 1) == 0 ? 3
+                                                                               : SIZE_MAX;
+    if (count <= at) {
         return false;
     }
-    size_t at = 2;
-    if (strcmp(parts[2], "namespaces") == 0 && count > 4) {
-        snprintf(request->ns, sizeof request->ns, "%s", parts[3]);
-        at = 4;
+    if (strcmp(parts[at], "namespaces") == 0 && count > at + 2) {
+        snprintf(request->ns, sizeof request->ns, "%s", parts[at + 1]);
+        at += 2;
     }
     snprintf(request->resource, sizeof request->resource, "%s", parts[at]);
     if (count > at + 1) {
@@ -623,7 +639,7 @@ static void answer_list(struct connection *connection, const struct request *req
         }
     }
     buf_printf(&out, "{\"kind\":\"%sList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"",
-               connection->kind == FAKE_PODS ? "Pod" : "Event", api->version);
+               KIND_NAMES[connection->kind], api->version);
     if (i < api->object_count) {
         buf_printf(&out, ",\"continue\":\"%zu\",\"remainingItemCount\":%zu", i, api->object_count - i);
     }
@@ -638,7 +654,7 @@ static void answer_list(struct connection *connection, const struct request *req
 static void answer_collection(struct connection *connection, const struct request *request)
 {
     char version[32];
-    connection->kind = strcmp(request->resource, "pods") == 0 ? FAKE_PODS : FAKE_EVENTS;
+    connection->kind = kind_of(connection->api, request->resource);
     snprintf(connection->ns, sizeof connection->ns, "%s", request->ns);
     query_get(request, "labelSelector", connection->labels, sizeof connection->labels);
     query_get(request, "fieldSelector", connection->fields, sizeof connection->fields);
@@ -1105,14 +1121,14 @@ static void answer_proxy(struct connection *connection, const struct request *re
 
 static void answer_object(struct connection *connection, struct request *request)
 {
-    enum fake_kind kind = strcmp(request->resource, "pods") == 0 ? FAKE_PODS : FAKE_EVENTS;
     int32_t proxied = 0;
     char *colon = strrchr(request->name, ':');
     if (colon && strcmp(request->subresource, "proxy") == 0) {
         proxied = (int32_t)strtol(colon + 1, NULL, 10);
         *colon = '\0';
     }
-    const struct object *object = object_find(connection->api, kind, request->ns, request->name);
+    const struct object *object =
+        object_find(connection->api, kind_of(connection->api, request->resource), request->ns, request->name);
     if (!object) {
         char words[512];
         snprintf(words, sizeof words, "%s \"%s\" not found", request->resource, request->name);
@@ -1139,7 +1155,7 @@ static void request_serve(struct connection *connection, struct request *request
         answer_status(connection, 401, "Unauthorized");
     } else if (strcmp(request->path, "/version") == 0) {
         answer(connection, 200, "application/json", version, sizeof version - 1);
-    } else if (!known || (strcmp(request->resource, "pods") != 0 && strcmp(request->resource, "events") != 0)) {
+    } else if (!known || kind_of(api, request->resource) == FAKE_KINDS) {
         answer_status(connection, 404, "the server could not find the requested resource");
     } else if (!denied(connection, request)) {
         if (request->name[0]) {
@@ -1365,7 +1381,7 @@ void fake_api_bookmark(struct fake_api *api)
             snprintf(object, sizeof object,
                      "{\"kind\":\"%s\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"%" PRIu64
                      "\",\"creationTimestamp\":null}}",
-                     connection->kind == FAKE_PODS ? "Pod" : "Event", api->version);
+                     KIND_NAMES[connection->kind], api->version);
             watch_line(connection, "BOOKMARK", object);
         }
     }

@@ -96,7 +96,6 @@ static void test_pool(void **state)
         struct pool pool = {.name = "p"};
         assert_int_equal(pool_take(&pool, object), ROWS[i].labels > 0);
         assert_int_equal(pool.label_count, ROWS[i].labels);
-        assert_true(pool.known);
         pool_free(&pool);
         json_free(object);
     }
@@ -104,17 +103,15 @@ static void test_pool(void **state)
 
 static void test_pool_paths(void **state)
 {
-    struct pool pool = {.name = "p/../q"};
     struct buf out;
     (void)state;
     buf_init(&out, 256);
-    assert_int_equal(pool_path(&pool, "ns", 0, &out), 0);
-    assert_string_equal(buf_str(&out), "/apis/inference.networking.k8s.io/v1/namespaces/ns/inferencepools/p%2F..%2Fq");
+    assert_int_equal(pool_path("n/../s", 0, &out), 0);
+    assert_string_equal(buf_str(&out), "/apis/inference.networking.k8s.io/v1/namespaces/n%2F..%2Fs/inferencepools");
     buf_clear(&out);
-    assert_int_equal(pool_path(&pool, "ns", 1, &out), 0);
-    assert_string_equal(buf_str(&out),
-                        "/apis/inference.networking.x-k8s.io/v1alpha2/namespaces/ns/inferencepools/p%2F..%2Fq");
-    assert_int_equal(pool_path(&pool, "ns", 2, &out), -1);
+    assert_int_equal(pool_path("ns", 1, &out), 0);
+    assert_string_equal(buf_str(&out), "/apis/inference.networking.x-k8s.io/v1alpha2/namespaces/ns/inferencepools");
+    assert_int_equal(pool_path("ns", 2, &out), -1);
     buf_free(&out);
 }
 
@@ -123,8 +120,7 @@ static void test_has(void **state)
     struct kube_target targets[] = {{TARGET_POD, (char *)"a"}, {TARGET_POOL, (char *)"p"}, {TARGET_POOL, (char *)"q"}};
     struct kube_options options = {.targets = targets, .target_count = 3}, none = {.via = NULL};
     char *labels[] = {(char *)"app", (char *)"vllm", (char *)"tier", (char *)"gpu"};
-    struct pool pools[] = {{.name = "p", .known = true, .missing = true},
-                           {.name = "q", .labels = labels, .label_count = 4, .known = true}};
+    struct pool pools[] = {{.name = "p", .missing = true}, {.name = "q", .labels = labels, .label_count = 4}};
     static const struct {
         const char *pod;
         bool has;
