@@ -42,7 +42,9 @@ void live_lane(struct hint *hint, const struct pod *pod, enum lane_kind kind)
     text_free(&words);
 }
 
-static const enum lane_kind worst_first[] = {LANE_LIVENESS, LANE_READINESS, LANE_STARTUP, LANE_HEALTH, LANE_MODELS};
+static const enum lane_kind worst_first[] = {
+    LANE_LIVENESS, LANE_READINESS,        LANE_STARTUP,           LANE_HEALTH,
+    LANE_MODELS,   LANE_SIDECAR_LIVENESS, LANE_SIDECAR_READINESS, LANE_SIDECAR_STARTUP};
 
 void live_failing(struct hint_maker *maker, struct hint *hint)
 {
@@ -279,18 +281,8 @@ static void wrong_port(struct hint_maker *maker, enum lane_kind kind, enum lane_
         hint_evidence(hint, EVIDENCE_LOGS, 0, listens, "application start-up complete");
     if (right == 0)
         right = pod->facts.vllm_port != port ? pod->facts.vllm_port : 0;
-    if (right != 0) {
-        char said[LIVE_WORDS_SIZE];
-        struct buf yaml;
-        buf_init(&yaml, TEXT_BODY);
-        snprintf(said, sizeof said, "was %d", (int)port);
-        for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
-            if (pod->lanes[lane].present && pod->facts.probes[lane].port == port)
-                patch_probe(&yaml, pod, lane, &(struct probe_change){.port = right, .said = said});
-        }
-        hint_patch(hint, buf_str(&yaml));
-        buf_free(&yaml);
-    }
+    if (right != 0)
+        hint_patch_port(hint, pod, port, right);
     live_look_at_probe(maker, hint, kind);
 }
 
