@@ -195,10 +195,21 @@ static bool earlier_counts(const struct look *look, const struct finding *findin
            look->now - end->finished_at < RECENT_US;
 }
 
+/* What a client did in the access log, or undid. Where we probe ourselves, our own answers tell what the server does. */
+static bool is_of_clients(const struct look *look, const struct finding *finding)
+{
+    enum cause cause = finding->signature->cause;
+    bool asked = cause == CAUSE_API_KEY || cause == CAUSE_MODEL_UNLOADED || cause == CAUSE_WRONG_PORT;
+    if (!is_log(finding) || !asked || finding->signature->label)
+        return false;
+    return !look->files ||
+           (finding->signature->clue == CLUE_ASLEEP && came_after(clue_find(look, CLUE_AWAKE, 0), finding));
+}
+
 static bool finding_counts(const struct look *look, const struct finding *finding)
 {
     uint32_t ago = runs_ago(look->pod, finding);
-    if (finding->signature->confidence == CONFIDENCE_NONE || ago > 1)
+    if (finding->signature->confidence == CONFIDENCE_NONE || ago > 1 || is_of_clients(look, finding))
         return false;
     if (look->pod->stage == STAGE_READY)
         return ready_is_told(look, finding);

@@ -56,9 +56,11 @@ enum clue {
     CLUE_STOPPED,        /* told to end, from outside */
     CLUE_SERVED,         /* a request was answered */
     CLUE_ADAPTER_LOADED, /* names an adapter that was loaded */
-    CLUE_MODELS_LIST,    /* an answer of /v1/models */
-    CLUE_DOWNLOAD,       /* a download's bar */
-    CLUE_STARTED,        /* the container was started */
+    CLUE_ASLEEP,
+    CLUE_AWAKE,
+    CLUE_MODELS_LIST, /* an answer of /v1/models */
+    CLUE_DOWNLOAD,    /* a download's bar */
+    CLUE_STARTED,     /* the container was started */
     CLUE_SCHEDULED,
     CLUE_PULLED,
     CLUE_STARTUP_KILL, /* the kubelet's words on a verdict */

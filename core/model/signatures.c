@@ -14,6 +14,7 @@ enum { TOLD = WHERE_ANY, CALM = WHERE_ANY | WHERE_CALM };
 #define MAYBE(c, p) ROW(WHERE_ANY, c, POSSIBLE, p, NULL)
 #define SAID(c, s, p, t) ROW(WHERE_ANY, c, s, p, t)
 #define HUSH(p) ROW(WHERE_ANY | WHERE_CALM, NONE, NONE, p, NULL)
+/* One that says something only beside others, or that another takes back. */
 #define CLUE(w, c, s, k, p)                                                                                            \
     {                                                                                                                  \
         .cause = CAUSE_##c, .pattern = p, .where = w, .confidence = CONFIDENCE_##s, .clue = CLUE_##k                   \
@@ -868,8 +869,9 @@ static const struct signature table[] = {
     ROW(CALM, MODEL_UNLOADED, LIKELY, "/v1/*completions http/1*404",
         "a model is asked for that is not served under this name"),
     ROW(CALM, MODEL_UNLOADED, CERTAIN, "\"is_sleeping\":*true", "the engine is asleep"),
-    ROW(CALM, MODEL_UNLOADED, LIKELY, "seconds to fall asleep", "the engine is asleep"),
-    ROW(CALM, MODEL_UNLOADED, LIKELY, "sleep mode freed", "the engine is asleep"),
+    CLUE(CALM, MODEL_UNLOADED, LIKELY, ASLEEP, "seconds to fall asleep"),
+    CLUE(CALM, MODEL_UNLOADED, LIKELY, ASLEEP, "sleep mode freed"),
+    CLUE(CALM, MODEL_UNLOADED, NONE, AWAKE, "seconds to wake up"),
     ROW(CALM, MODEL_UNLOADED, LIKELY, "removed lora adapter", "an adapter was unloaded"),
     ROW(CALM, MODEL_UNLOADED, LIKELY, "lora adapter*removed successfully", "an adapter was unloaded"),
     ROW(CALM, MODEL_UNLOADED, LIKELY, "unload*lora adapter*success", "an adapter was unloaded"),

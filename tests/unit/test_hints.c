@@ -414,6 +414,12 @@ static const struct {
      "\n(APIServer pid=1) ERROR 01-02 03:04:05 [async_llm.py:1] AsyncLLM output_handler failed.\nNotImplementedError: "
      "this is not there\n",
      .wanted = "engine-dead likely, config-error possible"},
+    {.logs = LISTENS "\nINFO 01-02 03:04:05 [e.py:1] It took 1.1 seconds to fall asleep.\n",
+     .wanted = "model-unloaded likely"},
+    {.logs = LISTENS
+     "\nINFO 01-02 03:04:05 [e.py:1] It took 1.1 seconds to fall asleep.\nINFO 01-02 03:04:05 [e.py:1] It took 0.3 "
+     "seconds to wake up.\n",
+     .wanted = "healthy"},
     {.logs = "Traceback (most recent call last):\n  File \"p.py\", line 1\nValueError: an optional plugin\nINFO 01-02 "
              "03:04:05 [a.py:1] "
              "goes on without\n",

@@ -196,6 +196,10 @@ static const struct {
     {"Killed", "host-oom", EVIDENCE_LOGS},
     {"Evicted: The node was low on resource: memory. Threshold quantity: 100Mi", "host-oom", EVIDENCE_EVENTS},
     {"Worker proc VllmWorker-1 died unexpectedly (exit code: -9), shutting down executor.", "host-oom", EVIDENCE_LOGS},
+    {"2026-01-01 00:00:00,123 WARNING worker.py:1 -- A worker died or was killed while executing a task by an "
+     "unexpected system error. "
+     "Worker exit type: SYSTEM_ERROR There are some potential root causes. (1) SIGKILL by OOM killer (3) SIGSEGV",
+     "host-oom", EVIDENCE_LOGS},
     {"INFO 01-02 03:04:05 Killing 3 idle workers", "", EVIDENCE_LOGS},
     /* shm-too-small */
     {"h:1:2 [0] misc/shmutils.cc:72 NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes",
@@ -219,6 +223,9 @@ static const struct {
     {"docker: Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]].", "no-gpu",
      EVIDENCE_DESCRIBE},
     {"WARNING: The NVIDIA Driver was not detected. GPU functionality will not be available.", "no-gpu", EVIDENCE_LOGS},
+    {"E0121 12:04:24.666347       1 factory.go:68] Failed to initialize NVML: could not load NVML library: "
+     "libnvidia-ml.so.1",
+     "no-gpu", EVIDENCE_LOGS},
     {"DEBUG 01-02 03:04:05 [__init__.py:9] CUDA platform is not available because: NVML Shared Library Not Found", "",
      EVIDENCE_LOGS},
     /* cuda-error */
@@ -354,6 +361,10 @@ static const struct {
     {"WARNING 01-01 00:00:00 [topk.py:1] FlashInfer is not available. Falling back to the PyTorch-native "
      "implementation",
      "", EVIDENCE_LOGS},
+    {"W0121 12:04:24.666244       1 rm.go:108] mode is not supported here", "", EVIDENCE_LOGS},
+    {"2026-01-01 00:00:00.123 | WARNING  | m:f:9 - the flag is not supported and ignored", "", EVIDENCE_LOGS},
+    {"{\"level\":\"warning\",\"msg\":\"this is not supported\"}", "", EVIDENCE_LOGS},
+    {"time=2026-01-01T00:00:00Z level=info msg=\"connection not supported\"", "", EVIDENCE_LOGS},
     {"[Gloo] Rank 0 is connected to 0 peer ranks. Expected number of connected peer ranks is : 0", "", EVIDENCE_LOGS},
     {"(EngineCore_DP0 pid=1) INFO 01-01 00:00:00 [shm_broadcast.py:1] No available shared memory broadcast block found "
      "in 60 seconds.",
@@ -368,7 +379,7 @@ static const struct {
 static const char *label_of(const struct findings *findings)
 {
     const struct finding *finding = findings->count > 0 ? &findings->list[0] : NULL;
-    bool says = finding && finding->signature->confidence > CONFIDENCE_NONE && finding->signature->clue == CLUE_NONE;
+    bool says = finding && finding->signature->confidence > CONFIDENCE_NONE && finding->signature->clue != CLUE_ERROR;
     return says ? cause_label(finding->signature->cause) : "";
 }
 
