@@ -3,7 +3,7 @@
  * A finding says the cause only while it still can be it: what a run survived is not why it is unwell, what belongs to an older run goes when a newer one is well, and the kubelet's words about images, nodes and
  * volumes go when the container runs. */
 #include "base/clock.h"
-#include "model/hints_make.h"
+#include "model/hints_live.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -206,10 +206,18 @@ static bool is_of_clients(const struct look *look, const struct finding *finding
            (finding->signature->clue == CLUE_ASLEEP && came_after(clue_find(look, CLUE_AWAKE, 0), finding));
 }
 
+/* In a start that failed, the end of the engine is what the cause did, and nothing more. */
+static bool is_of_failed_start(const struct look *look, const struct finding *finding)
+{
+    return finding->signature->cause == CAUSE_ENGINE_DEAD && is_log(finding) && !look->listening &&
+           clue_find(look, CLUE_START_FAILED, 1);
+}
+
 static bool finding_counts(const struct look *look, const struct finding *finding)
 {
     uint32_t ago = runs_ago(look->pod, finding);
-    if (finding->signature->confidence == CONFIDENCE_NONE || ago > 1 || is_of_clients(look, finding))
+    if (finding->signature->confidence == CONFIDENCE_NONE || ago > 1 || is_of_clients(look, finding) ||
+        is_of_failed_start(look, finding))
         return false;
     if (look->pod->stage == STAGE_READY)
         return ready_is_told(look, finding);
@@ -271,6 +279,19 @@ static void finding_quote(const struct look *look, struct hint *hint, const stru
                   text_str(&finding->quote));
 }
 
+/* The number that the line itself says would do. */
+static void number_fix(struct hint *hint, const char *words)
+{
+    static const char *const stems[] = {"maximum model length is ", "can be stored in KV cache ("};
+    for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++) {
+        const char *stem = strstr(words, stems[i]);
+        const char *number = stem ? stem + strlen(stems[i]) : "";
+        size_t digits = strspn(number, "0123456789");
+        if (digits > 0 && digits < 9)
+            hint_fix(hint, "Set --max-model-len to %.*s or lower: by the log, so much fits.", (int)digits, number);
+    }
+}
+
 /* What one finding says by itself. */
 static void finding_tell(const struct look *look, const struct finding *finding)
 {
@@ -282,6 +303,8 @@ static void finding_tell(const struct look *look, const struct finding *finding)
     if (signature->title)
         hint_title(hint, weight, "%s", signature->title);
     finding_quote(look, hint, finding);
+    if (signature->cause == CAUSE_KV_CACHE_TOO_SMALL)
+        number_fix(hint, text_str(&finding->quote));
     if (signature->fix)
         hint_fix(hint, "%s", signature->fix);
     if (signature->command)
@@ -369,6 +392,7 @@ static void asks_nobodys_port(const struct look *look)
         finding_quote(look, hint, kill ? kill : failed);
         hint_evidence(hint, EVIDENCE_POD, 0, INT64_MIN, "%sProbe asks %d; vLLM's port is %d", lane_name(rows[i].lane),
                       (int)spec->port, (int)facts->vllm_port);
+        hint_patch_port(hint, look->pod, spec->port, facts->vllm_port);
         return;
     }
 }
@@ -442,6 +466,8 @@ static void refused_though_up(const struct look *look)
     finding_quote(look, hint, refused);
     if (listens != 0)
         hint_evidence(hint, EVIDENCE_LOGS, 0, INT64_MIN, "vLLM's port is %d", (int)listens);
+    if (elsewhere)
+        hint_patch_port(hint, look->pod, asked, listens);
 }
 
 /* ---- runs that ended ---- */

@@ -77,6 +77,8 @@ struct probe_change {
 void patch_probe(struct buf *out, const struct pod *pod, enum lane_kind lane, const struct probe_change *change);
 /* The same of any probe, the pod's or not. */
 void patch_spec(struct buf *out, const struct probe_spec *spec, enum lane_kind lane, const struct probe_change *change);
+/* All the pod's probes of `port` asking `right` instead, as the hint's patch. */
+void hint_patch_port(struct hint *hint, const struct pod *pod, int32_t port, int32_t right);
 /* An init container that fetches the model onto a volume before the server starts. */
 void patch_download(struct buf *out, const struct pod *pod);
 

@@ -83,3 +83,17 @@ void patch_download(struct buf *out, const struct pod *pod)
                   "  volumeMounts:\n  - {name: models, mountPath: /models}\n"
                   "volumes:\n- name: models\n  persistentVolumeClaim: {claimName: models}\n");
 }
+
+void hint_patch_port(struct hint *hint, const struct pod *pod, int32_t port, int32_t right)
+{
+    char said[LIVE_WORDS_SIZE];
+    struct buf yaml;
+    buf_init(&yaml, TEXT_BODY);
+    snprintf(said, sizeof said, "was %d", (int)port);
+    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+        if (pod->lanes[lane].present && pod->facts.probes[lane].port == port)
+            patch_probe(&yaml, pod, lane, &(struct probe_change){.port = right, .said = said});
+    }
+    hint_patch(hint, buf_str(&yaml));
+    buf_free(&yaml);
+}
