@@ -157,8 +157,10 @@ static void pod_add(struct described *out, struct json *pod, bool described)
 /* What was read of the pod under way is all that is told of it. */
 static void pod_end(struct reader *reader)
 {
-    if (reader->pod.name.length > 0 || reader->pod.container_count > 0)
-        pod_add(reader->out, draft_json(&reader->pod), true);
+    const struct draft_pod *pod = &reader->pod;
+    /* What has a name and a namespace alone is a Deployment, a Service or the like. */
+    if (pod->container_count > 0 || pod->status.length > 0 || pod->node.length > 0)
+        pod_add(reader->out, draft_json(pod), true);
     draft_free(&reader->pod);
     reader->container = NULL;
     reader->state = NULL;

@@ -67,6 +67,11 @@ static struct slice text_begin(const struct diagnosis_text *text)
     return left;
 }
 
+static bool text_is_blank(const struct diagnosis_text *text)
+{
+    return !text->bytes || text_begin(text).length == 0;
+}
+
 static bool looks_like_json(const struct diagnosis_text *text)
 {
     struct slice begin = text_begin(text);
@@ -532,11 +537,18 @@ static void facts_tell(struct work *work, const struct pod_facts *facts)
     fact_free(&fact);
 }
 
-/* Where there is a log of the run before, there was a run before: it is told of first. */
+/* A log of a run before: kubectl's word that there is none may have got into the file. */
+static bool has_previous(const struct work *work)
+{
+    const struct diagnosis_text *previous = &work->texts->previous;
+    return !text_is_blank(previous) && !slice_starts(text_begin(previous), "Error from server");
+}
+
+/* Where there is one, there was a run before: it is told of first. */
 static void pod_tell(struct work *work)
 {
     struct pod_facts *facts = &work->facts;
-    if (work->texts->previous.bytes) {
+    if (has_previous(work)) {
         struct pod_facts before = {0};
         facts->serving.restart_count += facts->serving.restart_count == 0;
         pod_facts_copy(&before, facts);
@@ -566,13 +578,25 @@ static struct slice line_prefix(struct slice line, struct slice *container)
     return slice_from(line, inside.length + 2);
 }
 
+/* What a node's own file has before each line: "stderr F ", after the moment. */
+static struct slice line_stream(struct slice line)
+{
+    struct slice left = line, stream = slice_word(&left), tag = slice_word(&left);
+    bool is_stream = slice_is(stream, "stdout") || slice_is(stream, "stderr");
+    if (!is_stream || !(slice_is(tag, "F") || slice_is(tag, "P")))
+        return line;
+    return slice_from(left, left.length > 0 ? 1 : 0);
+}
+
 /* When the line was written: by kubectl's word, by its own, or as the one before it (a traceback's lines have none). -1: not known. */
 static int64_t line_written(const struct work *work, struct slice *words, int64_t before)
 {
     int64_t wall;
     int year;
-    if (line_moment(*words, &wall, words))
+    if (line_moment(*words, &wall, words)) {
+        *words = line_stream(*words);
         return wall - work->clock.wall_zero;
+    }
     if (work->stamp_year != 0 && line_stamp(*words, work->stamp_year, &wall, &year))
         return wall - work->stamp_zero;
     return before;
@@ -745,11 +769,6 @@ static enum status texts_read(struct work *work)
     return STATUS_OK;
 }
 
-static bool text_is_blank(const struct diagnosis_text *text)
-{
-    return !text->bytes || text_begin(text).length == 0;
-}
-
 static enum status texts_check(const struct diagnosis_texts *texts, struct problem *problem)
 {
     const struct diagnosis_text *const all[] = {&texts->pod, &texts->events, &texts->describe, &texts->logs,
@@ -776,7 +795,8 @@ static void fleet_make(struct work *work, const struct signatures *own)
     facts_find(work);
     hello_tell(work);
     pod_tell(work);
-    log_tell(work, &work->texts->previous, true);
+    if (has_previous(work))
+        log_tell(work, &work->texts->previous, true);
     log_tell(work, &work->texts->logs, false);
     events_tell(work);
 }

@@ -218,7 +218,8 @@ static void test_event_columns(void **state)
         /* -o wide: who told it may be missing, and more follows the message */
         {"LAST SEEN   TYPE      REASON   OBJECT         SUBOBJECT                SOURCE        MESSAGE         FIRST "
          "SEEN   COUNT   NAME\n"
-         "21s         Warning   Failed   pod/decode-0   spec.containers{vllm}    kubelet, n1   Error: no       45s      "
+         "21s         Warning   Failed   pod/decode-0   spec.containers{vllm}    kubelet, n1   Error: no       45s     "
+         " "
          "    3       decode-0.18ea\n",
          true, "Failed", "Error: no", "pod/decode-0", "vllm", 3, 21, 45},
         {"LAST SEEN   TYPE      REASON   OBJECT         SUBOBJECT                SOURCE        MESSAGE         FIRST "
@@ -421,6 +422,22 @@ static void test_several(void **state)
     described_free(&described);
 }
 
+/* kubectl describe deployment, before the pod's. */
+static void test_other_objects(void **state)
+{
+    static const char TEXT[] = "Name:                   decode\nNamespace:              x\n"
+                               "CreationTimestamp:      Tue, 24 Nov 2026 06:00:00 +0000\n"
+                               "Replicas:               1 desired | 1 updated | 1 total | 0 available | 1 unavailable\n"
+                               "Pod Template:\n  Containers:\n   vllm:\n    Image:      vllm/vllm-openai\n\n"
+                               "Name:         a\nNamespace:    x\nStatus:       Running\n";
+    struct described described;
+    (void)state;
+    read_string(TEXT, &described);
+    assert_int_equal(described.pod_count, 1);
+    assert_string_equal(json_string(json_get(json_get(described.pods[0], "metadata"), "name")), "a");
+    described_free(&described);
+}
+
 /* Words that a program wrote, after the description and instead of one. */
 static void test_other_words(void **state)
 {
@@ -493,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_probe_lines),
         cmocka_unit_test(test_port_names),
         cmocka_unit_test(test_several),
+        cmocka_unit_test(test_other_objects),
         cmocka_unit_test(test_other_words),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_ages),

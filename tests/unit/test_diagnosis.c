@@ -107,6 +107,34 @@ static void test_previous_is_another_run(void **state)
     fleet_free(fleet);
 }
 
+/* Made by 2>&1, or empty because there was none. */
+static void test_no_previous(void **state)
+{
+    static const char *const PREVIOUS[] = {
+        "", "\n", "Error from server (BadRequest): previous terminated container \"vllm\" in pod \"a\" not found\n"};
+    (void)state;
+    for (size_t i = 0; i < sizeof PREVIOUS / sizeof PREVIOUS[0]; i++) {
+        struct diagnosis_texts texts = {.logs = text_of("logs", "one\n"), .previous = text_of("previous", PREVIOUS[i])};
+        struct fleet *fleet = fleet_of(&texts);
+        assert_int_equal(fleet->pods[0]->run, 1);
+        assert_int_equal(fleet->pods[0]->log_count, 1);
+        fleet_free(fleet);
+    }
+}
+
+/* From /var/log/pods of the node. */
+static void test_file_of_a_node(void **state)
+{
+    struct fleet *fleet = fleet_of_logs("2026-11-24T06:20:00.123456789Z stderr F INFO 11-24 06:20:00 [a.py:1] one\n"
+                                        "2026-11-24T06:20:01.123456789Z stdout P \n"
+                                        "2026-11-24T06:20:02.123456789Z stdout two\n");
+    (void)state;
+    assert_string_equal(text_str(&pod_log(fleet->pods[0], 2)->line), "INFO 11-24 06:20:00 [a.py:1] one");
+    assert_string_equal(text_str(&pod_log(fleet->pods[0], 1)->line), "");
+    assert_string_equal(text_str(&pod_log(fleet->pods[0], 0)->line), "stdout two");
+    fleet_free(fleet);
+}
+
 /* kubectl logs --timestamps: the moment is the line's, and no word of it. */
 static void test_timestamps(void **state)
 {
@@ -344,11 +372,12 @@ static void test_nothing_given(void **state)
 static void test_files_must_agree(void **state)
 {
     struct diagnosis_texts texts = {.pod = text_of("pod.json", POD_JSON("a")),
-                                    .describe = text_of("describe.txt", "Name:  b\nNamespace:  x\n")};
+                                    .describe = text_of("describe.txt", "Name:  b\nNamespace:  x\nStatus:  Running\n")};
     (void)state;
     assert_problem(&texts, "describe.txt is about pod b, pod.json about a");
     texts.pod = (struct diagnosis_text){0};
-    texts.describe = text_of("describe.txt", "Name:  a\nNamespace:  x\n\nName:  b\nNamespace:  x\n");
+    texts.describe = text_of(
+        "describe.txt", "Name:  a\nNamespace:  x\nNode:  n1/10.0.0.1\n\nName:  b\nNamespace:  x\nStatus:  Running\n");
     assert_problem(&texts, "describe.txt: 2 pods, expected one: a, b");
 }
 
@@ -474,6 +503,8 @@ int main(void)
         cmocka_unit_test(test_lines_are_counted),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_previous_is_another_run),
+        cmocka_unit_test(test_no_previous),
+        cmocka_unit_test(test_file_of_a_node),
         cmocka_unit_test(test_timestamps),
         cmocka_unit_test(test_stamps),
         cmocka_unit_test(test_stamps_with_years),
