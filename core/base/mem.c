@@ -5,6 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 /* The message is written without stdio: there is no memory left for its buffers. */
 void mem_exhausted(void)
 {
@@ -67,4 +71,11 @@ char *mem_dup_n(const char *bytes, size_t length)
 void mem_free(void *memory)
 {
     free(memory);
+}
+
+void mem_tune(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MXFAST, 0);
+#endif
 }

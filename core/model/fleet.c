@@ -23,6 +23,7 @@ struct entry {
 /* What fleet->index really is. */
 struct fleet_index {
     struct entry *by_id;
+    struct entry *found;   /* last: facts about one pod come in a row, and each is looked up several times */
     uint32_t gone;         /* pods that wait to be forgotten */
     int64_t forget_at;     /* t of the first of them */
     uint64_t unknown_pods; /* facts about pods nobody told of */
@@ -77,9 +78,12 @@ void fleet_free(struct fleet *fleet)
 
 static struct pod *fleet_find(const struct fleet *fleet, uint32_t id)
 {
-    const struct fleet_index *index = fleet->index;
-    struct entry *entry = NULL;
-    HASH_FIND(hh, index->by_id, &id, sizeof id, entry);
+    struct fleet_index *index = fleet->index;
+    struct entry *entry = index->found;
+    if (!entry || entry->id != id) {
+        HASH_FIND(hh, index->by_id, &id, sizeof id, entry);
+        index->found = entry;
+    }
     return entry ? entry->pod : NULL;
 }
 
@@ -161,6 +165,7 @@ static void fleet_forget(struct fleet *fleet, int64_t t)
             HASH_FIND(hh, index->by_id, &pod->facts.id, sizeof pod->facts.id, entry);
             HASH_DEL(index->by_id, entry);
             mem_free(entry);
+            index->found = NULL;
             pod_free(pod);
             continue;
         }

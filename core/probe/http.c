@@ -886,6 +886,7 @@ struct streams *http_streams(struct http *http)
 
 struct http *http_new(uv_loop_t *loop, const char *user_agent)
 {
+    mem_tune();
     struct multi *multi = multi_new(loop);
     if (!multi)
         return NULL;
