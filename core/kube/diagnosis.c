@@ -751,6 +751,11 @@ static void events_tell(struct work *work)
     }
     lines_tell(work, &work->events, EVIDENCE_EVENTS);
     lines_tell(work, &work->described, EVIDENCE_DESCRIBE);
+    uint32_t left_out = work->events.left_out + work->described.left_out;
+    if (left_out > 0) {
+        text_printf(&words, TEXT_LINE, "%u rows and lines were too many to be looked at", (unsigned)left_out);
+        note_tell(work, &words);
+    }
     text_free(&words);
 }
 

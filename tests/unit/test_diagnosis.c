@@ -448,6 +448,22 @@ static void test_events_as_json(void **state)
     fleet_free(fleet);
 }
 
+static void test_too_many_events(void **state)
+{
+    struct buf table;
+    struct diagnosis_texts texts = {0};
+    (void)state;
+    buf_init(&table, 1 << 20);
+    for (int i = 0; i < 4100; i++)
+        buf_puts(&table, "5s Warning Failed pod/a Error: words\n");
+    texts.events = text_of("events", buf_str(&table));
+    struct fleet *fleet = fleet_of(&texts);
+    assert_string_equal(text_str(&fleet->notes[0].words), "4 rows and lines were too many to be looked at");
+    assert_int_equal(fleet->pods[0]->event_count, POD_EVENTS_MAX);
+    fleet_free(fleet);
+    buf_free(&table);
+}
+
 /* What is no event's row is looked at as it is. */
 static void test_other_lines(void **state)
 {
@@ -521,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_pod_of_a_table),
         cmocka_unit_test(test_events_of_a_namespace),
         cmocka_unit_test(test_events_as_json),
+        cmocka_unit_test(test_too_many_events),
         cmocka_unit_test(test_other_lines),
         cmocka_unit_test(test_when_it_was_written),
         cmocka_unit_test(test_nothing_is_dated),
