@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "tui/engine_half.h"
 #include "tui/lines.h"
+#include "tui/wait_rules.h"
 #include "tui/wait_tell.h"
 
 #include <errno.h>
@@ -14,9 +15,9 @@
 enum {
     LOOK_MS = 50,         /* from a fact to the look at what it changed: many come at once */
     LOOK_AGAIN_MS = 1000, /* some things are a matter of time alone */
-    DENIED_MS = 10000,    /* for whoever was let in before: credentials are renewed */
     KEPT_BYTES_MAX = 32 * 1024,
     REPORT_BYTES_MAX = 64 * 1024 * 1024,
+    EXIT_FAILED = 2,
     EXIT_HOPELESS = 3,
     EXIT_TIMEOUT = 124
 };
@@ -32,7 +33,7 @@ struct wait {
     struct waited *list; /* in the order in which they were first seen */
     size_t count, capacity, cursor;
     enum source_state told_source;
-    bool of_cluster, stopping;
+    bool stopping;
     bool stood; /* the source has told all pods once */
     size_t expected;
     int report; /* the JUnit file; -1 */
@@ -207,14 +208,6 @@ static void on_signal(void *user, int number)
 
 /* ---- judging ---- */
 
-/* A cluster's source has told all pods when it stands, and nothing new is known while it does not. */
-static bool source_tells(const struct wait *wait)
-{
-    if (!wait->of_cluster)
-        return wait->fleet->count >= wait->expected;
-    return wait->fleet->source == SOURCE_WATCHING || wait->fleet->source == SOURCE_NONE_FOUND;
-}
-
 static void pods_judge(struct wait *wait, int64_t now, size_t *hopeless)
 {
     wait->outcome.there = wait->outcome.present = *hopeless = 0;
@@ -230,41 +223,45 @@ static void pods_judge(struct wait *wait, int64_t now, size_t *hopeless)
     }
 }
 
-/* Nobody is waited for any more when too few are left that may get there. Those that have not come yet may, unless none of those that have come will do. */
-static bool is_hopeless(const struct wait *wait, size_t hopeless)
-{
-    size_t present = wait->outcome.present, usable = present - hopeless;
-    size_t wanted = wait->options->wait.count > 0 ? (size_t)wait->options->wait.count : present;
-    return hopeless > 0 && (usable == 0 || (present >= wanted && usable < wanted));
-}
-
-/* Nobody who may not look will see anything; who was let in before may be so again in a moment. */
-static bool is_denied(const struct wait *wait, int64_t now)
+static struct wait_view view_of(const struct wait *wait, size_t hopeless, int64_t now)
 {
     const struct fleet *fleet = wait->fleet;
-    return fleet->source == SOURCE_DENIED &&
-           (!wait->stood || now - fleet->source_since >= DENIED_MS * (int64_t)MILLISECOND_US);
+    return (struct wait_view){.gone_wanted = wait->options->wait.goal == WAIT_GONE,
+                              .wanted = (size_t)wait->options->wait.count,
+                              .of_cluster = wait->options->use_kube,
+                              .expected = wait->expected,
+                              .known = fleet->count,
+                              .state = fleet->source,
+                              .state_for = now - fleet->source_since,
+                              .stood = wait->stood,
+                              .present = wait->outcome.present,
+                              .there = wait->outcome.there,
+                              .hopeless = hopeless};
 }
 
 static void wait_judge(struct wait *wait)
 {
     int64_t now = clock_now(engine_clock(wait->engine));
-    const struct wait_outcome *outcome = &wait->outcome;
     size_t hopeless;
     pods_judge(wait, now, &hopeless);
-    if (is_denied(wait, now)) {
-        wait_stop(wait, WAIT_END_HOPELESS, EXIT_HOPELESS, text_str(&wait->fleet->source_detail));
-        return;
-    }
-    if (!source_tells(wait))
-        return;
-    wait->stood = true;
-    bool gone = wait->options->wait.goal == WAIT_GONE;
-    size_t wanted = wait->options->wait.count > 0 ? (size_t)wait->options->wait.count : outcome->present;
-    if (gone ? outcome->present == 0 : outcome->there > 0 && outcome->there >= wanted)
+    struct wait_view view = view_of(wait, hopeless, now);
+    wait->stood = wait->stood || wait_view_is_whole(&view);
+    switch (wait_decide(&view)) {
+    case WAIT_IS_THERE:
         wait_stop(wait, WAIT_END_THERE, 0, NULL);
-    else if (is_hopeless(wait, hopeless))
+        break;
+    case WAIT_IS_HOPELESS:
         wait_stop(wait, WAIT_END_HOPELESS, EXIT_HOPELESS, NULL);
+        break;
+    case WAIT_IS_DENIED:
+        wait_stop(wait, WAIT_END_HOPELESS, EXIT_HOPELESS, text_str(&wait->fleet->source_detail));
+        break;
+    case WAIT_IS_BLIND:
+        wait_stop(wait, WAIT_END_FAILED, EXIT_FAILED, text_str(&wait->fleet->source_detail));
+        break;
+    case WAIT_GOES_ON:
+        break;
+    }
 }
 
 static void on_look(uv_timer_t *timer)
@@ -287,7 +284,7 @@ static void on_end(uv_timer_t *timer)
 static void wait_goes_on(struct wait *wait, bool goes_on)
 {
     if (!goes_on)
-        wait_stop(wait, WAIT_END_FAILED, 2, "standard output takes no more");
+        wait_stop(wait, WAIT_END_FAILED, EXIT_FAILED, "standard output takes no more");
 }
 
 static void on_happening(void *user, const struct pod *pod, const struct happening *happening)
@@ -375,12 +372,12 @@ static void wait_begin(struct wait *wait, struct options *options, const struct 
         uv_timer_start(&wait->look, on_look, LOOK_MS, 0);
         uv_timer_start(&wait->end, on_end, (uint64_t)(options->wait.timeout_us / MILLISECOND_US), 0);
     } else
-        wait_stop(wait, WAIT_END_FAILED, 2, problem.text);
+        wait_stop(wait, WAIT_END_FAILED, EXIT_FAILED, problem.text);
 }
 
 int wait_run(struct options *options)
 {
-    struct wait wait = {.options = options, .of_cluster = options->use_kube, .expected = options->endpoints.count};
+    struct wait wait = {.options = options, .expected = options->endpoints.count};
     struct problem problem = {""};
     struct cluster_way way;
     if (report_open(&wait) != STATUS_OK)
