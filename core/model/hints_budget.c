@@ -231,7 +231,7 @@ static void rule_no_startup_probe(struct hint_maker *maker)
     const struct lane *liveness = &pod->lanes[LANE_LIVENESS];
     const struct probe_spec *spec = &pod->facts.probes[LANE_LIVENESS];
     struct forecast coming = pod_forecast(pod, LANE_LIVENESS, maker->now);
-    bool loads = pod->stage == STAGE_RUNNING || pod->stage == STAGE_API_UP;
+    bool loads = pod->stage == STAGE_RUNNING || pod->stage == STAGE_API_UP || live_is_starting(pod);
     if (!loads || pod->lanes[LANE_STARTUP].present || coming.consequence != CONSEQUENCE_RESTART ||
         liveness->streak == 0 || !liveness->streak_failing || !pod_loading_is_seen(pod))
         return;
@@ -297,10 +297,11 @@ static bool killed_while_up(const struct pod *pod)
 static bool killed_while_loading(const struct pod *pod)
 {
     const struct progress *progress = killed_progress(pod);
-    bool loading = progress && progress->furthest > SUBSTAGE_NONE && progress->furthest < SUBSTAGE_LISTENING;
+    enum substage furthest = progress ? progress->furthest : SUBSTAGE_NONE;
+    bool refused = pod->killed_cause == PROBE_CAUSE_REFUSED;
+    bool loading = furthest == SUBSTAGE_NONE ? refused : furthest < SUBSTAGE_LISTENING;
     return pod->killed_by == LANE_STARTUP ||
-           (loading && !pod->lanes[LANE_STARTUP].present &&
-            (pod->killed_cause == PROBE_CAUSE_REFUSED || pod->killed_cause == PROBE_CAUSE_NONE));
+           (loading && !pod->lanes[LANE_STARTUP].present && (refused || pod->killed_cause == PROBE_CAUSE_NONE));
 }
 
 static void killed_evidence(const struct hint_maker *maker, struct hint *hint)
@@ -405,7 +406,7 @@ static void rule_killed(struct hint_maker *maker)
     bool ended = pod->killed_run == pod->run &&
                  (pod->stage == STAGE_BACKOFF || pod->stage == STAGE_FAILED || pod->stage == STAGE_COMPLETED);
     bool startup = pod->killed_by == LANE_STARTUP;
-    bool again = pod->killed_run + 1 == pod->run && stage_is_loading(pod->stage) &&
+    bool again = pod->killed_run + 1 == pod->run && (stage_is_loading(pod->stage) || live_is_starting(pod)) &&
                  (pod->loaded_at < 0 || (startup && killed_while_up(pod)));
     bool recent = maker->now - pod->killed_at < LIVE_RECENT_US;
     if (pod->killed_run == 0 || (!ended && !(again && (startup || recent))) ||

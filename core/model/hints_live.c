@@ -141,6 +141,13 @@ void live_doubt(struct hint_maker *maker, enum cause cause)
     }
 }
 
+bool live_is_starting(const struct pod *pod)
+{
+    bool logged = pod->progress.furthest > SUBSTAGE_NONE && pod->progress.furthest < SUBSTAGE_LISTENING;
+    return pod->facts.kubelet && pod->facts.serving.state == CONTAINER_RUNNING && pod->loaded_at < 0 &&
+           pod->api_up_at < 0 && (logged || pod->first_seen <= pod->run_began);
+}
+
 static bool is_loading(const struct pod *pod)
 {
     return pod->stage >= STAGE_RUNNING && pod->stage <= STAGE_LOADED;
@@ -202,7 +209,8 @@ static void rule_process_gone(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
     bool was_up = (pod->stage == STAGE_DEGRADED || pod->stage == STAGE_READY) && failed_since_ready(pod);
-    if (!was_up || !pod->refused_now || pod->engine_dead || log_says_why(maker) || live_kubelet_vouches(maker))
+    if (!was_up || !pod->refused_now || pod->engine_dead || log_says_why(maker) || live_kubelet_vouches(maker) ||
+        live_is_starting(pod))
         return;
     struct hint *hint =
         hint_add(maker, CAUSE_DIED_SILENTLY, pod->facts.kubelet ? CONFIDENCE_LIKELY : CONFIDENCE_CERTAIN, WEIGHT_LIVE);

@@ -44,6 +44,8 @@ void live_look_at_probe(struct hint_maker *maker, struct hint *hint, enum lane_k
 void live_doubt(struct hint_maker *maker, enum cause cause);
 /* Its answers take, or took, much of what they are allowed; not measured: false. */
 bool live_is_slow(const struct pod *pod, enum lane_kind lane);
+/* It has not answered yet in this run, of which the beginning was seen: it starts, whatever a kubelet says that has no probe to ask with. */
+bool live_is_starting(const struct pod *pod);
 /* Its newest results are timeouts. */
 bool live_gets_no_answer(const struct lane *lane);
 /* The API server takes connections and answers none, on more than one path: not one slow handler but all of it. */

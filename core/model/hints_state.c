@@ -303,6 +303,13 @@ static void state_ready(struct hint_maker *maker)
     for (int i = LANE_HEALTH; i <= LANE_MODELS; i++)
         witness = witness || (pod_lane_fails(pod, (enum lane_kind)i, maker->now) && pod->lanes[i].streak >= 2 &&
                               pod->lanes[i].last_counted_sent > pod->ready_at);
+    if (live_is_starting(pod) && !pod->lanes[LANE_READINESS].present) {
+        hints_state(maker, "called Ready while it still starts, for %s: no readiness probe holds it back",
+                    live_age(maker, pod->run_began, age));
+        live_failing_why(maker);
+        next_of_pod(maker);
+        return;
+    }
     if (threatened || witness) {
         hints_state(maker, "still Ready, but %s",
                     live_kubelet_vouches(maker) ? "by the kubelet's word only: our own probes fail"

@@ -192,6 +192,8 @@ static void no_startup_probe(void **state)
     begin(&s, 10, 60);
     probe_spec_free(&s.facts.probes[LANE_STARTUP]);
     s.facts.probes[LANE_STARTUP].action = PROBE_NONE;
+    probe_spec_free(&s.facts.probes[LANE_READINESS]);
+    s.facts.probes[LANE_READINESS].action = PROBE_NONE;
     s.t = SECONDS(10);
     story_run(&s, 0);
     s.facts.serving.started = TRI_TRUE;
@@ -214,7 +216,9 @@ static void no_startup_probe(void **state)
     s.facts.serving.last.exit_code = 143;
     s.facts.serving.last.finished_at = s.t;
     story_run(&s, 1);
+    story_word(&s, true, true); /* it has no readiness probe */
     pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    holds(&hints.state, "called Ready while it still starts");
     hint = first(&hints, CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_CERTAIN);
     holds(&hint->title, "killed by its liveness probe while it loaded");
     hints_free(&hints);
