@@ -105,9 +105,9 @@ static enum status input_read(struct input *input, bool log, struct diagnosis_te
     enum status status = stream_read(file, log, input, told, problem);
     if (!standard)
         fclose(file);
-    told->name = input->name;
-    told->bytes = buf_str(&input->bytes);
-    told->length = input->bytes.len;
+    const struct diagnosis_text read = {input->name,  buf_str(&input->bytes), input->bytes.len,
+                                        told->gap_at, told->gap_lines,        told->gap_bytes};
+    *told = read;
     return status;
 }
 
