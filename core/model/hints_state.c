@@ -340,7 +340,7 @@ static bool state_of_log(struct hint_maker *maker)
     for (int i = SUBSTAGE_NONE + 1; i < SUBSTAGE_COUNT; i++)
         first = progress->entered[i] != 0 && progress->entered[i] < first ? progress->entered[i] : first;
     if (progress->last_line > first)
-        snprintf(took, sizeof took, ", %s after its beginning",
+        snprintf(took, sizeof took, ", at least %s after its beginning", /* a line without a stamp has the last one's */
                  clock_age(progress->last_line - first, age, sizeof age));
     if (progress->furthest == SUBSTAGE_NONE)
         hints_state(maker, "its log has no start-up line");
