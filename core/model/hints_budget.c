@@ -233,7 +233,8 @@ static void rule_no_startup_probe(struct hint_maker *maker)
     struct forecast coming = pod_forecast(pod, LANE_LIVENESS, maker->now);
     bool loads = pod->stage == STAGE_RUNNING || pod->stage == STAGE_API_UP || live_is_starting(pod);
     if (!loads || pod->lanes[LANE_STARTUP].present || coming.consequence != CONSEQUENCE_RESTART ||
-        liveness->streak == 0 || !liveness->streak_failing || !pod_loading_is_seen(pod))
+        liveness->streak == 0 || cause_is_timeout(liveness->streak_cause) || !liveness->streak_failing ||
+        !pod_loading_is_seen(pod))
         return;
     struct hint *hint = hint_add(maker, CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, WEIGHT_LIVE);
     hint_title(hint, TITLE_LIVE + WEIGHT_LIVE,
@@ -387,7 +388,7 @@ static void killed_by_liveness(struct hint_maker *maker, bool engine_died)
                    "it hung: the %s probe killed the container after %d failures (timeout)", lane_name(pod->killed_by),
                    (int)spec->failure_threshold);
     } else {
-        hint = hint_add(maker, CAUSE_PROBE_KILLED, CONFIDENCE_CERTAIN, WEIGHT_SYMPTOM);
+        hint = hint_add(maker, CAUSE_PROBE_KILLED, CONFIDENCE_LIKELY, WEIGHT_SYMPTOM);
         if (pod->killed_cause != PROBE_CAUSE_NONE)
             hint_title(hint, TITLE_LIVE + WEIGHT_KILLED, "the %s probe killed the container after %d failures (%s)",
                        lane_name(pod->killed_by), (int)spec->failure_threshold,
@@ -424,10 +425,23 @@ static void rule_killed(struct hint_maker *maker)
         killed_by_liveness(maker, false);
 }
 
+/* Where only the kubelet's or the log's words tell of the kill. */
+static void rule_told_of_kill(struct hint_maker *maker)
+{
+    const struct pod *pod = maker->pod;
+    const struct progress *before = pod->previous ? pod->previous : &pod->progress;
+    for (uint32_t i = 0; i < maker->out->count && pod->lanes[LANE_STARTUP].present; i++) {
+        struct hint *hint = &maker->out->list[i];
+        if (hint->cause == CAUSE_STARTUP_BUDGET_EXCEEDED && text_empty(&hint->patch))
+            more_time(maker, hint, load_known(maker), before->furthest);
+    }
+}
+
 void hints_of_budget(struct hint_maker *maker)
 {
     rule_killed(maker);
     rule_budget(maker);
     rule_no_startup_probe(maker);
     rule_slower(maker);
+    rule_told_of_kill(maker);
 }

@@ -58,7 +58,7 @@ void live_failing_why(struct hint_maker *maker)
 {
     char age[LIVE_AGE_SIZE];
     struct text words = {0};
-    for (size_t i = 0; i < sizeof worst_first / sizeof worst_first[0]; i++) {
+    for (size_t i = 0; maker->out->count == 0 && i < sizeof worst_first / sizeof worst_first[0]; i++) {
         enum lane_kind kind = worst_first[i];
         if (!pod_lane_fails(maker->pod, kind, maker->now))
             continue;
@@ -144,8 +144,10 @@ void live_doubt(struct hint_maker *maker, enum cause cause)
 bool live_is_starting(const struct pod *pod)
 {
     bool logged = pod->progress.furthest > SUBSTAGE_NONE && pod->progress.furthest < SUBSTAGE_LISTENING;
+    bool unasked =
+        !pod->lanes[LANE_STARTUP].present && !pod->lanes[LANE_READINESS].present; /* Ready says nothing then */
     return pod->facts.kubelet && pod->facts.serving.state == CONTAINER_RUNNING && pod->loaded_at < 0 &&
-           pod->api_up_at < 0 && (logged || pod->first_seen <= pod->run_began);
+           pod->api_up_at < 0 && (logged || unasked || pod->first_seen <= pod->run_began);
 }
 
 static bool is_loading(const struct pod *pod)
@@ -233,15 +235,29 @@ bool live_hangs(const struct pod *pod)
            (live_gets_no_answer(&lanes[LANE_READINESS]) || live_gets_no_answer(&lanes[LANE_MODELS]));
 }
 
+/* Since when nothing is answered on either path. */
+static int64_t hangs_since(const struct pod *pod)
+{
+    int64_t since = INT64_MIN;
+    for (int i = LANE_LIVENESS; i <= LANE_MODELS; i++) {
+        if (live_gets_no_answer(&pod->lanes[i]) && pod->lanes[i].streak_since > since)
+            since = pod->lanes[i].streak_since;
+    }
+    return since;
+}
+
 static void rule_hang(struct hint_maker *maker)
 {
+    enum { LASTS_SECONDS = 20 };
     const struct pod *pod = maker->pod;
     bool was_up = pod->stage == STAGE_DEGRADED || pod->stage == STAGE_READY;
-    bool came_up = is_loading(pod) && pod->progress.furthest == SUBSTAGE_LISTENING;
-    if ((!was_up && !came_up) || pod->refused_now || !live_hangs(pod) || live_kubelet_vouches(maker))
+    if ((!was_up && !is_loading(pod)) || pod->refused_now || !live_hangs(pod) || live_kubelet_vouches(maker))
         return;
-    struct hint *hint = hint_add(maker, CAUSE_SERVER_HANGS,
-                                 pod->stage == STAGE_DEGRADED ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE, WEIGHT_LIVE);
+    /* vLLM does not listen before it is loaded, so that one which takes connections does not just load. */
+    bool lasts = maker->now - hangs_since(pod) >= LASTS_SECONDS * (int64_t)SECOND_US;
+    struct hint *hint =
+        hint_add(maker, CAUSE_SERVER_HANGS,
+                 pod->stage == STAGE_DEGRADED || lasts ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE, WEIGHT_LIVE);
     live_doubt(maker, CAUSE_PROBE_TIMEOUT); /* more time would not help it */
     hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "the API server hangs: it takes connections and answers none");
     live_failing(maker, hint);
