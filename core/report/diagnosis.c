@@ -76,7 +76,7 @@ static const char *verdict_words(const struct hints *hints)
 {
     return hints->verdict == CAUSE_HEALTHY        ? NOTHING_WRONG
            : hints->verdict == CAUSE_HEALTHY_SLOW ? "nothing wrong: still loading"
-                                                  : "nothing found that says what is wrong, or that anything is";
+                                                  : "no cause found";
 }
 
 /* ---- text ---- */

@@ -165,7 +165,7 @@ static void test_text_nothing_wrong(void **state)
         {CAUSE_HEALTHY_SLOW, "by its log, start-up has come to: download",
          "nothing wrong: still loading\npod decode-0 in llm-d: by its log, start-up has come to: download\n"},
         {CAUSE_NONE, "its log has no start-up line",
-         "nothing found that says what is wrong, or that anything is\n"
+         "no cause found\n"
          "pod decode-0 in llm-d: its log has no start-up line\n"},
     };
     (void)state;
