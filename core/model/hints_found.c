@@ -213,11 +213,25 @@ static bool is_of_failed_start(const struct look *look, const struct finding *fi
            clue_find(look, CLUE_START_FAILED, 1);
 }
 
+/* What was written after the server was told to end: on its way down it complains, of its engine first. */
+static bool is_of_shutdown(const struct look *look, const struct finding *finding)
+{
+    const struct signature *signature = finding->signature;
+    bool echo = signature->cause == CAUSE_ENGINE_DEAD || signature->confidence == CONFIDENCE_POSSIBLE;
+    for (uint32_t i = 0; echo && is_log(finding) && i < look->findings->count; i++) {
+        const struct finding *stopped = &look->findings->list[i];
+        if (stopped->signature->clue == CLUE_STOPPED && stopped->run == finding->run &&
+            stopped->source == finding->source && stopped->order < finding->order)
+            return true;
+    }
+    return false;
+}
+
 static bool finding_counts(const struct look *look, const struct finding *finding)
 {
     uint32_t ago = runs_ago(look->pod, finding);
     if (finding->signature->confidence == CONFIDENCE_NONE || ago > 1 || is_of_clients(look, finding) ||
-        is_of_failed_start(look, finding))
+        is_of_failed_start(look, finding) || is_of_shutdown(look, finding))
         return false;
     if (look->pod->stage == STAGE_READY)
         return ready_is_told(look, finding);

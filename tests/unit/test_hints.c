@@ -342,6 +342,29 @@ static void test_own(void **state)
     story_end(&s);
 }
 
+/* The number that the log says would fit is the first fix. */
+static void test_number(void **state)
+{
+    struct story s;
+    struct hints hints;
+    (void)state;
+    start(&s);
+    story_log(
+        &s,
+        "ValueError: To serve at least one request with the model's max seq len (9000), (9 GiB KV cache is needed, "
+        "which "
+        "is larger than the available KV cache memory (2 GiB). Based on the available memory, the estimated maximum "
+        "model length is 2048.");
+    story_log(&s, "ERROR 01-02 03:04:05 [m.py:1] Worker proc VllmWorker-0 died unexpectedly (exit code: None)");
+    story_log(&s, WRAPPER);
+    told(&s, "kv-cache-too-small certain");
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    assert_string_equal(text_str(&hints.list[0].fixes[0]),
+                        "Set --max-model-len to 2048 or lower: by the log, so much fits.");
+    hints_free(&hints);
+    story_end(&s);
+}
+
 /* ---- files alone ---- */
 
 static const struct {
@@ -420,6 +443,18 @@ static const struct {
      "\nINFO 01-02 03:04:05 [e.py:1] It took 1.1 seconds to fall asleep.\nINFO 01-02 03:04:05 [e.py:1] It took 0.3 "
      "seconds to wake up.\n",
      .wanted = "healthy"},
+    /* Told to end, it complains on its way down; an engine that died before is another matter. */
+    {.logs = LISTENS
+     "\n(EngineCore pid=2) INFO 01-02 03:04:05 [core.py:1] [shutdown] EngineCore: trigger received signal=SIGTERM\n"
+     "ERROR 01-02 03:04:05 [async_llm.py:1] AsyncLLM output_handler failed.\nEngineDeadError: x\n",
+     .wanted = "probe-killed possible"},
+    {.logs = LISTENS "\nINFO 01-02 03:04:05 [u.py:1] [shutdown] Process manager: send sigterm to process EngineCore\n"
+                     "ERROR 01-02 03:04:05 [async_llm.py:1] AsyncLLM output_handler failed.\nINFO:     Shutting down\n",
+     .wanted = "engine-dead likely"},
+    {.logs = "httpx.HTTPStatusError: Client error '403 Forbidden' for url "
+             "'https://huggingface.co/m/resolve/main/config.json'\n"
+             "OSError: We couldn't connect to 'https://huggingface.co' to load the files\n",
+     .wanted = "download-auth certain, download-network certain"},
     {.logs = "Traceback (most recent call last):\n  File \"p.py\", line 1\nValueError: an optional plugin\nINFO 01-02 "
              "03:04:05 [a.py:1] "
              "goes on without\n",
@@ -461,7 +496,7 @@ int main(void)
         cmocka_unit_test(test_making), cmocka_unit_test(test_full),         cmocka_unit_test(test_life),
         cmocka_unit_test(test_old),    cmocka_unit_test(test_survived),     cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_ends),   cmocka_unit_test(test_before_start), cmocka_unit_test(test_ready),
-        cmocka_unit_test(test_own),    cmocka_unit_test(test_files),
+        cmocka_unit_test(test_own),    cmocka_unit_test(test_number),       cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
