@@ -84,6 +84,7 @@ struct kube_tunnel {
     int making;  /* sessions */
     int closing; /* gates, sessions and children that are still on the loop */
     uint64_t sessions;
+    struct portforward_pace pace;
     bool stopping;
     void (*stopped)(void *user);
     void *stopped_user;
@@ -460,6 +461,7 @@ static void session_make(struct reached *reached)
                                           .name = reached->name,
                                           .by_post = tunnel->by_post,
                                           .seed = ++tunnel->sessions,
+                                          .pace = &tunnel->pace,
                                           .word = on_session_word,
                                           .user = reached};
     reached->session = portforward_new(&options);

@@ -22,7 +22,8 @@ enum {
     STEADY_MS = 10000, /* up for so long: the next pause is a short one again */
     TOLD_MS = 30000,   /* a new round trip is told so often */
     LINGER_MS = 200,   /* the error text may come after the data stream's end */
-    HOLD_MS = 20,      /* beside one and a half round trips: a refusal has come by then */
+    HOLD_MS = 20,      /* beside one and a half round trips, or one and a half refusals: a refusal has come by then */
+    HOLD_MOST_MS = 300,
     PORTS_MAX = 16,
     STREAM_CANCEL = 5 /* RST_STREAM's status */
 };
@@ -52,9 +53,10 @@ struct forward {
     int32_t port;
     uint32_t error_stream, data_stream;
     bool error_ended, data_ended, data_reset;
-    bool holding; /* the request waits in `held`: see forward_open() */
-    int64_t due;  /* real µs: when holding, or waiting for the rest of an end, is over; 0: neither */
-    size_t sent;  /* bytes taken from our side */
+    bool holding;   /* the request waits in `held`: see forward_open() */
+    int64_t due;    /* real µs: when holding, or waiting for the rest of an end, is over; 0: neither */
+    int64_t opened; /* real µs */
+    size_t sent;    /* bytes taken from our side */
     struct buf held, error;
     const struct forward_ops *ops;
     void *user;
@@ -321,11 +323,29 @@ static void on_stream_reply(void *user, uint32_t stream, const struct spdy_heade
     }
 }
 
+/* The slowest of late counts: too short a hold costs a session, too long a one delays the first answer. */
+static void pace_take(struct portforward_pace *pace, int64_t took)
+{
+    pace->refusal = took > pace->refusal ? took : pace->refusal - (pace->refusal - took) / 16;
+}
+
+static int64_t hold_us(const struct portforward *session)
+{
+    int64_t refusal = session->options.pace->refusal;
+    int64_t hold =
+        HOLD_MS * (int64_t)MILLISECOND_US + (refusal > session->round_trip ? refusal : session->round_trip) * 3 / 2;
+    int64_t most = HOLD_MOST_MS * (int64_t)MILLISECOND_US;
+    return hold < most || session->round_trip > most / 2 ? hold : most;
+}
+
 static void on_stream_data(void *user, uint32_t stream, const char *bytes, size_t length, bool fin)
 {
     struct link *link = user;
     struct forward *forward = forward_of(link, stream);
     if (forward != NULL && stream == forward->error_stream) {
+        if (length > 0 && forward->error.len == 0) {
+            pace_take(link->session->options.pace, clock_mono_us() - forward->opened);
+        }
         buf_append(&forward->error, bytes, length); /* cut at its maximum */
     } else if (forward != NULL && length > 0) {
         port_set_served(link->session, forward->port, true);
@@ -914,7 +934,7 @@ int64_t portforward_round_trip(const struct portforward *session)
 
 /* As client-go does it: the error stream first, which we never write to, then the data stream; a number ties them together.
  *
- * Where the port did not answer when it was last tried, the request is held back until a refusal would have come: a request that nobody takes costs the session (see forward_settle()), and a pod that loads a model
+ * Where the port did not answer when it was last tried, the request is held back until a refusal would have come, by the round trip and by how long refusals took lately: a request that nobody takes costs the session (see forward_settle()), and a pod that loads a model
  * refuses for minutes. */
 static struct forward *forward_open(void *carrier, int32_t port, const struct forward_ops *ops, void *user)
 {
@@ -926,6 +946,7 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
     struct forward *forward = mem_new(sizeof *forward);
     char port_text[16], id[16];
     *forward = (struct forward){.link = link, .next = link->forwards, .port = port, .ops = ops, .user = user};
+    forward->opened = clock_mono_us();
     buf_init(&forward->error, ERROR_TEXT_MAX);
     buf_init(&forward->held, FORWARD_SEND_MAX);
     snprintf(port_text, sizeof port_text, "%d", port);
@@ -938,7 +959,7 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
     session->forward_count++;
     if (!port_is_served(session, port)) {
         forward->holding = true;
-        forward->due = clock_mono_us() + (int64_t)HOLD_MS * MILLISECOND_US + session->round_trip * 3 / 2;
+        forward->due = forward->opened + hold_us(session);
         moment_arm(session);
     }
     ping_send(session);

@@ -9,6 +9,11 @@
 
 enum { FORWARDS_MAX = 64 };
 
+/* How long refusals take here, shared by the sessions of one cluster: real µs, 0 not known yet. See forward_open(). */
+struct portforward_pace {
+    int64_t refusal;
+};
+
 struct portforward;
 struct portforward_options {
     uv_loop_t *loop;
@@ -17,6 +22,7 @@ struct portforward_options {
     const char *ns, *name;  /* the pod; copied */
     bool by_post;           /* begin with POST: a session of the same cluster has found that it must be so */
     uint64_t seed;
+    struct portforward_pace *pace; /* borrowed */
     /* How the session stands, told on every change, at every attempt that fails, whenever it has been made anew, and, while it is up, with a new round trip twice a minute. round_trip in real µs, -1 unknown; detail "" or a sentence, hostile until cleaned. */
     void (*word)(void *user, enum tunnel_word word, int64_t round_trip, const char *detail);
     void *user;

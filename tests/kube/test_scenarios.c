@@ -892,6 +892,17 @@ static bool all_ready(const struct watcher *watcher, const void *user)
 }
 
 /* One kubectl, one session a pod, and a handful of requests besides. */
+static bool all_answer(const struct watcher *watcher, const void *user)
+{
+    (void)user;
+    for (uint32_t i = 0; i < watcher->fleet->count; i++) {
+        if (watcher->fleet->pods[i]->lanes[LANE_READINESS].ok == 0) {
+            return false;
+        }
+    }
+    return watcher->fleet->count == MANY;
+}
+
 static void test_many(void **state)
 {
     struct scene *scene = *state;
@@ -904,6 +915,7 @@ static void test_many(void **state)
     }
     WATCH(scene, "--via=portforward");
     AWAIT(scene, all_ready, NULL);
+    AWAIT(scene, all_answer, NULL); /* by our own probes too */
     assert_int_equal(processes(scene, "kubectl", NULL), 1);
     assert_int_equal(fake_api_forwards(api(scene)), MANY);
     assert_in_range(fake_api_requests(api(scene), "/portforward"), MANY,

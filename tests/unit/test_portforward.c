@@ -23,6 +23,8 @@ enum {
     SERVES = 8000,
     REFUSES = 9000,
     REFUSES_LATE_TEXT = 9001,
+    REFUSES_SLOWLY = 9090, /* after SLOW_MS */
+    SLOW_MS = 80,
     CLOSES = 8001,
     SILENT = 8002,
     HALF = 8003,
@@ -44,7 +46,9 @@ struct far {
     int upgrades, gets, posts, open;
     size_t unwanted; /* bytes that came for ports that refuse: they would block a worker of the real thing */
     size_t big;
-    struct peer *last;
+    struct peer *last, *slow_peer;
+    uint32_t slow_stream;
+    uv_timer_t slow;
 };
 
 struct peer {
@@ -85,6 +89,13 @@ static void peer_fail(struct peer *peer, uint32_t error, uint32_t data, const ch
     }
 }
 
+static void on_slow(uv_timer_t *timer)
+{
+    struct far *far = timer->data;
+    peer_fail(far->slow_peer, far->slow_stream - 2, far->slow_stream, refused_text);
+    peer_flush(far->slow_peer);
+}
+
 static void on_opened(void *user, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
 {
     struct peer *peer = user;
@@ -101,6 +112,10 @@ static void on_opened(void *user, uint32_t stream, const struct spdy_header *hea
     int port = peer->ports[stream];
     if (port == REFUSES || port == REFUSES_LATE_TEXT || (port == SERVES && peer->far->refuses)) {
         peer_fail(peer, stream - 2, stream, refused_text);
+    } else if (port == REFUSES_SLOWLY) {
+        peer->far->slow_peer = peer;
+        peer->far->slow_stream = stream;
+        uv_timer_start(&peer->far->slow, on_slow, SLOW_MS, 0);
     } else if (port == GONE) {
         peer_fail(peer, stream - 2, stream, "network namespace for sandbox \"1\" is closed");
     }
@@ -295,6 +310,7 @@ struct world {
     char dir[32];
     struct far far;
     struct portforward *session;
+    struct portforward_pace pace;
     struct gate *gate;
     struct carrier carrier;
     enum tunnel_word word;
@@ -326,7 +342,8 @@ static void world_begin(struct world *world)
     far->loop = &world->loop;
     snprintf(far->path, sizeof far->path, "%s/k.sock", world->dir);
     uv_pipe_init(&world->loop, &far->listener, 0);
-    far->listener.data = far;
+    far->listener.data = far->slow.data = far;
+    uv_timer_init(&world->loop, &far->slow);
     assert_int_equal(uv_pipe_bind(&far->listener, far->path), 0);
     assert_int_equal(uv_listen((uv_stream_t *)&far->listener, 8, on_peer), 0);
     world->session = portforward_new(&(struct portforward_options){.loop = &world->loop,
@@ -335,6 +352,7 @@ static void world_begin(struct world *world)
                                                                    .ns = "ns",
                                                                    .name = "web",
                                                                    .seed = 1,
+                                                                   .pace = &world->pace,
                                                                    .word = on_word,
                                                                    .user = world});
     world->carrier = portforward_carrier(world->session);
@@ -365,6 +383,7 @@ static void world_end(struct world *world)
     portforward_free(world->session, on_freed, &world->freed);
     UNTIL(world, world->freed && gate_freed);
     uv_close((uv_handle_t *)&world->far.listener, NULL);
+    uv_close((uv_handle_t *)&world->far.slow, NULL);
     UNTIL(world, world->far.open == 0);
     uv_run(&world->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&world->loop), 0);
@@ -457,6 +476,31 @@ static void test_refused_survives(void **state)
     expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
     assert_int_equal(world.far.unwanted, 0);
     assert_int_equal(world.far.upgrades, 1);
+    world_end(&world);
+}
+
+/* On a busy machine a refusal takes longer than the way does. One session is lost to that, and from then on, in every session of the cluster, requests are held back for longer. */
+static void test_refused_slowly(void **state)
+{
+    (void)state;
+    struct world world;
+    world_begin(&world);
+    session_up(&world);
+    expect_call(&world, REFUSES_SLOWLY, TUNNEL_REFUSED_IN_POD, "", "connection refused");
+    assert_int_equal(world.far.unwanted, 18);
+    assert_true(world.pace.refusal >= (SLOW_MS - 10) * (int64_t)MILLISECOND_US);
+    UNTIL(&world, world.far.upgrades == 2 && world.carrier.ops->is_up(world.carrier.self));
+    for (int i = 0; i < 5; i++) {
+        expect_call(&world, REFUSES_SLOWLY, TUNNEL_REFUSED_IN_POD, "", "connection refused");
+    }
+    assert_int_equal(world.far.unwanted, 18);
+    assert_int_equal(world.far.upgrades, 2);
+    /* quick ones bring it down again, slowly */
+    for (int i = 0; i < 50; i++) {
+        expect_call(&world, REFUSES, TUNNEL_REFUSED_IN_POD, "", "connection refused");
+    }
+    assert_true(world.pace.refusal < SLOW_MS * (int64_t)MILLISECOND_US / 2);
+    assert_int_equal(world.far.upgrades, 2);
     world_end(&world);
 }
 
@@ -765,6 +809,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_served),
         cmocka_unit_test(test_refused_survives),
+        cmocka_unit_test(test_refused_slowly),
         cmocka_unit_test(test_refused_after_served),
         cmocka_unit_test(test_pod_gone),
         cmocka_unit_test(test_session_lost),
