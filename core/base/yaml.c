@@ -106,11 +106,20 @@ __attribute__((format(printf, 3, 4))) static void yaml_fail(struct yaml_reader *
                                  yaml_guess(reader, line));
 }
 
+/* libyaml says of a file that ends too early that the line behind its last one is wrong. */
+static size_t yaml_line_within(const struct yaml_reader *reader, size_t line)
+{
+    size_t lines = reader->length > 0 && reader->bytes[reader->length - 1] != '\n';
+    for (size_t i = 0; i < reader->length; i++)
+        lines += reader->bytes[i] == '\n';
+    return line > lines && lines > 0 ? lines : line;
+}
+
 static void yaml_fail_syntax(struct yaml_reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     const char *problem = parser->problem == NULL ? "something else was expected" : parser->problem;
-    size_t line = parser->problem_mark.line + 1;
+    size_t line = yaml_line_within(reader, parser->problem_mark.line + 1);
     if (parser->error == YAML_MEMORY_ERROR)
         mem_exhausted();
     if (parser->error == YAML_READER_ERROR) {

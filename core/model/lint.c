@@ -558,21 +558,48 @@ static void rule_no_readiness(struct linter *linter)
                        "in which the model loads");
 }
 
+enum { READINESS_PATIENT = 60 }; /* readiness should be quick, liveness need not be */
+
+static bool gives_up_together(const struct probe_spec *liveness, const struct probe_spec *readiness)
+{
+    bool sent = liveness->action != PROBE_NONE && liveness->action != PROBE_EXEC;
+    return sent && probe_spec_same_target(liveness, readiness) && run_of(liveness) <= run_of(readiness);
+}
+
 static void rule_identical(struct linter *linter)
 {
     const struct probe_spec *liveness = linter->liveness, *readiness = linter->readiness;
-    struct probe_spec *wanted = &linter->wanted[LANE_LIVENESS];
-    bool sent = liveness->action != PROBE_NONE && liveness->action != PROBE_EXEC;
-    if (!sent || !probe_spec_same_target(liveness, readiness) || run_of(liveness) > run_of(readiness))
+    if (!gives_up_together(liveness, readiness))
         return;
-    int64_t threshold = run_of(readiness) * 3 / wanted->period + 1;
-    wanted->failure_threshold = threshold > PROBE_THRESHOLD_MAX ? PROBE_THRESHOLD_MAX : (int32_t)threshold;
-    lint_add(
+    struct lint_finding *finding = lint_add(
         linter, LINT_LIVENESS_IS_READINESS, false, LANE_LIVENESS, "failureThreshold",
-        "the same question as readinessProbe, and it gives up no later (%d x %d s against %d x %d s): a pod that is "
-        "slow for so long is restarted, and loads again, instead of being left alone for a while",
+        "the same question as readinessProbe, and it gives up no later (%d x %d s against %d x %d s): a pod that "
+        "is slow for so long is restarted, and loads again, instead of being left alone for a while",
         (int)liveness->failure_threshold, (int)liveness->period, (int)readiness->failure_threshold,
         (int)readiness->period);
+    if (finding != NULL && run_of(readiness) > READINESS_PATIENT)
+        finding->lane = LANE_READINESS;
+}
+
+/* What the rules make of liveness and readiness must not become the same either. Only what is to be written anyway is changed. */
+static void wanted_apart(struct linter *linter)
+{
+    struct probe_spec *liveness = &linter->wanted[LANE_LIVENESS], *readiness = &linter->wanted[LANE_READINESS];
+    bool written[LANE_COUNT] = {false};
+    for (uint32_t i = 0; i < linter->out->count; i++)
+        written[linter->out->list[i].lane] = true;
+    if (linter->liveness->action == PROBE_NONE || !gives_up_together(liveness, readiness))
+        return;
+    if (written[LANE_LIVENESS] && (!written[LANE_READINESS] || run_of(readiness) <= READINESS_PATIENT)) {
+        int64_t threshold = run_of(readiness) * 2 / liveness->period + 1;
+        liveness->failure_threshold = threshold > PROBE_THRESHOLD_MAX ? PROBE_THRESHOLD_MAX : (int32_t)threshold;
+    } else if (written[LANE_READINESS]) {
+        int64_t half = run_of(liveness) > 1 ? run_of(liveness) / 2 : 1;
+        if (readiness->period > half)
+            readiness->period = (int32_t)half;
+        half /= readiness->period;
+        readiness->failure_threshold = half > PROBE_THRESHOLD_MAX ? PROBE_THRESHOLD_MAX : (int32_t)half;
+    }
 }
 
 static void rule_exec(struct linter *linter, enum lane_kind lane)
@@ -641,6 +668,7 @@ void lint_pod(const struct pod_facts *facts, const struct lint_measured *measure
         rule_timeout(&linter, (enum lane_kind)lane);
         rule_exec(&linter, (enum lane_kind)lane);
     }
+    wanted_apart(&linter);
     for (uint32_t i = 0; i < out->count; i++)
         yaml_set(&linter, &out->list[i]);
     for (int lane = LANE_STARTUP; lane <= LANE_READINESS; lane++)
