@@ -34,7 +34,9 @@ struct look {
     bool ended;     /* the present run has ended, by the container's state */
     bool dead;      /* that, or the log shows it */
     bool listening; /* the present run's log came to its end of start-up, or it was loaded */
-    bool served;    /* the log shows that it had come up, if not in its start-up lines */
+    bool
+        desperate; /* it is dead, and nothing else says why: what start-up seemed to survive may yet be it, for outputs interleave */
+    bool served; /* the log shows that it had come up, if not in its start-up lines */
 };
 
 /* ---- findings ---- */
@@ -177,7 +179,7 @@ static bool present_counts(const struct look *look, const struct finding *findin
         return false;
     if (!is_survived(look, finding))
         return confidence > CONFIDENCE_POSSIBLE || look->dead || !look->listening;
-    return confidence == CONFIDENCE_CERTAIN && (look->dead || !look->listening);
+    return look->desperate || (confidence == CONFIDENCE_CERTAIN && (look->dead || !look->listening));
 }
 
 /* Of the run before: while the next one has not come up, and that is not long ago. */
@@ -241,7 +243,7 @@ static bool finding_counts(const struct look *look, const struct finding *findin
 /* How sure, in this pod: what only a start can fail of is no more than possible in one that had come up. */
 static enum confidence finding_confidence(const struct look *look, const struct finding *finding)
 {
-    enum confidence confidence = finding->signature->confidence;
+    enum confidence confidence = look->desperate ? CONFIDENCE_POSSIBLE : finding->signature->confidence;
     switch (finding->signature->cause) {
     case CAUSE_CONFIG_ERROR:
     case CAUSE_DOWNLOAD_AUTH:
@@ -548,6 +550,14 @@ static void still_downloads(const struct look *look)
     }
 }
 
+static void findings_tell(const struct look *look)
+{
+    for (uint32_t i = 0; i < look->findings->count; i++) {
+        if (finding_counts(look, &look->findings->list[i]))
+            finding_tell(look, &look->findings->list[i]);
+    }
+}
+
 void hints_of_findings(struct hint_maker *maker)
 {
     struct look look;
@@ -555,9 +565,10 @@ void hints_of_findings(struct hint_maker *maker)
     look_begin(&look, maker);
     if (pod->gone || pod->facts.deleting)
         return;
-    for (uint32_t i = 0; i < look.findings->count; i++) {
-        if (finding_counts(&look, &look.findings->list[i]))
-            finding_tell(&look, &look.findings->list[i]);
+    findings_tell(&look);
+    if (look.dead && maker->out->count == 0 && pod->stage != STAGE_READY) {
+        look.desperate = true;
+        findings_tell(&look);
     }
     adapter_is_missing(&look);
     refused_though_up(&look);
