@@ -224,12 +224,28 @@ static void rule_budget(struct hint_maker *maker)
     live_ask(maker, hint, LANE_STARTUP);
 }
 
+/* The startup probe that it should have. */
+static void startup_probe_wanted(struct hint_maker *maker, struct hint *hint)
+{
+    const struct probe_spec *spec = &maker->pod->facts.probes[LANE_LIVENESS];
+    int64_t seconds = longest(load_known(maker) / SECOND_US * 3 / 2, 30 * 60);
+    hint_fix(hint, "Give it a startupProbe: until that succeeds, liveness waits.");
+    struct buf yaml;
+    buf_init(&yaml, TEXT_BODY);
+    if (spec->action == PROBE_HTTP_GET)
+        buf_printf(&yaml,
+                   "startupProbe:\n  httpGet:\n    path: /v1/models\n    port: %d\n  periodSeconds: 10\n  "
+                   "timeoutSeconds: 5\n  failureThreshold: %d\n",
+                   (int)spec->port, (int)rounded_up(seconds, 10));
+    hint_patch(hint, buf_str(&yaml));
+    buf_free(&yaml);
+}
+
 /* Nothing holds the liveness probe back: it counts the refused connections of a server that loads. */
 static void rule_no_startup_probe(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
     const struct lane *liveness = &pod->lanes[LANE_LIVENESS];
-    const struct probe_spec *spec = &pod->facts.probes[LANE_LIVENESS];
     struct forecast coming = pod_forecast(pod, LANE_LIVENESS, maker->now);
     bool loads = pod->stage == STAGE_RUNNING || pod->stage == STAGE_API_UP || live_is_starting(pod);
     if (!loads || pod->lanes[LANE_STARTUP].present || coming.consequence != CONSEQUENCE_RESTART ||
@@ -242,17 +258,7 @@ static void rule_no_startup_probe(struct hint_maker *maker)
     live_lane(hint, pod, LANE_LIVENESS);
     progress_evidence(hint, &pod->progress, "loading");
     siblings_evidence(maker, hint);
-    int64_t seconds = longest(load_known(maker) / SECOND_US * 3 / 2, 30 * 60);
-    hint_fix(hint, "Give it a startupProbe: until that succeeds, liveness waits.");
-    struct buf yaml;
-    buf_init(&yaml, TEXT_BODY);
-    if (spec->action == PROBE_HTTP_GET)
-        buf_printf(&yaml,
-                   "startupProbe:\n  httpGet:\n    path: /v1/models\n    port: %d\n  periodSeconds: 10\n  "
-                   "timeoutSeconds: 5\n  failureThreshold: %d\n",
-                   (int)spec->port, (int)rounded_up(seconds, 10));
-    hint_patch(hint, buf_str(&yaml));
-    buf_free(&yaml);
+    startup_probe_wanted(maker, hint);
     live_ask(maker, hint, LANE_LIVENESS);
 }
 
@@ -260,12 +266,12 @@ static void rule_no_startup_probe(struct hint_maker *maker)
 static void rule_slower(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
-    struct siblings siblings = siblings_of(maker->fleet, pod);
     int64_t took = maker->now - pod->run_began;
-    if (pod->stage != STAGE_RUNNING && pod->stage != STAGE_API_UP)
+    if ((pod->stage != STAGE_RUNNING && pod->stage != STAGE_API_UP) || pod->loaded_at >= 0 ||
+        pod->progress.furthest != SUBSTAGE_DOWNLOAD)
         return;
-    if (pod->loaded_at >= 0 || siblings.loaded < 2 || pod->progress.furthest != SUBSTAGE_DOWNLOAD ||
-        took < siblings.most * 3 / 2 + 60 * (int64_t)SECOND_US)
+    struct siblings siblings = siblings_of(maker->fleet, pod);
+    if (siblings.loaded < 2 || took < siblings.most * 3 / 2 + 60 * (int64_t)SECOND_US)
         return;
     struct hint *hint = hint_add(maker, CAUSE_DOWNLOAD_SLOW, CONFIDENCE_POSSIBLE, WEIGHT_LIVE);
     hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "it still downloads, where the others were loaded long ago");
@@ -430,10 +436,14 @@ static void rule_told_of_kill(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
     const struct progress *before = pod->previous ? pod->previous : &pod->progress;
-    for (uint32_t i = 0; i < maker->out->count && pod->lanes[LANE_STARTUP].present; i++) {
+    for (uint32_t i = 0; i < maker->out->count; i++) {
         struct hint *hint = &maker->out->list[i];
-        if (hint->cause == CAUSE_STARTUP_BUDGET_EXCEEDED && text_empty(&hint->patch))
+        if (hint->cause != CAUSE_STARTUP_BUDGET_EXCEEDED || !text_empty(&hint->patch))
+            continue;
+        if (pod->lanes[LANE_STARTUP].present)
             more_time(maker, hint, load_known(maker), before->furthest);
+        else if (pod->lanes[LANE_LIVENESS].present)
+            startup_probe_wanted(maker, hint);
     }
 }
 

@@ -177,10 +177,14 @@ static void rule_engine_dead(struct hint_maker *maker)
                                 : "the engine process died; its API server answers for moments more");
     live_log(hint, pod, pod->run);
     live_failing(maker, hint);
-    const struct lane *models = &pod->lanes[LANE_MODELS];
-    if (models->present && models->streak > 0 && !models->streak_failing)
-        hint_evidence(hint, EVIDENCE_PROBES, 0, models->last_at,
-                      "/v1/models still answers: it does not ask the engine");
+    for (enum lane_kind i = LANE_READINESS; i <= LANE_MODELS; i++) {
+        const struct lane *lane = &pod->lanes[i];
+        const char *path = pod->facts.probes[i].path;
+        if (lane->present && lane->streak > 0 && !lane->streak_failing && path && strcmp(path, "/v1/models") == 0 &&
+            lane->last_at > pod->stage_since)
+            hint_evidence(hint, EVIDENCE_PROBES, 0, lane->last_at,
+                          "/v1/models still answers: it does not ask the engine");
+    }
     live_ask(maker, hint, LANE_HEALTH);
 }
 

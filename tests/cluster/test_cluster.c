@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "model/hints.h"
+#include "model/hints.h"
 #include "tests/support/cluster.h"
 #include "tests/support/watcher.h"
 
@@ -426,6 +427,43 @@ static void test_through_direct(void **state)
     test_manners(state, 3);
 }
 
+/* ---- why ---- */
+
+static const struct behind {
+    const char *pod;
+    enum cause cause;
+} BEHIND[] = {
+    {"hangs", CAUSE_SERVER_HANGS},
+    {"late-1-6", CAUSE_STARTUP_BUDGET_EXCEEDED},
+    {"late-2-4", CAUSE_STARTUP_BUDGET_EXCEEDED},
+    {"fine", CAUSE_HEALTHY},
+};
+
+static bool is_explained(const struct watcher *watcher, const void *user)
+{
+    const struct behind *behind = user;
+    const struct pod *pod = watcher_pod(watcher, behind->pod);
+    struct hints hints;
+    if (!pod) {
+        return false;
+    }
+    pod_hints(watcher->fleet, pod, watcher->fleet->t, &hints);
+    bool found = hints.verdict == behind->cause;
+    hints_free(&hints);
+    return found;
+}
+
+/* The first hint about each pod is what is behind it, by the kubelet's own words beside our probes. */
+static void test_behind(void **state)
+{
+    struct cluster *cluster = cluster_of(state);
+    for (size_t i = 0; i < sizeof BEHIND / sizeof BEHIND[0]; i++) {
+        if (!watcher_wait(&cluster->watcher, is_explained, &BEHIND[i], SECONDS_MAX)) {
+            fail_msg("%s: no %s", BEHIND[i].pod, cause_label(BEHIND[i].cause));
+        }
+    }
+}
+
 /* ---- replaced, and many ---- */
 
 static bool is_replaced(const struct watcher *watcher, const void *name)
@@ -657,13 +695,20 @@ static void test_many(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slow_start),       cmocka_unit_test(test_through_portforward),
-        cmocka_unit_test(test_through_kubectl),  cmocka_unit_test(test_through_podproxy),
-        cmocka_unit_test(test_through_direct),   cmocka_unit_test(test_startup_kill_foretold),
-        cmocka_unit_test(test_liveness_restart), cmocka_unit_test(test_readiness_flap),
-        cmocka_unit_test(test_replaced),         cmocka_unit_test(test_drained),
-        cmocka_unit_test(test_loopback_alone),   cmocka_unit_test(test_api_server_lost),
-        cmocka_unit_test(test_kubelet_lost),     cmocka_unit_test(test_many)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slow_start),
+                                       cmocka_unit_test(test_behind),
+                                       cmocka_unit_test(test_through_portforward),
+                                       cmocka_unit_test(test_through_kubectl),
+                                       cmocka_unit_test(test_through_podproxy),
+                                       cmocka_unit_test(test_through_direct),
+                                       cmocka_unit_test(test_startup_kill_foretold),
+                                       cmocka_unit_test(test_liveness_restart),
+                                       cmocka_unit_test(test_readiness_flap),
+                                       cmocka_unit_test(test_replaced),
+                                       cmocka_unit_test(test_drained),
+                                       cmocka_unit_test(test_loopback_alone),
+                                       cmocka_unit_test(test_api_server_lost),
+                                       cmocka_unit_test(test_kubelet_lost),
+                                       cmocka_unit_test(test_many)};
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
