@@ -33,6 +33,7 @@ struct wait {
     struct waited *list; /* in the order in which they were first seen */
     size_t count, capacity, cursor;
     enum source_state told_source;
+    struct revisions revisions;
     bool stopping;
     bool stood; /* the source has told all pods once */
     size_t expected;
@@ -116,7 +117,7 @@ static bool pod_runs(const struct pod *pod)
     return pod->stage >= STAGE_RUNNING && pod->stage <= STAGE_READY && pod_loading_is_seen(pod);
 }
 
-static bool pod_is_there(const struct pod *pod, enum wait_goal goal, int64_t now)
+static bool pod_is_there(const struct pod *pod, enum wait_goal goal)
 {
     bool hidden = pod->stage == STAGE_UNREACHABLE;
     switch (goal) {
@@ -130,7 +131,7 @@ static bool pod_is_there(const struct pod *pod, enum wait_goal goal, int64_t now
     case WAIT_READY:
         return (pod->stage == STAGE_READY && !pod->wrong_model) || (hidden && kubelet_calls_ready(pod));
     default:
-        return pod->facts.kubelet ? pod->gone : endpoint_is_gone(pod, now);
+        return false;
     }
 }
 
@@ -153,14 +154,14 @@ static enum prospect prospect_of(const struct wait *wait, const struct pod *pod,
 static enum waited_state state_of(const struct wait *wait, const struct pod *pod, struct waited *waited, int64_t now)
 {
     enum wait_goal goal = wait->options->wait.goal;
-    if (pod_is_there(pod, goal, now))
-        return goal == WAIT_GONE ? WAITED_GONE : WAITED_THERE;
-    if (pod->gone)
+    if (pod->gone || (goal == WAIT_GONE && !pod->facts.kubelet && endpoint_is_gone(pod, now)))
         return WAITED_GONE;
     if (goal == WAIT_GONE)
         return WAITED_ON_THE_WAY;
-    if (pod->facts.deleting)
+    if (pod->facts.deleting || revision_is_old(&wait->revisions, pod))
         return WAITED_NOT_COUNTED;
+    if (pod_is_there(pod, goal))
+        return WAITED_THERE;
     switch (prospect_of(wait, pod, waited, now)) {
     case PROSPECT_HOPELESS:
         return WAITED_HOPELESS;
@@ -211,6 +212,7 @@ static void on_signal(void *user, int number)
 static void pods_judge(struct wait *wait, int64_t now, size_t *hopeless)
 {
     wait->outcome.there = wait->outcome.present = *hopeless = 0;
+    revisions_take(&wait->revisions, wait->fleet);
     for (uint32_t i = 0; i < wait->fleet->count; i++) {
         const struct pod *pod = wait->fleet->pods[i];
         struct waited *waited = waited_of(wait, pod);
@@ -391,6 +393,7 @@ int wait_run(struct options *options)
     report_write(&wait);
     engine_free(wait.engine);
     cluster_way_end(&way);
+    revisions_free(&wait.revisions);
     wait_tell_free(&wait.tell);
     fleet_free(wait.fleet);
     waited_free(&wait);

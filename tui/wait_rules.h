@@ -2,7 +2,7 @@
 #ifndef PROBETOP_WAIT_RULES_H
 #define PROBETOP_WAIT_RULES_H
 
-#include "model/fact.h"
+#include "model/fleet.h"
 
 enum wait_verdict {
     WAIT_GOES_ON,
@@ -27,5 +27,15 @@ struct wait_view {
 /* All pods have been told of, and what is known of them is so now. */
 bool wait_view_is_whole(const struct wait_view *view);
 enum wait_verdict wait_decide(const struct wait_view *view);
+
+/* The revisions of Deployments that have pods now. While a newer one has pods those of the others are on their way out, well or not: nobody waits for them. Zero-initialise. */
+struct revision;
+struct revisions {
+    struct revision *list; /* owned; its texts are the fleet's: valid until that changes */
+    size_t count, capacity;
+};
+void revisions_take(struct revisions *revisions, const struct fleet *fleet);
+void revisions_free(struct revisions *revisions);
+bool revision_is_old(const struct revisions *revisions, const struct pod *pod);
 
 #endif

@@ -126,12 +126,23 @@ static struct fake_pod *add(struct scene *scene, const char *name, double loads)
             .name = name, .workload = "decode", .startup = LONG_START, .readiness = MODELS, .loads = loads});
 }
 
+/* The status of a pod whose image nobody has. */
+static const char NO_IMAGE[] =
+    "\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\"}],\"containerStatuses\":["
+    "{"
+    "\"name\":\"vllm\",\"image\":\"x:1\",\"restartCount\":0,\"ready\":false,\"state\":{\"waiting\":{\"reason\":"
+    "\"ImagePullBackOff\",\"message\":\"Back-off pulling image \\\"x:1\\\": ErrImagePull: rpc error: code = "
+    "NotFound "
+    "desc = failed to pull and unpack image \\\"docker.io/library/x:1\\\": not found\"}}}]";
+
 /* A pod that only stands in the API: what of its metadata and status matters, as JSON members. */
 static void put(struct scene *scene, const char *name, const char *metadata, const char *spec, const char *status)
 {
     char meta[2048], members[4096];
-    snprintf(meta, sizeof meta, ",\"creationTimestamp\":\"2026-01-01T00:00:00Z\",\"labels\":{\"app\":\"vllm\"}%s",
-             metadata);
+    snprintf(
+        meta, sizeof meta,
+        ",\"creationTimestamp\":\"2026-01-01T00:00:00Z\",\"labels\":{\"app\":\"vllm\",\"pod-template-hash\":\"0ld\"}%s",
+        metadata);
     snprintf(
         members, sizeof members,
         ",\"spec\":{\"containers\":[{\"name\":\"vllm\",\"image\":\"vllm/vllm-openai:v0.11.0\"}]%s},\"status\":{%s}",
@@ -200,6 +211,17 @@ static void test_gone(void **state)
     fake_pod_delete(pod);
     ends_with(scene, 0);
     says(scene, "all pods are gone");
+    /* And one that is gone is not there any more. */
+    pod = add(scene, "decode-b", 0);
+    WAIT(scene, "--for=ready", "--count=2");
+    says(scene, "decode-b became Ready");
+    fake_pod_delete(pod);
+    says(scene, "decode-b is gone");
+    add(scene, "decode-c", 0);
+    says(scene, "decode-c became Ready");
+    add(scene, "decode-d", 0);
+    ends_with(scene, 0);
+    says(scene, "decode-d became Ready");
 }
 
 /* What a rollout leaves behind is nobody's to wait for. */
@@ -208,14 +230,18 @@ static void test_rollout(void **state)
     static const char OLD[] = "\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"}]";
     static const char EVICTED[] = "\"phase\":\"Failed\",\"reason\":\"Evicted\",\"message\":\"low on memory\"";
     static const char OWNED[] = ",\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":"
-                                "\"decode-6d5b8f\",\"controller\":true}]";
+                                "\"decode-0ld\",\"controller\":true}]";
     struct scene *scene = *state;
     put(scene, "decode-old", ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", "", OLD);
-    put(scene, "decode-evicted", OWNED, "", EVICTED);
-    add(scene, "decode-new", 1);
+    put(scene, "decode-0ld-evicted", OWNED, "", EVICTED);
+    put(scene, "decode-0ld-broken", OWNED, ",\"nodeName\":\"n1\"", NO_IMAGE); /* the revision that the rollout mends */
+    add(scene, "decode-6d5b8f-new", 1);
     WAIT(scene, "--for=ready");
     ends_with(scene, 0);
     says(scene, "1 of 1 pod is ready");
+    WAIT(scene, "--for=running", "--count=2", "--timeout=1s");
+    ends_with(scene, EXIT_TIMEOUT);
+    says(scene, "1 of 2 pods");
 }
 
 /* ---- hopeless ---- */
@@ -257,16 +283,9 @@ static void test_startup_kills(void **state)
 
 static void test_no_image(void **state)
 {
-    static const char STATUS[] =
-        "\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\"}],\"containerStatuses\":["
-        "{"
-        "\"name\":\"vllm\",\"image\":\"x:1\",\"restartCount\":0,\"ready\":false,\"state\":{\"waiting\":{\"reason\":"
-        "\"ImagePullBackOff\",\"message\":\"Back-off pulling image \\\"x:1\\\": ErrImagePull: rpc error: code = "
-        "NotFound "
-        "desc = failed to pull and unpack image \\\"docker.io/library/x:1\\\": not found\"}}}]";
     struct scene *scene = *state;
     add(scene, "decode-a", 0);
-    put(scene, "decode-b", "", ",\"nodeName\":\"n1\"", STATUS);
+    put(scene, "decode-b", "", ",\"nodeName\":\"n1\"", NO_IMAGE);
     WAIT(scene, "--for=ready");
     ends_with(scene, EXIT_HOPELESS);
     says(scene, "decode-b will not be ready by itself");

@@ -109,9 +109,74 @@ static void endpoints(void **state)
     assert_int_equal(wait_decide(&view), WAIT_IS_THERE);
 }
 
+/* ---- revisions ---- */
+
+struct born {
+    const char *name, *workload;
+    int32_t created;
+    bool deleting;
+};
+
+static struct fleet *fleet_of(const struct born *pods, size_t count)
+{
+    struct fleet *fleet = fleet_new(fleet_limits_reader());
+    for (size_t i = 0; i < count; i++) {
+        struct fact fact;
+        fact_init(&fact, FACT_POD, (uint32_t)i + 1);
+        struct pod_facts *facts = &fact.u.facts;
+        facts->id = (uint32_t)i + 1;
+        facts->kubelet = true;
+        facts->created_at = SECONDS(pods[i].created);
+        facts->deleting = pods[i].deleting;
+        facts->phase = PHASE_RUNNING;
+        text_set_str(&facts->name, pods[i].name, TEXT_NAME);
+        text_set_str(&facts->workload, pods[i].workload, TEXT_NAME);
+        fleet_apply(fleet, &fact);
+        fact_free(&fact);
+    }
+    return fleet;
+}
+
+static void newest_revision(void **state)
+{
+    static const struct {
+        struct born pods[5];
+        bool old[5];
+    } ROWS[] = {
+        /* a rollout under way */
+        {{{"a-111-x", "deploy/a", 1, false}, {"a-111-y", "deploy/a", 1, false}, {"a-222-x", "deploy/a", 9, false}},
+         {true, true, false}},
+        /* of the old revision a pod was made anew meanwhile: its oldest tells its age */
+        {{{"a-111-x", "deploy/a", 1, false}, {"a-222-x", "deploy/a", 5, false}, {"a-111-z", "deploy/a", 9, false}},
+         {true, false, true}},
+        /* a rollback: what goes is no revision any more */
+        {{{"a-222-x", "deploy/a", 5, true}, {"a-111-x", "deploy/a", 1, false}}, {false, false}},
+        /* other workloads are others' */
+        {{{"a-111-x", "deploy/a", 1, false}, {"b-222-x", "deploy/b", 9, false}}, {false, false}},
+        /* pods that differ by their number alone */
+        {{{"a-0", "sts/a", 1, false}, {"a-1", "sts/a", 9, false}, {"bare-1", "", 1, false}}, {false, false, false}},
+        {{{"a-111-x", "deploy/a", 1, false}, {"a-111-y", "deploy/a", 9, false}}, {false, false}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        size_t count = 0;
+        while (count < 5 && ROWS[i].pods[count].name)
+            count++;
+        struct revisions revisions = {0};
+        struct fleet *fleet = fleet_of(ROWS[i].pods, count);
+        for (int again = 0; again < 2; again++)
+            revisions_take(&revisions, fleet);
+        for (size_t n = 0; n < count; n++)
+            if (revision_is_old(&revisions, fleet->pods[n]) != ROWS[i].old[n])
+                fail_msg("row %zu, %s", i, ROWS[i].pods[n].name);
+        revisions_free(&revisions);
+        fleet_free(fleet);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(sources),
-                                       cmocka_unit_test(endpoints)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(sources), cmocka_unit_test(endpoints),
+                                       cmocka_unit_test(newest_revision)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
