@@ -171,6 +171,8 @@ static const struct {
     {"ray.exceptions.RayTaskError(OutOfMemoryError): ray::RayWorkerWrapper.execute_method() (pid=3)", "gpu-oom",
      EVIDENCE_LOGS},
     /* kv-cache-too-small */
+    {V1 "ValueError: Cannot auto-fit max_model_len: not enough GPU memory available to serve even a single token.",
+     "kv-cache-too-small", EVIDENCE_LOGS},
     {V1 "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization`",
      "kv-cache-too-small", EVIDENCE_LOGS},
     {"ValueError: The model's max seq len (32768) is larger than the maximum number of tokens that can be stored in KV "
@@ -202,6 +204,8 @@ static const struct {
      "host-oom", EVIDENCE_LOGS},
     {"INFO 01-02 03:04:05 Killing 3 idle workers", "", EVIDENCE_LOGS},
     /* shm-too-small */
+    {V1 "RuntimeError: Insufficient space in /dev/shm for a buffer: 160 MiB required, 0 MiB free.", "shm-too-small",
+     EVIDENCE_LOGS},
     {"h:1:2 [0] misc/shmutils.cc:72 NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes",
      "shm-too-small", EVIDENCE_LOGS},
     {"NCCL WARN Call to posix_fallocate failed : No space left on device", "shm-too-small", EVIDENCE_LOGS},
@@ -211,6 +215,8 @@ static const struct {
      "shared memory",
      "shm-too-small", EVIDENCE_LOGS},
     /* no-gpu */
+    {WORKER "RuntimeError: Physical device 3 for logical device 0 is not visible in CUDA_VISIBLE_DEVICES=0,1", "no-gpu",
+     EVIDENCE_LOGS},
     {V1 "RuntimeError: No CUDA GPUs are available", "no-gpu", EVIDENCE_LOGS},
     {"RuntimeError: Failed to infer device type, please set the environment variable `VLLM_LOGGING_LEVEL=DEBUG`",
      "no-gpu", EVIDENCE_LOGS},
@@ -229,6 +235,7 @@ static const struct {
     {"DEBUG 01-02 03:04:05 [__init__.py:9] CUDA platform is not available because: NVML Shared Library Not Found", "",
      EVIDENCE_LOGS},
     /* cuda-error */
+    {WORKER "RuntimeError: CUDART error: invalid argument", "cuda-error", EVIDENCE_LOGS},
     {V1 "torch.AcceleratorError: CUDA error: an illegal memory access was encountered", "cuda-error", EVIDENCE_LOGS},
     {"RuntimeError: CUDA error: no kernel image is available for execution on the device", "cuda-error", EVIDENCE_LOGS},
     {"RuntimeError: The NVIDIA driver on your system is too old (found version 11040).", "cuda-error", EVIDENCE_LOGS},
@@ -241,6 +248,7 @@ static const struct {
     {"NVRM: Xid (PCI:0000:4e:00): 79, pid=1, GPU has fallen off the bus.", "cuda-error", EVIDENCE_DESCRIBE},
     {"ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'", "cuda-error", EVIDENCE_LOGS},
     /* nccl-network */
+    {V1 "RuntimeError: Barrier timed out after 600.0 seconds", "nccl-network", EVIDENCE_LOGS},
     {WORKER "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)", "nccl-network",
      EVIDENCE_LOGS},
     {"[rank1]:[E1] [Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=8, OpType=BROADCAST",
@@ -273,6 +281,9 @@ static const struct {
      "engine-dead", EVIDENCE_LOGS},
     {"Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 503", "engine-dead", EVIDENCE_EVENTS},
     /* weights-corrupt */
+    {WORKER "FileNotFoundError: Weight files referenced in index but missing: {'/m/model-2.safetensors'}",
+     "weights-corrupt", EVIDENCE_LOGS},
+    {V1 "RuntimeError: Cannot find any safetensors model weights with `/m`", "weights-corrupt", EVIDENCE_LOGS},
     {"safetensors_rust.SafetensorError: Error while deserializing header: incomplete metadata, file not fully covered",
      "weights-corrupt", EVIDENCE_LOGS},
     {"OSError: Consistency check failed: file should be of size 4976698672 but has size 12 (model-00001.safetensors).",
@@ -282,6 +293,9 @@ static const struct {
      "weights-corrupt", EVIDENCE_LOGS},
     {"_pickle.UnpicklingError: invalid load key, 'v'.", "weights-corrupt", EVIDENCE_LOGS},
     /* config-error */
+    {WORKER "ValueError(\"type fp8e4nv not supported in this architecture.\")", "config-error", EVIDENCE_LOGS},
+    {"ValueError: needs a compute capability of at least 9.0. Your Tesla T4 GPU has compute capability 7.5.",
+     "config-error", EVIDENCE_LOGS},
     {"vllm serve: error: argument --dtype: invalid choice: 'fp16'", "config-error", EVIDENCE_LOGS},
     {"api_server.py: error: unrecognized arguments: --enable-magic", "config-error", EVIDENCE_LOGS},
     {"ValueError: Model architectures ['NewForCausalLM'] are not supported for now. Supported architectures: ['A']",
@@ -305,6 +319,8 @@ static const struct {
     {"WARNING 01-01 00:00:00 [config.py:1] Async output processing is not supported on the current platform type", "",
      EVIDENCE_LOGS},
     /* port-in-use */
+    {"RuntimeError: Could not find open port after 10 attempts starting from port 51000", "port-in-use", EVIDENCE_LOGS},
+    {"WARNING 03-04 05:06:07 [parallel.py:70] Address already in use. Retrying with a new port.", "", EVIDENCE_LOGS},
     {"OSError: [Errno 98] Address already in use", "port-in-use", EVIDENCE_LOGS},
     {"ERROR:    [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use",
      "port-in-use", EVIDENCE_LOGS},
@@ -347,6 +363,13 @@ static const struct {
      "mount-failed", EVIDENCE_EVENTS},
     {"Evicted: The node had condition: [PIDPressure].", "evicted", EVIDENCE_POD},
     /* Ordinary lines with scary words. */
+    {"X has no vLLM implementation, falling back to another. Some features may not be supported.", "", EVIDENCE_LOGS},
+    {"This quantization is only supported on GPUs with compute capability >= 8.9. We will default to bf16.", "",
+     EVIDENCE_LOGS},
+    {"WARNING 03-04 05:06:07 [a.py:70] Fused attention disabled: compute capability 8.6 not in (9, 10).", "",
+     EVIDENCE_LOGS},
+    {"Ignoring `use_x=True`: its kernels need a GPU with compute capability >= 8.9, and none was found.", "",
+     EVIDENCE_LOGS},
     {"INFO 01-01 00:00:00 [gpu_model_runner.py:1] If out-of-memory error occurs during cudagraph capture, consider "
      "decreasing "
      "`gpu_memory_utilization`",
