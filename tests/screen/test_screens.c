@@ -52,6 +52,8 @@ static const struct scene SCENES[] = {
     {"pod-loading-120x40", "incident", 120, 40, false, true, "j<Enter>", LIVE},
     {"pod-loading-120x40-ascii", "incident", 120, 40, true, false, "j<Enter>", LIVE},
     {"pod-slow-250x80", "incident", 250, 80, false, false, "<Enter><Tab><Tab>", LIVE},
+    {"pod-near-limit-120x40", "incident", 120, 40, false, true, "jjjj<Enter>", LIVE},
+    {"pod-near-limit-80x24-ascii", "incident", 80, 24, true, false, "jjjj<Enter><PageDown>", LIVE},
     {"logs-40x10", "incident", 40, 10, false, false, "jl", LIVE},
     {"logs-80x24", "incident", 80, 24, false, false, "jl", LIVE},
     {"logs-80x24-up", "incident", 80, 24, false, false, "jlkk", LIVE},
