@@ -258,13 +258,44 @@ static bool line_is_deep(const char *line)
     return false;
 }
 
+static bool same_log(const struct finding *a, const struct finding *b)
+{
+    return a->source == b->source && a->run == b->run && a->sidecar == b->sidecar;
+}
+
+/* A traceback's line of source code: it names the exception, whose own line comes later and says more. */
+static bool is_source(const char *words)
+{
+    return strncmp(words, "raise ", strlen("raise ")) == 0;
+}
+
+/* What was found in a line of source code becomes what the exception itself is found as, from where it stood. */
+static void source_gives_way(struct findings *findings, const struct finding *like)
+{
+    struct finding *source = NULL;
+    for (uint32_t i = 0; i < findings->count; i++) {
+        struct finding *there = &findings->list[i];
+        bool code = is_source(text_str(&there->quote));
+        if (!same_log(there, like) || there->signature->cause != like->signature->cause)
+            continue;
+        if (there->signature == like->signature && !code)
+            return;
+        if (code && (!source || there->signature == like->signature))
+            source = there;
+    }
+    if (!source)
+        return;
+    source->signature = like->signature;
+    source->line = like->line;
+    source->count = 0;
+}
+
 /* The finding of the same kind that is there already, or a new one; NULL when there is no room. */
 static struct finding *finding_place(struct findings *findings, const struct finding *like)
 {
     for (uint32_t i = 0; i < findings->count; i++) {
         struct finding *there = &findings->list[i];
-        if (there->signature == like->signature && there->source == like->source && there->run == like->run &&
-            there->sidecar == like->sidecar)
+        if (there->signature == like->signature && same_log(there, like))
             return there;
     }
     if (findings->count == FINDINGS_MAX)
@@ -277,6 +308,8 @@ static struct finding *finding_place(struct findings *findings, const struct fin
 static const struct finding *finding_take(struct findings *findings, const struct finding *like, const char *start,
                                           size_t rest)
 {
+    if (!is_source(start))
+        source_gives_way(findings, like);
     struct finding *finding = finding_place(findings, like);
     if (!finding)
         return NULL;

@@ -493,6 +493,31 @@ static void test_findings(void **state)
     assert_int_equal(findings.count, 0);
 }
 
+/* The exception itself is quoted, and its row speaks, where its source code was found first. */
+static void test_source_code_gives_way(void **state)
+{
+    static const char *const traceback[] = {
+        "    raise HFValidationError(",
+        "huggingface_hub.errors.HFValidationError: Repo id must be in the form 'name': '/models/x'.",
+        "    raise HFValidationError(",
+        "OSError: Repo id must be in the form 'name': '/models/x'.",
+    };
+    struct findings findings = {0};
+    struct text line = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof traceback / sizeof traceback[0]; i++) {
+        text_set_str(&line, traceback[i], TEXT_BODY);
+        findings_offer(&findings, NULL, &line, EVIDENCE_LOGS, false, 1, 0);
+    }
+    const struct finding *first = &findings.list[0];
+    assert_memory_equal(text_str(&first->quote), "huggingface_hub", strlen("huggingface_hub"));
+    assert_int_equal(first->line, 2);
+    assert_int_equal(first->order, 1);
+    assert_string_equal(first->signature->pattern, "repo id must be in the form");
+    text_free(&line);
+    findings_free(&findings);
+}
+
 /* A traceback that JSON wraps into one line: each of its lines is looked at, and quoted, alone. */
 static void test_wrapped(void **state)
 {
@@ -533,8 +558,13 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns), cmocka_unit_test(test_lines),   cmocka_unit_test(test_table),
-        cmocka_unit_test(test_findings), cmocka_unit_test(test_wrapped), cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_source_code_gives_way),
+        cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_bound),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
