@@ -36,7 +36,8 @@ void kubectl_argv_free(char **argv);
     X(KUBECTL_UNAUTHORIZED, "unauthorized")                                                                            \
     X(KUBECTL_API_REFUSED, "api-refused")                                                                              \
     X(KUBECTL_API_TIMEOUT, "api-timeout")                                                                              \
-    X(KUBECTL_API_UNREACHABLE, "api-unreachable")   /* no name, no route, no trust: nobody was asked */                \
+    X(KUBECTL_API_UNREACHABLE,                                                                                         \
+      "api-unreachable") /* no name, no route, no trust, or no strength: nobody has answered */                        \
     X(KUBECTL_NODE_UNREACHABLE, "node-unreachable") /* the API server answers, the node's kubelet does not */          \
     X(KUBECTL_NO_CONFIG, "no-config")                                                                                  \
     X(KUBECTL_NO_CONTEXT, "no-context")                                                                                \

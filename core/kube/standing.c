@@ -21,14 +21,22 @@ static void quote_put(const char *said, struct buf *words)
     }
 }
 
+static bool config_is_unreadable(const char *said)
+{
+    return strstr(said, "loading config file") != NULL || strstr(said, "permission denied") != NULL ||
+           strstr(said, "unable to read") != NULL;
+}
+
 /* kubectl itself: never the cluster's fault, and never a pod's. */
 static void kubectl_put(const struct standing *standing, struct buf *words)
 {
     switch (standing->word) {
     case KUBECTL_NO_CONFIG:
-        buf_puts(words, strstr(standing->words, "loading config file") != NULL
-                            ? "kubectl cannot read its kubeconfig; mend that file, probetop goes on by itself then"
-                            : "kubectl knows of no cluster; set KUBECONFIG, or give --kubeconfig FILE");
+        buf_puts(
+            words,
+            config_is_unreadable(standing->words)
+                ? "kubectl cannot read its kubeconfig, or what that names; mend it, probetop goes on by itself then"
+                : "kubectl knows of no cluster; set KUBECONFIG, or give --kubeconfig FILE");
         break;
     case KUBECTL_NO_CONTEXT:
         buf_puts(words,

@@ -305,6 +305,14 @@ static const struct {
     {"E0309 12:00:01.000001    4242 portforward.go:362] \"Unhandled Error\" err=\"error creating error stream for port "
      "40295 -> 8000: Timeout occurred\"",
      KUBECTL_API_TIMEOUT},
+    /* what nobody needs to know: our own end went away first, or another version serves */
+    {"E1124 07:20:00.123456   12345 portforward.go:385] error copying from local connection to remote stream: read "
+     "tcp4 "
+     "127.0.0.1:40295->127.0.0.1:5000: read: connection reset by peer",
+     KUBECTL_OTHER},
+    {"WARNING: version difference between client (1.33) and server (1.26) exceeds the supported minor version skew of "
+     "+/-1",
+     KUBECTL_OTHER},
     /* pods */
     {"error: unable to forward port because pod is not running. Current status=Pending", KUBECTL_POD_NOT_RUNNING},
     {"error: error upgrading connection: pod p1 does not have a host assigned", KUBECTL_POD_NOT_RUNNING},
@@ -331,6 +339,13 @@ static const struct {
      KUBECTL_UNAUTHORIZED},
     {"Unable to connect to the server: failed to refresh token: oauth2: cannot fetch token: 400 Bad Request",
      KUBECTL_UNAUTHORIZED},
+    {"error: error upgrading connection: unable to upgrade connection: Forbidden", KUBECTL_FORBIDDEN},
+    {"error: error upgrading connection: unable to upgrade streaming request: websocket: bad handshake (403 Forbidden)",
+     KUBECTL_FORBIDDEN},
+    {"error: unable to upgrade connection: Authorization error (user=kube-apiserver, verb=create, resource=nodes, "
+     "subresource=proxy)",
+     KUBECTL_NODE_UNREACHABLE},
+    {"Please enter Username: error: EOF", KUBECTL_UNAUTHORIZED},
     /* credentials */
     {"Unable to connect to the server: getting credentials: exec: executable aws failed with exit code 255",
      KUBECTL_PLUGIN_FAILED},
@@ -371,6 +386,20 @@ static const struct {
      "valid",
      KUBECTL_API_UNREACHABLE},
     {"Unable to connect to the server: EOF", KUBECTL_API_UNREACHABLE},
+    {"Error from server (ServiceUnavailable): the server is currently unable to handle the request",
+     KUBECTL_API_UNREACHABLE},
+    {"Error from server (TooManyRequests): the server has received too many requests and has asked us to try again "
+     "later",
+     KUBECTL_API_UNREACHABLE},
+    {"Error from server: etcdserver: leader changed", KUBECTL_API_UNREACHABLE},
+    {"Unable to connect to the server: proxyconnect tcp: EOF", KUBECTL_API_UNREACHABLE},
+    {"Error from server (Timeout): the server was unable to return a response in the time allotted, but may still be "
+     "processing requests (get pods)",
+     KUBECTL_API_TIMEOUT},
+    {"Unable to connect to the server: net/http: request canceled while waiting for connection (Client.Timeout "
+     "exceeded "
+     "while awaiting headers)",
+     KUBECTL_API_TIMEOUT},
     {"error: error upgrading connection: error dialing backend: dial tcp 10.201.0.1:10250: connect: connection refused",
      KUBECTL_NODE_UNREACHABLE},
     {"error: error upgrading connection: error dialing backend: No agent available", KUBECTL_NODE_UNREACHABLE},
@@ -386,6 +415,9 @@ static const struct {
     {"error: stat /nonexistent: no such file or directory", KUBECTL_NO_CONFIG},
     {"error: error loading config file \"/home/x/.kube/config\": yaml: line 3: mapping values are not allowed in this "
      "context",
+     KUBECTL_NO_CONFIG},
+    {"error: open /home/x/.kube/config: permission denied", KUBECTL_NO_CONFIG},
+    {"error: unable to read client-cert /x/y.crt for admin due to open /x/y.crt: no such file or directory",
      KUBECTL_NO_CONFIG},
     {"error: context \"x\" does not exist", KUBECTL_NO_CONTEXT},
     {"error: no context exists with the name: \"x\"", KUBECTL_NO_CONTEXT},
