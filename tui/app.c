@@ -14,7 +14,7 @@ enum {
     CELLS_A_STEP = 10,
     CONTROL_WORDS_MAX = 64,
     MESSAGE_MAX = 2048, /* a command that was copied is shown whole */
-    MESSAGE_ROWS = 6,
+    MESSAGE_ROWS = 8,
     CARD_MAX = 2 * 1024 * 1024,
     CARD_NAME_MAX = 256
 };
@@ -498,16 +498,21 @@ static void paint_keys(const struct app *app, struct canvas *canvas, int row)
     }
 }
 
-/* In as many of the lowest rows as it takes, so that a command can be selected whole. */
+/* In as many of the lowest rows as it takes, so that a command, or a Role to be applied, can be selected whole. */
+static void paint_words(const struct text *words, struct canvas *canvas)
+{
+    int width = canvas->columns - 2, most = canvas->rows / 2 < MESSAGE_ROWS ? canvas->rows / 2 : MESSAGE_ROWS;
+    int rows = canvas_wrap(canvas, canvas->rows, 1, width, most > 1 ? most : 1, STYLE_WARN, words);
+    for (int row = canvas->rows - rows; row < canvas->rows; row++)
+        canvas_fill(canvas, row, 0, canvas->columns, STYLE_TEXT, " ");
+    canvas_wrap(canvas, canvas->rows - rows, 1, width, rows, STYLE_WARN, words);
+}
+
 static void paint_message(const struct app *app, struct canvas *canvas)
 {
     struct text words = {0};
-    int width = canvas->columns - 2, most = canvas->rows / 2 < MESSAGE_ROWS ? canvas->rows / 2 : MESSAGE_ROWS;
     text_set_str(&words, app->message, MESSAGE_MAX);
-    int rows = canvas_wrap(canvas, canvas->rows, 1, width, most > 1 ? most : 1, STYLE_WARN, &words);
-    for (int row = canvas->rows - rows; row < canvas->rows; row++)
-        canvas_fill(canvas, row, 0, canvas->columns, STYLE_TEXT, " ");
-    canvas_wrap(canvas, canvas->rows - rows, 1, width, rows, STYLE_WARN, &words);
+    paint_words(&words, canvas);
     text_free(&words);
 }
 
@@ -523,9 +528,9 @@ static void paint_bottom(const struct app *app, const struct fleet *fleet, int64
     else if (app->message[0])
         paint_message(app, canvas);
     else if (note && now - note->t < NOTE_SHOWN_US)
-        canvas_text(canvas, row, 1, canvas->columns - 2, STYLE_WARN, &note->words);
+        paint_words(&note->words, canvas);
     else if ((fleet->source == SOURCE_LOST || fleet->source == SOURCE_DENIED) && fleet->count > 0)
-        canvas_text(canvas, row, 1, canvas->columns - 2, STYLE_WARN, &fleet->source_detail);
+        paint_words(&fleet->source_detail, canvas);
     else
         paint_keys(app, canvas, row);
 }
