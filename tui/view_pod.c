@@ -403,22 +403,14 @@ static void lane_last(const struct page *page, const struct lane *lane, const st
         canvas_text(page->canvas, row, column + 1, end - column - 1, STYLE_MUTED, &last->detail);
 }
 
-/* "+readiness": the sidecar's, under a line with its name. */
-static const char *lane_label(enum lane_kind kind, char out[LABEL_SIZE])
-{
-    snprintf(out, LABEL_SIZE, "%s%s", lane_is_sidecars(kind) ? "+" : "", lane_name(lane_base(kind)));
-    return out;
-}
-
 static void lane_row(const struct page *page, enum lane_kind kind, const struct lane_layout *layout, int row)
 {
-    char label[LABEL_SIZE];
     const struct lane *lane = &page->pod->lanes[kind];
     const struct probe_spec *spec = &page->pod->facts.probes[kind];
     const struct place *place = layout->place;
     struct canvas *canvas = page->canvas;
     canvas_puts(canvas, row, place[LANE_COLUMN_NAME].column, place[LANE_COLUMN_NAME].width, STYLE_TEXT,
-                lane_label(kind, label));
+                lane_name(lane_base(kind))); /* the sidecar's stand under its name */
     if (!lane->present) {
         canvas_puts(canvas, row, place[LANE_COLUMN_STREAK].column, place[LANE_COLUMN_STREAK].width, STYLE_MUTED,
                     "not set");
@@ -484,6 +476,13 @@ static int block_lanes(const struct page *page, int row)
 }
 
 /* ---- latencies ---- */
+
+/* "+readiness": the sidecar's, where nothing else says so. */
+static const char *lane_label(enum lane_kind kind, char out[LABEL_SIZE])
+{
+    snprintf(out, LABEL_SIZE, "%s%s", lane_is_sidecars(kind) ? "+" : "", lane_name(lane_base(kind)));
+    return out;
+}
 
 static int latency_row(const struct page *page, enum lane_kind kind, int row)
 {

@@ -100,7 +100,7 @@ static void pulse_send(struct pulse *pulse)
 void pulse_ask(struct pulse *pulse)
 {
     if (pulse->wanted || pulse->silent)
-        return; /* it is being found out */
+        return;           /* it is being found out */
     pulse->wanted = true; /* what is under way was asked before: its answer says nothing about now */
     if (pulse->ticket == 0)
         arm(pulse, next_at(pulse)); /* in a later turn at the earliest */

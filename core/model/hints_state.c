@@ -292,6 +292,27 @@ static void state_degraded(struct hint_maker *maker)
     next_of_pod(maker);
 }
 
+/* The sidecar's own probes fail: what the kubelet will do about it, and to whom (facts/kube.md 1.9). */
+static bool sidecar_is_threatened(struct hint_maker *maker)
+{
+    static const enum lane_kind order[] = {LANE_SIDECAR_READINESS, LANE_SIDECAR_LIVENESS};
+    char when[LIVE_AGE_SIZE];
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        struct forecast coming = pod_forecast(maker->pod, order[i], maker->now);
+        bool restart = coming.consequence == CONSEQUENCE_RESTART;
+        if (!restart && coming.consequence != CONSEQUENCE_NOT_READY)
+            continue;
+        hints_state(maker, "still Ready, but the probes of its sidecar %s have begun to fail",
+                    text_str(&maker->pod->facts.sidecar.name));
+        clock_age(coming.at > maker->now ? coming.at - maker->now : 0, when, sizeof when);
+        hints_next(maker, "%s in about %s (its %s failure %d of %d)",
+                   restart ? "the kubelet restarts the sidecar alone" : "the pod is NotReady", when,
+                   lane_name(lane_base(order[i])), (int)coming.count, (int)coming.threshold);
+        return true;
+    }
+    return false;
+}
+
 static void state_ready(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
@@ -320,6 +341,8 @@ static void state_ready(struct hint_maker *maker)
         next_of_pod(maker);
         return;
     }
+    if (sidecar_is_threatened(maker))
+        return;
     hints_state(maker, "%sReady for %s", maker->out->count == 0 ? "nothing wrong: " : "",
                 live_age(maker, pod->stage_since, age));
     why_restarted(maker);

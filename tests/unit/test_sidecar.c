@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "model/hints.h"
 #include "tests/support/story.h"
 
 #include <stdio.h>
@@ -194,6 +195,11 @@ static void its_readiness_counts_into_the_pods(void **state)
     struct forecast forecast = pod_forecast(pod, LANE_SIDECAR_READINESS, story.t);
     assert_int_equal(forecast.consequence, CONSEQUENCE_NOT_READY);
     assert_in_range(forecast.at, SECONDS(105), SECONDS(105) + 10000);
+    struct hints hints;
+    pod_hints(story.fleet, pod, story.t, &hints);
+    assert_string_equal(text_str(&hints.state), "still Ready, but the probes of its sidecar proxy have begun to fail");
+    assert_string_equal(text_str(&hints.next), "the pod is NotReady in about 5s (its readiness failure 1 of 2)");
+    hints_free(&hints);
     story.t = SECONDS(105);
     story_refused(&story, LANE_SIDECAR_READINESS);
     assert_int_equal(story_happened(&story, "the sidecar's readiness failed 2 times: that makes the pod NotReady"), 1);
