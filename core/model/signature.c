@@ -157,17 +157,21 @@ static bool level_read(const char *at, const char *end, enum volume *volume)
     return false;
 }
 
-/* What Go's klog begins its lines with: "W0121 12:04:24.666244 ". */
+/* What Go's klog begins its lines with, "W0121 12:04:24.666244 ", and torch's, "[W307 12:04:24.666244244 " or "[W socket.cpp:1] ". */
 static bool klog_read(const char *at, size_t length, enum volume *volume)
 {
     static const char shape[] = "?0000 00:00:00";
-    if (length < sizeof shape || !strchr("IWEF", at[0]))
+    if (length < sizeof shape)
         return false;
-    for (size_t i = 1; i < sizeof shape - 1; i++) {
+    bool torch = at[0] == '[' && (isdigit((unsigned char)at[2]) || at[2] == ' ');
+    const char level = torch ? at[1] : at[0];
+    if (level == '\0' || !strchr("IWEF", level))
+        return false;
+    for (size_t i = 1; !torch && i < sizeof shape - 1; i++) {
         if (shape[i] == '0' ? !isdigit((unsigned char)at[i]) : at[i] != shape[i])
             return false;
     }
-    *volume = at[0] == 'I' ? VOLUME_CALM : at[0] == 'W' ? VOLUME_WARNING : VOLUME_LOUD;
+    *volume = level == 'I' ? VOLUME_CALM : level == 'W' ? VOLUME_WARNING : VOLUME_LOUD;
     return true;
 }
 
