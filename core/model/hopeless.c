@@ -9,7 +9,8 @@ enum need {
     NEED_NOTHING,
     NEED_END,           /* the container has ended: the same start ends the same way */
     NEED_CRASH_LOOP,    /* it has ended twice at least, and the kubelet calls it a crash loop */
-    NEED_STARTUP_KILLS, /* a probe has ended it twice: the budget was too short for two loads */
+    NEED_KILLS,         /* a probe has ended it twice while it started */
+    NEED_SLOW_LOADS,    /* the same, and this time it is not seen to be faster */
     NEED_NO_IMAGE,      /* the registry answers, and has no such image for us */
     NEED_CONFIGURATION, /* something that the container needs is missing, and has been for a while */
     NEED_NO_NODE        /* an autoscaler says that no node it could make would do */
@@ -39,8 +40,8 @@ static const struct {
     {CAUSE_WEIGHTS_CORRUPT, CONFIDENCE_LIKELY, NEED_CRASH_LOOP},
     {CAUSE_PORT_IN_USE, CONFIDENCE_LIKELY, NEED_CRASH_LOOP},
     {CAUSE_CRASH_SEGFAULT, CONFIDENCE_LIKELY, NEED_CRASH_LOOP},
-    {CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, NEED_STARTUP_KILLS},
-    {CAUSE_WRONG_PORT, CONFIDENCE_LIKELY, NEED_STARTUP_KILLS},
+    {CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, NEED_SLOW_LOADS},
+    {CAUSE_WRONG_PORT, CONFIDENCE_LIKELY, NEED_KILLS},
     {CAUSE_API_KEY, CONFIDENCE_CERTAIN, NEED_NOTHING},
     {CAUSE_SPEAKS_TLS, CONFIDENCE_CERTAIN, NEED_NOTHING},
 };
@@ -106,6 +107,14 @@ static bool killed_twice_at_start(const struct pod *pod)
            (kills >= 2 || (kills == 0 && pod->killed_run != 0 && pod->facts.serving.restart_count >= 2));
 }
 
+/* By what the log counts, as far as it tells. */
+static bool loads_in_time(const struct pod *pod, int64_t now)
+{
+    int64_t done_at = -1;
+    bool running = pod->facts.serving.state == CONTAINER_RUNNING;
+    return running && pod_in_time(pod, now, &done_at) != TRI_FALSE && done_at >= 0;
+}
+
 static bool image_is_not_to_be_had(const struct pod *pod)
 {
     static const char *const ANSWERS[] = {
@@ -136,8 +145,10 @@ static bool need_is_met(enum need need, const struct pod *pod, int64_t now)
         return has_ended(pod);
     case NEED_CRASH_LOOP:
         return crashes_again_and_again(pod);
-    case NEED_STARTUP_KILLS:
+    case NEED_KILLS:
         return killed_twice_at_start(pod);
+    case NEED_SLOW_LOADS:
+        return killed_twice_at_start(pod) && !loads_in_time(pod, now);
     case NEED_NO_IMAGE:
         return image_is_not_to_be_had(pod);
     case NEED_CONFIGURATION:

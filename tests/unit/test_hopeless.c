@@ -220,6 +220,38 @@ static void ended_for_good(void **state)
     }
 }
 
+/* Killed twice; what the third load's log counts decides: half of the weights in a minute of a budget of half an hour, or next to none. */
+static void third_time_faster(void **state)
+{
+    static const struct {
+        int32_t per_second;
+        enum prospect prospect;
+    } ROWS[] = {{2, PROSPECT_OPEN}, {0, PROSPECT_HOPELESS}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct story story;
+        struct hints hints = {.count = 1};
+        const struct hint *why;
+        char line[128];
+        shape_make(&story, SHAPE_STARTUP_KILLS);
+        story_run(&story, 2);
+        for (int32_t second = 0; second < 60; second++) {
+            story.t += SECONDS(1);
+            int32_t done = ROWS[i].per_second > 0 ? second * ROWS[i].per_second : second / 20;
+            snprintf(line, sizeof line, "Loading safetensors checkpoint shards: %d%% Completed | %d/1000 [00:01<00:01]",
+                     (int)done / 10, (int)done);
+            story_log(&story, line);
+        }
+        hints.list[0].cause = CAUSE_STARTUP_BUDGET_EXCEEDED;
+        hints.list[0].confidence = CONFIDENCE_CERTAIN;
+        assert_int_equal(pod_prospect(story_pod(&story), &hints, story.t, &why), ROWS[i].prospect);
+        /* A port that is wrong stays so however fast the load is. */
+        hints.list[0].cause = CAUSE_WRONG_PORT;
+        assert_int_equal(pod_prospect(story_pod(&story), &hints, story.t, &why), PROSPECT_HOPELESS);
+        story_end(&story);
+    }
+}
+
 /* An endpoint's emulated restarts are nobody's kill: its process goes on loading. */
 static void endpoints_are_not_killed(void **state)
 {
@@ -238,8 +270,11 @@ static void endpoints_are_not_killed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(never_answered),
-                                       cmocka_unit_test(only_the_first), cmocka_unit_test(ended_for_good),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(table),
+                                       cmocka_unit_test(never_answered),
+                                       cmocka_unit_test(only_the_first),
+                                       cmocka_unit_test(ended_for_good),
+                                       cmocka_unit_test(third_time_faster),
                                        cmocka_unit_test(endpoints_are_not_killed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
