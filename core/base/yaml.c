@@ -38,7 +38,7 @@ struct yaml_anchor {
 struct yaml_reader {
     yaml_parser_t parser;
     struct yaml_file *yaml;
-    const char *name, *bytes;
+    const char *name, *input;
     size_t length;
     struct yaml_anchor *anchors;
     size_t anchor_count;
@@ -67,7 +67,7 @@ static struct json *yaml_value(struct yaml_reader *reader, const yaml_event_t *e
 
 static void yaml_line_bytes(const struct yaml_reader *reader, size_t line, const char **start, size_t *length)
 {
-    const char *at = reader->bytes, *end = reader->bytes + reader->length, *newline;
+    const char *at = reader->input, *end = reader->input + reader->length, *newline;
     for (size_t i = 1; i < line && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; i++)
         at = newline + 1;
     newline = at == end ? NULL : memchr(at, '\n', (size_t)(end - at));
@@ -109,9 +109,9 @@ __attribute__((format(printf, 3, 4))) static void yaml_fail(struct yaml_reader *
 /* libyaml says of a file that ends too early that the line behind its last one is wrong. */
 static size_t yaml_line_within(const struct yaml_reader *reader, size_t line)
 {
-    size_t lines = reader->length > 0 && reader->bytes[reader->length - 1] != '\n';
+    size_t lines = reader->length > 0 && reader->input[reader->length - 1] != '\n';
     for (size_t i = 0; i < reader->length; i++)
-        lines += reader->bytes[i] == '\n';
+        lines += reader->input[i] == '\n';
     return line > lines && lines > 0 ? lines : line;
 }
 
@@ -125,7 +125,7 @@ static void yaml_fail_syntax(struct yaml_reader *reader)
     if (parser->error == YAML_READER_ERROR) {
         line = 1;
         for (size_t i = 0; i < parser->problem_offset && i < reader->length; i++)
-            line += reader->bytes[i] == '\n';
+            line += reader->input[i] == '\n';
         yaml_fail(reader, line, "no text that YAML allows: %s", problem);
     } else if (parser->context != NULL && parser->context_mark.line + 1 != line)
         yaml_fail(reader, line, "not YAML: %s (%s from line %zu on)", problem, parser->context,
@@ -552,7 +552,7 @@ static void yaml_document_read(struct yaml_reader *reader, uint32_t line)
 enum status yaml_file_parse(const char *name, const char *bytes, size_t length, size_t max_length,
                             struct yaml_file **out, struct problem *problem)
 {
-    struct yaml_reader reader = {.name = name, .bytes = bytes, .length = length, .problem = problem};
+    struct yaml_reader reader = {.name = name, .input = bytes, .length = length, .problem = problem};
     yaml_event_t event;
     bool more = true;
     *out = NULL;

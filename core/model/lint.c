@@ -386,7 +386,8 @@ static void wanted_timeout(struct linter *linter, enum lane_kind lane)
 static void rule_timeout(struct linter *linter, enum lane_kind lane)
 {
     const struct probe_spec *spec = &linter->facts->probes[lane];
-    char latency[LIVE_AGE_SIZE], then[LIVE_WORDS_SIZE] = "a late one costs the start-up one of its attempts";
+    char latency[LIVE_AGE_SIZE],
+        then[LIVE_WORDS_SIZE] = "an answer that takes longer costs the start-up one of its attempts";
     int64_t p99 = linter->measured->p99[lane], allowed = (int64_t)spec->timeout * SECOND_US;
     bool startup = lane == LANE_STARTUP, one = spec->timeout == 1 && is_live(linter->facts) && !startup;
     if (spec->action == PROBE_NONE || spec->action == PROBE_EXEC)
@@ -402,9 +403,11 @@ static void rule_timeout(struct linter *linter, enum lane_kind lane)
                  clock_latency(p99, latency, sizeof latency), then);
     } else if ((spec->timeout_unset || one) && (p99 < 0 || p99 >= allowed / 5)) {
         wanted_timeout(linter, lane);
-        lint_add(linter, LINT_TIMEOUT_UNSET, false, lane, "timeoutSeconds",
-                 "%s: vLLM's API server can answer later than that while it is busy with large requests, and %s",
-                 spec->timeout_unset ? "not set, so 1 s" : "1 s, as where it is not set", then);
+        lint_add(linter, LINT_TIMEOUT_UNSET, false, lane, "timeoutSeconds", "%s: %s%s",
+                 spec->timeout_unset ? "not set, so 1 s" : "1 s, as where it is not set",
+                 startup ? ""
+                         : "vLLM's API server can answer later than that while it is busy with large requests, and ",
+                 then);
     }
 }
 
