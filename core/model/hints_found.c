@@ -666,6 +666,13 @@ static void ended_tell(const struct look *look, const struct termination *end)
     exit_quote(look, hint, end);
 }
 
+/* The kubelet ended the container because the pod had to go, and has started it no more: how it ended says nothing. */
+static bool was_removed(const struct look *look)
+{
+    const struct finding *removed = clue_find(look, CLUE_REMOVED, 0), *started = clue_find(look, CLUE_STARTED, 0);
+    return removed && (!started || came_after(removed, started));
+}
+
 void hints_of_termination(struct hint_maker *maker)
 {
     struct look look;
@@ -673,7 +680,7 @@ void hints_of_termination(struct hint_maker *maker)
     const struct container_facts *serving = &pod->facts.serving;
     const struct termination *end = &serving->last;
     look_begin(&look, maker);
-    if (pod->gone || pod->facts.deleting || pod->stage == STAGE_READY)
+    if (pod->gone || pod->facts.deleting || pod->stage == STAGE_READY || was_removed(&look))
         return;
     uint32_t run = look.ended ? pod->run : pod->run - 1;
     bool again = !look.ended && stage_is_loading(pod->stage) && pod->loaded_at < 0 &&

@@ -65,6 +65,7 @@ enum clue {
     CLUE_PULLED,
     CLUE_STARTUP_KILL, /* the kubelet's words on a verdict */
     CLUE_LIVENESS_KILL,
+    CLUE_REMOVED,        /* and on an end that is no probe's doing: deleted, drained, evicted */
     CLUE_STARTUP_FAILED, /* and on a failed probe, whatever its answer */
     CLUE_LIVENESS_FAILED,
     CLUE_LIVENESS_REFUSED,

@@ -947,6 +947,7 @@ static const struct signature table[] = {
     CLUE(TOLD, WRONG_PORT, NONE, READINESS_REFUSED, "readiness probe failed*connection refused"),
     CLUE(TOLD, STARTUP_BUDGET_EXCEEDED, NONE, STARTUP_KILL, "failed startup probe"),
     CLUE(TOLD, PROBE_KILLED, NONE, LIVENESS_KILL, "failed liveness probe"),
+    CLUE(TOLD, PROBE_KILLED, NONE, REMOVED, "killing*stopping container"),
     CLUE(TOLD, IMAGE_PULL, NONE, PULLED, "successfully pulled image"),
     CLUE(TOLD, IMAGE_PULL, NONE, PULLED, "already present on machine"),
     CLUE(TOLD, HEALTHY, NONE, STARTED, "started container"),

@@ -430,6 +430,18 @@ static const struct {
                "image \"v:1\" in "
                "4m\nNormal  Started  5m  kubelet  Started container vllm\n",
      .wanted = "healthy-slow"},
+    /* Deleted or drained: an exit code 0 is no engine's death then; ended by itself it is. */
+    {.describe = "Name:  v\nNamespace:  d\nStatus:  Succeeded\nContainers:\n  vllm:\n    Image:  vllm/vllm-openai:v1\n"
+                 "    State:  Terminated\n      Reason:  Completed\n      Exit Code:  0\n    Ready:  False\n",
+     .events =
+         "Normal  Started  3m  kubelet  Started container vllm\nNormal  Killing  54s  kubelet  Stopping container "
+         "vllm\n",
+     .wanted = ""},
+    {.describe = "Name:  v\nNamespace:  d\nStatus:  Succeeded\nContainers:\n  vllm:\n    Image:  vllm/vllm-openai:v1\n"
+                 "    State:  Terminated\n      Reason:  Completed\n      Exit Code:  0\n    Ready:  False\n",
+     .events = "Normal  Killing  9m  kubelet  Stopping container vllm\nNormal  Started  3m  kubelet  Started container "
+               "vllm\n",
+     .wanted = "engine-dead likely"},
     {.logs = "Success: LoRA adapter 'a1' added successfully.\n",
      .describe = "{\"object\":\"list\",\"data\":[{\"id\":\"base\",\"object\":\"model\"}]}\n",
      .wanted = "model-unloaded likely"},
