@@ -335,7 +335,7 @@ static void moments_of_log(struct work *work, const struct diagnosis_text *text)
 /* The moments that the programs wrote themselves, where kubectl gave none. Beside other dates they count only if they fit: by a clock in another zone they do not. Without any, they are spans and no dates. */
 static void stamps_find(struct work *work)
 {
-    enum { ANY_LEAP_YEAR = 2000, SLACK_SECONDS = 600, YEAR_LENGTH = 4 };
+    enum { ANY_LEAP_YEAR = 2000, SLACK_SECONDS = 600 };
     const struct diagnosis_texts *texts = work->texts;
     struct slice logs = {texts->logs.bytes, texts->logs.length};
     struct slice previous = {texts->previous.bytes, texts->previous.length};
@@ -343,10 +343,16 @@ static void stamps_find(struct work *work)
     char moment[32] = "";
     bool dated = work->newest != 0;
     int year = ANY_LEAP_YEAR;
+    const int64_t half_year = 183 * INT64_C(86400) * SECOND_US;
     if (dated)
         year = (int)strtol(clock_format(work->newest, CLOCK_ISO_UTC, moment, sizeof moment), NULL, 10);
     stamps_of(logs, year, &now);
     stamps_of(previous, year, &before);
+    if (dated && now.any && now.first > work->newest + half_year) { /* they began before the turn of the year */
+        year--;
+        stamps_of(logs, year, &now);
+        stamps_of(previous, year, &before);
+    }
     if (!dated && (now.year || before.year)) { /* lines with a year and lines without may be mixed */
         year = now.year ? now.year : before.year;
         stamps_of(logs, year, &now);
@@ -589,7 +595,7 @@ static struct slice line_stream(struct slice line)
 }
 
 /* When the line was written: by kubectl's word, by its own, or as the one before it (a traceback's lines have none). -1: not known. */
-static int64_t line_written(const struct work *work, struct slice *words, int64_t before)
+static int64_t line_written(const struct work *work, bool previous, struct slice *words, int64_t before)
 {
     int64_t wall;
     int year;
@@ -597,7 +603,7 @@ static int64_t line_written(const struct work *work, struct slice *words, int64_
         *words = line_stream(*words);
         return wall - work->clock.wall_zero;
     }
-    if (work->stamp_year != 0 && line_stamp(*words, work->stamp_year, &wall, &year))
+    if (work->stamp_year != 0 && line_stamp(*words, work->stamp_year, work->log_began[previous], &wall, &year))
         return wall - work->stamp_zero;
     return before;
 }
@@ -610,7 +616,7 @@ static int64_t log_line_tell(struct work *work, struct slice line, bool previous
     struct fact fact;
     fact_init(&fact, FACT_LOG, POD);
     fact.t = NOW;
-    int64_t written = line_written(work, &words, before);
+    int64_t written = line_written(work, previous, &words, before);
     fact.u.log.written = written;
     fact.u.log.previous = previous;
     text_set(&fact.u.log.container, container.bytes, container.length, TEXT_NAME);

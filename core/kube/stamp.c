@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool line_moment(struct slice line, int64_t *wall, struct slice *words)
@@ -37,22 +38,28 @@ static bool has_shape(struct slice slice, const char *shape)
     return true;
 }
 
-bool line_stamp(struct slice line, int year, int64_t *wall, int *year_found)
+/* "11-24 06:20:00" of that year. */
+static bool stamp_parse(const char *bytes, int year, int64_t *wall)
 {
-    enum { FURTHEST = 64, YEAR_LENGTH = 5, MOMENT_SIZE = 32 };
-    char moment[MOMENT_SIZE];
+    char moment[32];
+    snprintf(moment, sizeof moment, "%04d-%.5sT%.8sZ", year, bytes, bytes + strlen("00-00 "));
+    return clock_parse_rfc3339(moment, wall);
+}
+
+bool line_stamp(struct slice line, int year, int64_t after, int64_t *wall, int *year_found)
+{
+    enum { FURTHEST = 64, YEAR_LENGTH = 5, HALF_A_YEAR = 183 * 86400 };
     for (size_t at = 0; at < line.length && at < FURTHEST; at++) {
         struct slice rest = slice_from(line, at);
         bool dated = has_shape(rest, "0000-00-00 00:00:00");
-        if (!isdigit((unsigned char)rest.bytes[0]) || (!dated && !has_shape(rest, "00-00 00:00:00")))
+        if (!dated && !has_shape(rest, "00-00 00:00:00"))
             continue;
-        const char *day = rest.bytes + (dated ? YEAR_LENGTH : 0), *time = day + strlen("00-00 ");
-        int number = dated ? (rest.bytes[0] - '0') * 1000 + (rest.bytes[1] - '0') * 100 + (rest.bytes[2] - '0') * 10 +
-                                 (rest.bytes[3] - '0')
-                           : year;
-        snprintf(moment, sizeof moment, "%04d-%.5sT%.8sZ", number, day, time);
-        *year_found = dated ? number : 0;
-        return clock_parse_rfc3339(moment, wall);
+        *year_found = dated ? (int)strtol(rest.bytes, NULL, 10) : 0;
+        if (dated)
+            return stamp_parse(rest.bytes + YEAR_LENGTH, *year_found, wall);
+        bool parsed = stamp_parse(rest.bytes, year, wall);
+        bool before = parsed && after != 0 && *wall + HALF_A_YEAR * (int64_t)SECOND_US < after;
+        return before ? stamp_parse(rest.bytes, year + 1, wall) : parsed;
     }
     return false;
 }
@@ -64,7 +71,7 @@ void stamps_of(struct slice log, int year, struct stamps *out)
     while (slice_line(&left, &line)) {
         int64_t wall;
         int found;
-        if (!line_stamp(line, year, &wall, &found))
+        if (!line_stamp(line, year, out->first, &wall, &found))
             continue;
         out->first = out->any ? out->first : wall;
         out->newest = out->any && out->newest > wall ? out->newest : wall;

@@ -178,6 +178,24 @@ static void test_stamps_with_years(void **state)
     fleet_free(fleet);
 }
 
+/* Without a year in the log, and with one in the pod. */
+static void test_stamps_at_new_year(void **state)
+{
+    static const char LOG[] = "INFO 12-31 23:59:50 [a.py:1] one\nINFO 01-01 00:00:05 [a.py:1] two\n";
+    static const char POD[] = "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{\"phase\":\"Running\","
+                              "\"startTime\":\"2025-12-31T23:59:40Z\",\"x\":\"2026-01-01T00:00:10Z\"}}";
+    struct diagnosis_texts texts = {.logs = text_of("logs", LOG)};
+    (void)state;
+    struct fleet *fleet = fleet_of(&texts);
+    assert_true(fleet->t - pod_log(fleet->pods[0], 1)->t == 15 * (int64_t)SECOND_US);
+    fleet_free(fleet);
+    texts.pod = text_of("pod.json", POD);
+    fleet = fleet_of(&texts);
+    assert_true(fleet->t - pod_log(fleet->pods[0], 1)->t == 20 * (int64_t)SECOND_US);
+    assert_true(fleet->t - pod_log(fleet->pods[0], 0)->t == 5 * (int64_t)SECOND_US);
+    fleet_free(fleet);
+}
+
 /* By a container's clock in another zone the log would have been written after the pod was looked at. */
 static void test_stamps_that_do_not_fit(void **state)
 {
@@ -524,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_timestamps),
         cmocka_unit_test(test_stamps),
         cmocka_unit_test(test_stamps_with_years),
+        cmocka_unit_test(test_stamps_at_new_year),
         cmocka_unit_test(test_stamps_that_do_not_fit),
         cmocka_unit_test(test_gap),
         cmocka_unit_test(test_prefixes),
