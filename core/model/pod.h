@@ -107,6 +107,8 @@ struct pod {
     bool api_and_loaded_together;           /* a direct vLLM port: both stages are one moment */
     bool engine_dead;                       /* /health of vLLM's own port says 503 with an empty body, in this run */
     bool engine_died_before;                /* the run before ended so */
+    int64_t
+        engine_back_at; /* t of the probe whose good answer took engine_dead back: of the next run already, where that is told of later; -1 none */
     bool wrong_model, unauthorized, is_simulator;
     struct text models[SAMPLE_MODELS_MAX]; /* the newest list */
     int32_t model_count;                   /* -1: none seen in this run */
@@ -154,7 +156,7 @@ struct pod {
     struct told_hint told[POD_TOLD_MAX];
     int64_t hints_at;    /* t when the hints were looked at for the timeline; 0 never */
     uint64_t hints_sign; /* of what they were made of then */
-    uint64_t version;         /* changes whenever anything above does */
+    uint64_t version;    /* changes whenever anything above does */
 };
 
 const struct happening *pod_happening(const struct pod *pod, uint32_t back); /* 0 newest; NULL beyond */

@@ -16,6 +16,7 @@ struct pod *pod_new(const struct fleet_limits *limits, int64_t t)
     struct pod *pod = mem_new(sizeof *pod);
     pod->first_seen = pod->run_began = pod->run_from = t;
     pod->gone_at = pod->api_up_at = pod->loaded_at = pod->ready_at = pod->last_load_took = -1;
+    pod->engine_back_at = -1;
     pod->model_count = -1;
     pod->tunnel_since = t;
     pod->tunnel_round_trip = -1;
@@ -291,7 +292,11 @@ static void run_begin(struct fold *fold)
     pod->expected_told = false;
     pod->seen_loading = false;
     pod->api_up_at = pod->loaded_at = pod->ready_at = -1;
-    pod->engine_died_before = pod->engine_dead;
+    const struct container_facts *serving = &pod->facts.serving;
+    bool it_answered =
+        pod->engine_back_at >= 0 && serving->started_at_known && pod->engine_back_at >= serving->started_at;
+    pod->engine_died_before = pod->engine_dead || it_answered; /* this run has, before it was told of */
+    pod->engine_back_at = -1;
     pod->api_and_loaded_together = pod->engine_dead = pod->wrong_model = pod->unauthorized = false;
     pod->is_simulator = false;
     pod->refused_now = pod->refused_now && pod->fallen;

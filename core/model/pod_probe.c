@@ -151,6 +151,7 @@ static void listening_take(struct pod *pod, const struct sample *sample)
     }
     if (good && sample->answerer != ANSWERER_SIDECAR) {
         if (pod->refused_now || path_is(spec, "/health") || path_is(spec, "/ping")) {
+            pod->engine_back_at = pod->engine_dead ? sample->sent : pod->engine_back_at;
             pod->engine_dead = false; /* another process, or vLLM's own word */
         }
         pod->fallen = pod->reborn = false;

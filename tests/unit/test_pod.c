@@ -297,6 +297,35 @@ static void engine_dies(void **state)
     story_end(&s);
 }
 
+/* The next process answers before the API server has told of its start. */
+static void engine_dies_and_news_is_late(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, true, 8000, 8000);
+    to_ready(&s);
+    s.t += SECONDS(10);
+    story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
+    assert_true(story_pod(&s)->engine_dead);
+    int64_t started = s.t + SECONDS(5);
+    s.t = started + SECONDS(1);
+    story_health(&s, LANE_HEALTH, ANSWERER_VLLM);
+    assert_false(story_pod(&s)->engine_dead);
+    s.t = started;
+    story_run(&s, 1);
+    assert_int_equal(story_pod(&s)->run, 2);
+    assert_true(story_pod(&s)->engine_died_before);
+    /* One that came to again within its run did not die of it. */
+    s.t = started + SECONDS(20);
+    story_probe(&s, LANE_LIVENESS, OUTCOME_FAIL, PROBE_CAUSE_ENGINE_DEAD, 503, ANSWERER_VLLM);
+    s.t += SECONDS(5);
+    story_health(&s, LANE_HEALTH, ANSWERER_VLLM);
+    s.t += SECONDS(60);
+    story_run(&s, 2);
+    assert_false(story_pod(&s)->engine_died_before);
+    story_end(&s);
+}
+
 static void readiness_fails_and_recovers(void **state)
 {
     (void)state;
@@ -827,6 +856,7 @@ int main(void)
         cmocka_unit_test(key_needed),
         cmocka_unit_test(by_status),
         cmocka_unit_test(engine_dies),
+        cmocka_unit_test(engine_dies_and_news_is_late),
         cmocka_unit_test(readiness_fails_and_recovers),
         cmocka_unit_test(unknown_leaves_streaks),
         cmocka_unit_test(liveness_kills_an_endpoint),
