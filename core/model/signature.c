@@ -157,25 +157,46 @@ static bool level_read(const char *at, const char *end, enum volume *volume)
     return false;
 }
 
+static bool shape_stands(const char *at, const char *shape)
+{
+    for (; *shape; at++, shape++) {
+        if (*shape == '0' ? !isdigit((unsigned char)*at) : *at != *shape)
+            return false;
+    }
+    return true;
+}
+
 /* What Go's klog begins its lines with, "W0121 12:04:24.666244 ", and torch's, "[W307 12:04:24.666244244 " or "[W socket.cpp:1] ". */
 static bool klog_read(const char *at, size_t length, enum volume *volume)
 {
-    static const char shape[] = "?0000 00:00:00";
-    if (length < sizeof shape)
+    if (length < sizeof "I0000 00:00:00")
         return false;
     bool torch = at[0] == '[' && (isdigit((unsigned char)at[2]) || at[2] == ' ');
     const char level = torch ? at[1] : at[0];
     if (level == '\0' || !strchr("IWEF", level))
         return false;
-    for (size_t i = 1; !torch && i < sizeof shape - 1; i++) {
-        if (shape[i] == '0' ? !isdigit((unsigned char)at[i]) : at[i] != shape[i])
-            return false;
-    }
+    if (!torch && !shape_stands(at + 1, "0000 00:00:00"))
+        return false;
     *volume = level == 'I' ? VOLUME_CALM : level == 'W' ? VOLUME_WARNING : VOLUME_LOUD;
     return true;
 }
 
-/* The first level's name near the line's beginning tells. NCCL's WARN is an error's. */
+/* vLLM's own level, which it writes before the date: it counts wherever it stands, for a collector puts its own one, of all lines alike, before it. */
+static bool own_level_read(const char *line, enum volume *volume)
+{
+    for (const char *at = strchr(line, ' '); at; at = strchr(at + 1, ' ')) {
+        const char *word = at;
+        if (!shape_stands(at, " 00-00 00:00:00"))
+            continue;
+        while (word > line && isupper((unsigned char)word[-1]))
+            word--;
+        if (level_read(word, at + 1, volume))
+            return true;
+    }
+    return false;
+}
+
+/* vLLM's own level tells, or the first one near the line's beginning. NCCL's WARN is an error's. */
 static enum volume line_volume(const char *line)
 {
     enum { NEAR = 64 };
@@ -183,7 +204,7 @@ static enum volume line_volume(const char *line)
     size_t rest;
     enum volume volume;
     progress_strip(line, strlen(line), &start, &rest);
-    if (klog_read(start, rest, &volume))
+    if (own_level_read(line, &volume) || klog_read(start, rest, &volume))
         return volume;
     for (const char *at = start; at < start + rest && at < start + NEAR; at++) {
         bool nccl = at - start >= 5 && memcmp(at - 5, "NCCL ", 5) == 0;

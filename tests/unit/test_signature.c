@@ -170,6 +170,14 @@ static const struct {
     {"torch.OutOfMemoryError: HIP out of memory. Tried to allocate 1 GiB", "gpu-oom", EVIDENCE_LOGS},
     {"ray.exceptions.RayTaskError(OutOfMemoryError): ray::RayWorkerWrapper.execute_method() (pid=3)", "gpu-oom",
      EVIDENCE_LOGS},
+    /* A collector's own level, of all lines alike, stands before vLLM's. */
+    {"INFO 2025-11-19T20:16:36.0966Z [container: vllm] (EngineCore_DP0 pid=2) ERROR 11-19 12:16:36 [v1/core.py:8] "
+     "RuntimeError: CUDA out of memory occurred",
+     "gpu-oom", EVIDENCE_LOGS},
+    {"{\"severity\":\"INFO\",\"message\":\"ERROR 11-19 12:16:36 [core.py:8] RuntimeError: CUDA out of memory\"}",
+     "gpu-oom", EVIDENCE_LOGS},
+    {"{\"severity\":\"ERROR\",\"message\":\"INFO 11-19 12:16:36 [a.py:8] prompt: what is CUDA out of memory?\"}", "",
+     EVIDENCE_LOGS},
     /* kv-cache-too-small */
     {V1 "ValueError: Cannot auto-fit max_model_len: not enough GPU memory available to serve even a single token.",
      "kv-cache-too-small", EVIDENCE_LOGS},
