@@ -308,14 +308,24 @@ static void number_fix(struct hint *hint, const char *words)
     }
 }
 
+/* No room left says where only by the frames above it: those of shared memory mean /dev/shm (corpus/README.md). */
+static bool is_of_shm(const struct look *look, const struct finding *finding)
+{
+    enum { FRAMES = 12 };
+    const struct finding *frame = clue_find(look, CLUE_SHM_FRAME, 1);
+    return frame && finding->signature->cause == CAUSE_DISK_FULL && is_log(finding) && frame->run == finding->run &&
+           frame->last_order < finding->order && finding->order - frame->last_order <= FRAMES &&
+           !strchr(text_str(&finding->quote), '/');
+}
+
 /* What one finding says by itself. */
 static void finding_tell(const struct look *look, const struct finding *finding)
 {
     const struct signature *signature = finding->signature;
+    enum cause cause = is_of_shm(look, finding) ? CAUSE_SHM_TOO_SMALL : signature->cause;
     int32_t weight = finding_weight(look, finding);
-    const char *label = signature->label ? signature->label : cause_label(signature->cause);
-    struct hint *hint =
-        hint_add_labelled(look->maker, signature->cause, label, finding_confidence(look, finding), weight);
+    const char *label = signature->label ? signature->label : cause_label(cause);
+    struct hint *hint = hint_add_labelled(look->maker, cause, label, finding_confidence(look, finding), weight);
     if (signature->title)
         hint_title(hint, weight, "%s", signature->title);
     finding_quote(look, hint, finding);

@@ -59,6 +59,7 @@ enum clue {
     CLUE_ASLEEP,
     CLUE_AWAKE,
     CLUE_MODELS_LIST, /* an answer of /v1/models */
+    CLUE_SHM_FRAME,   /* a traceback's frame that makes shared memory */
     CLUE_DOWNLOAD,    /* a download's bar */
     CLUE_STARTED,     /* the container was started */
     CLUE_SCHEDULED,

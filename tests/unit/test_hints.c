@@ -455,6 +455,11 @@ static const struct {
      "\nINFO 01-02 03:04:05 [e.py:1] It took 1.1 seconds to fall asleep.\nINFO 01-02 03:04:05 [e.py:1] It took 0.3 "
      "seconds to wake up.\n",
      .wanted = "healthy"},
+    {.logs = "  File \"/usr/lib/python3.12/multiprocessing/shared_memory.py\", line 114, in __init__\n"
+             "    os.ftruncate(self._fd, size)\nOSError: [Errno 28] No space left on device\n",
+     .wanted = "shm-too-small certain"},
+    {.logs = "  File \"/usr/lib/python3.12/shutil.py\", line 1\nOSError: [Errno 28] No space left on device\n",
+     .wanted = "disk-full certain"},
     /* Told to end, it complains on its way down; an engine that died before is another matter. */
     {.logs = LISTENS
      "\n(EngineCore pid=2) INFO 01-02 03:04:05 [core.py:1] [shutdown] EngineCore: trigger received signal=SIGTERM\n"
