@@ -52,7 +52,7 @@ static int64_t next_at(const struct pulse *pulse)
 static void on_answer(void *user, enum api_end end, const char *words, const char *body, size_t length)
 {
     struct pulse *pulse = user;
-    bool alive = end == API_OK || end == API_UNAUTHORIZED || end == API_FORBIDDEN || end == API_NOT_FOUND;
+    bool alive = end != API_UNREACHABLE && end != API_CUT; /* whatever else it says, it says something */
     (void)body;
     (void)length;
     pulse->ticket = 0;

@@ -151,7 +151,7 @@ static void test_words(void **state)
     static const struct {
         int status;
         bool alive;
-    } rows[] = {{200, true}, {401, true}, {403, false}, {404, true}, {500, false}, {502, false}};
+    } rows[] = {{200, true}, {401, true}, {403, true}, {404, true}, {500, false}, {502, false}};
     struct stage *stage = *state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int before = stage->asked, told = stage->told;
