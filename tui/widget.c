@@ -50,7 +50,7 @@ bool widget_needs_look(const struct fleet *fleet, const struct pod *pod, int64_t
         return false;
     if (stage_rank(pod->stage) >= stage_rank(STAGE_COMPLETED) || pod->stage == STAGE_UNREACHABLE)
         return true;
-    if (pod_in_time(pod, now, NULL) == TRI_FALSE || pod->wrong_model || pod->unauthorized)
+    if (pod_in_time(pod, now, NULL) == TRI_FALSE || pod->wrong_model || pod->unauthorized || pod_is_warned(pod))
         return true;
     enum consequence consequence = pod_next(pod, now, &lane).consequence;
     return (consequence == CONSEQUENCE_RESTART && lane != LANE_STARTUP) || consequence == CONSEQUENCE_NOT_READY ||
@@ -73,7 +73,8 @@ int widget_rank(const struct pod *pod, int64_t now)
     int at_least = 0;
     if (pod_in_time(pod, now, NULL) == TRI_FALSE)
         at_least = stage_rank(STAGE_COMPLETED) * STEP + 1;
-    else if (pod->lanes[LANE_LIVENESS].present && failed_recently(pod, LANE_LIVENESS, now))
+    else if ((loading && pod_is_warned(pod)) ||
+             (pod->lanes[LANE_LIVENESS].present && failed_recently(pod, LANE_LIVENESS, now)))
         at_least = stage_rank(STAGE_COMPLETED) * STEP;
     else if (pod->stage == STAGE_READY && pod->lanes[LANE_READINESS].present &&
              failed_recently(pod, LANE_READINESS, now))

@@ -302,9 +302,26 @@ static int32_t most(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
+bool pod_is_warned(const struct pod *pod)
+{
+    for (int i = 0; i < POD_TOLD_MAX; i++) {
+        if (pod->told[i].told && pod->told[i].confidence >= CONFIDENCE_LIKELY) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int32_t pod_severity(const struct pod *pod, int64_t now)
 {
-    enum { SHORT_OF_TIME = 560, MAYBE_SHORT = 520, WITNESS_FAILS = 450, SOON_RESTART = 500, SOON_NOT_READY = 400 };
+    enum {
+        SHORT_OF_TIME = 560,
+        MAYBE_SHORT = 520,
+        WITNESS_FAILS = 450,
+        SOON_RESTART = 500,
+        SOON_NOT_READY = 400,
+        WARNED = 440
+    };
     if (pod->gone) {
         return 0;
     }
@@ -327,6 +344,9 @@ int32_t pod_severity(const struct pod *pod, int64_t now)
         if (pod_lane_fails(pod, (enum lane_kind)i, now) && pod->lanes[i].streak >= 2) {
             severity = most(severity, WITNESS_FAILS);
         }
+    }
+    if (stage_is_loading(pod->stage) && pod_is_warned(pod)) { /* one that gets traffic is not that bad */
+        severity = most(severity, WARNED);
     }
     return severity + (pod->stage == STAGE_READY && pod->wrong_model ? 50 : 0);
 }

@@ -200,6 +200,8 @@ int64_t pod_starts_again_at(const struct pod *pod);
 enum tri pod_in_time(const struct pod *pod, int64_t now, int64_t *done_at);
 /* The sub-stage that ends at pod_in_time()'s moment, SUBSTAGE_NONE when loading does. */
 enum substage pod_in_time_of(const struct pod *pod);
+/* A hint stands that is likely at least, as the timeline has it. */
+bool pod_is_warned(const struct pod *pod);
 /* Same-named rank for "worst first": stage rank, raised when a streak runs or the budget is short, with 2 decimals as an integer (higher is worse). */
 int32_t pod_severity(const struct pod *pod, int64_t now);
 

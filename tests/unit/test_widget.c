@@ -56,10 +56,10 @@ static void next_in_words(void **state)
         {"decode-7f9c-x2k4q", 12, "restart 8s"},
         {"decode-7f9c-x2k4q", 8, "restart"},
         {"decode-7f9c-x2k4q", 4, "rest"},
-        {"decode-7f9c-9hw2p", 35, "start-up 23:55 left, shards in 4:02"},
-        {"decode-7f9c-9hw2p", 34, "23:55 left, shards in 4:02"},
-        {"decode-7f9c-9hw2p", 20, "start-up 23:55 left"},
-        {"decode-7f9c-9hw2p", 13, "23:55 left"},
+        {"decode-7f9c-9hw2p", 35, "start-up 23:50 left, shards in 4:02"},
+        {"decode-7f9c-9hw2p", 34, "23:50 left, shards in 4:02"},
+        {"decode-7f9c-9hw2p", 20, "start-up 23:50 left"},
+        {"decode-7f9c-9hw2p", 13, "23:50 left"},
         {"prefill-5d4-fghij", 30, "readiness 0.81s of 1s"},
         {"prefill-5d4-fghij", 14, "0.81s of 1s"},
         {"embed-0", 30, ""},
@@ -121,6 +121,15 @@ static void ranks(void **state)
     assert_false(widget_restless(pod_named(fleet, "embed-0"), fixture.t));
     assert_true(widget_needs_look(fleet, pod_named(fleet, "prefill-5d4-fghij"), fixture.t)); /* near its limit */
     assert_false(widget_needs_look(fleet, pod_named(fleet, "decode-7f9c-9hw2p"), fixture.t));
+    struct pod *warned = fleet->pods[0]; /* one about which a hint stands */
+    for (uint32_t i = 0; i < fleet->count && warned->stage != STAGE_RUNNING; i++)
+        warned = fleet->pods[i];
+    int calm = widget_rank(warned, fixture.t);
+    warned->told[0] = (struct told_hint){.cause = CAUSE_WRONG_PORT, .confidence = CONFIDENCE_LIKELY, .told = true};
+    assert_true(widget_needs_look(fleet, warned, fixture.t));
+    assert_true(widget_rank(warned, fixture.t) > calm);
+    warned->told[0].confidence = CONFIDENCE_POSSIBLE;
+    assert_false(widget_needs_look(fleet, warned, fixture.t));
     fixture_end(&fixture);
 
     const struct actor actor = {
@@ -150,7 +159,8 @@ static void lately_is_merged(void **state)
     const struct pod *const *pods = (const struct pod *const *)fleet->pods;
     int count = widget_recent(pods, fleet->count, fixture.t, recent, 8);
     assert_true(count >= 3);
-    assert_non_null(strstr(text_str(&recent[0].happening->words), "became Degraded"));
+    assert_non_null(strstr(text_str(&recent[0].happening->words), "engine-dead, certain"));
+    assert_non_null(strstr(text_str(&recent[1].happening->words), "became Degraded"));
     for (int i = 0; i < count; i++) {
         const char *words = text_str(&recent[i].happening->words);
         assert_true(i == 0 || recent[i].happening->t <= recent[i - 1].happening->t);
