@@ -22,19 +22,6 @@ static int card_file_create(const char *name, char file[FILE_NAME_MAX])
     }
 }
 
-static bool write_whole(int fd, const struct buf *bytes)
-{
-    for (size_t at = 0; at < bytes->len;) {
-        ssize_t wrote = write(fd, bytes->data + at, bytes->len - at);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return false;
-        at += (size_t)wrote;
-    }
-    return true;
-}
-
 enum status card_file_write(const char *name, const struct buf *card, struct problem *said)
 {
     char file[FILE_NAME_MAX], dir[PATH_MAX];
@@ -43,7 +30,7 @@ enum status card_file_write(const char *name, const struct buf *card, struct pro
     if (fd < 0)
         return problem_set(said, status_from_errno(errno), "the card cannot be written to %s: %s", where,
                            strerror(errno));
-    bool whole = write_whole(fd, card);
+    bool whole = buf_write(card, fd);
     int error = errno;
     if (close(fd) != 0 || !whole) {
         error = whole ? errno : error;

@@ -16,7 +16,7 @@ enum {
     LOOK_MS = 50,         /* from a fact to the look at what it changed: many come at once */
     LOOK_AGAIN_MS = 1000, /* some things are a matter of time alone */
     KEPT_BYTES_MAX = 32 * 1024,
-    REPORT_BYTES_MAX = 64 * 1024 * 1024,
+    REPORT_BYTES_MAX = 256 * 1024 * 1024, /* more than KEPT_BYTES_MAX of as many pods as a fleet has */
     EXIT_FAILED = 2,
     EXIT_HOPELESS = 3,
     EXIT_TIMEOUT = 124
@@ -39,7 +39,7 @@ struct wait {
     size_t expected;
     int report; /* the JUnit file; -1 */
     struct wait_outcome outcome;
-    char words[64];
+    char words[PROBLEM_MAX]; /* of how it ended */
 };
 
 /* ---- the pods waited for ---- */
@@ -190,7 +190,9 @@ static void wait_stop(struct wait *wait, enum wait_end end, int exit_code, const
     wait->stopping = true;
     wait->outcome.end = end;
     wait->outcome.exit_code = exit_code;
-    wait->outcome.words = words;
+    if (words)
+        snprintf(wait->words, sizeof wait->words, "%s", words);
+    wait->outcome.words = words ? wait->words : NULL;
     wait->outcome.now = clock_now(engine_clock(wait->engine));
     wait->outcome.list = wait->list;
     wait->outcome.count = wait->count;
@@ -202,9 +204,9 @@ static void wait_stop(struct wait *wait, enum wait_end end, int exit_code, const
 
 static void on_signal(void *user, int number)
 {
-    struct wait *wait = user;
-    snprintf(wait->words, sizeof wait->words, "ended by signal %d (%s)", number, strsignal(number));
-    wait_stop(wait, WAIT_END_STOPPED, 128 + number, wait->words);
+    char words[64];
+    snprintf(words, sizeof words, "ended by signal %d (%s)", number, strsignal(number));
+    wait_stop(user, WAIT_END_STOPPED, 128 + number, words);
 }
 
 /* ---- judging ---- */
@@ -300,9 +302,9 @@ static void on_happening(void *user, const struct pod *pod, const struct happeni
 static void on_fact(void *user, const struct fact *fact)
 {
     struct wait *wait = user;
-    fleet_apply(wait->fleet, fact);
     if (wait->stopping)
         return;
+    fleet_apply(wait->fleet, fact);
     const struct text *words = lines_general_words(fact, &wait->told_source);
     if (words)
         wait_goes_on(wait,
@@ -324,20 +326,6 @@ static enum status report_open(struct wait *wait)
     return status_from_errno(errno);
 }
 
-static bool write_whole(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t wrote = write(fd, bytes, length);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return false;
-        bytes += wrote;
-        length -= (size_t)wrote;
-    }
-    return true;
-}
-
 static void report_write(struct wait *wait)
 {
     struct buf out;
@@ -345,7 +333,7 @@ static void report_write(struct wait *wait)
         return;
     buf_init(&out, REPORT_BYTES_MAX);
     wait_tell_junit(&wait->tell, &wait->outcome, &out);
-    bool whole = !out.truncated && write_whole(wait->report, buf_str(&out), out.len);
+    bool whole = buf_write(&out, wait->report);
     if (close(wait->report) != 0 || !whole) {
         fprintf(stderr, "probetop: %s: %s\n", wait->options->wait.report, strerror(errno));
         wait->outcome.exit_code = wait->outcome.exit_code == 0 ? 2 : wait->outcome.exit_code;

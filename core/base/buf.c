@@ -2,10 +2,12 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BUF_FIRST = 64 };
 
@@ -119,4 +121,19 @@ void buf_cut(struct buf *buf, size_t length)
 const char *buf_str(const struct buf *buf)
 {
     return buf->data == NULL ? "" : buf->data;
+}
+
+bool buf_write(const struct buf *buf, int fd)
+{
+    for (size_t at = 0; at < buf->len;) {
+        ssize_t wrote = write(fd, buf->data + at, buf->len - at);
+        if (wrote < 0 && errno == EINTR) {
+            continue;
+        }
+        if (wrote <= 0) {
+            return false;
+        }
+        at += (size_t)wrote;
+    }
+    return true;
 }

@@ -24,6 +24,7 @@ bool buf_putc(struct buf *buf, char byte);
 bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_drop(struct buf *buf, size_t length); /* removes the first `length` bytes (all, when more) */
 void buf_cut(struct buf *buf, size_t length);  /* keeps the first `length` bytes only; what did not fit is forgotten */
+bool buf_write(const struct buf *buf, int fd); /* all of it to a file that blocks; false with errno */
 const char *buf_str(const struct buf *buf);    /* never NULL, NUL-terminated; valid until the next change */
 
 #endif

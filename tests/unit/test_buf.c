@@ -1,6 +1,7 @@
 /* Buffers never hold more than they were told, and say so. */
 #include "base/buf.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -101,6 +103,26 @@ static void test_drop_and_cut(void **state)
     buf_free(&buf);
 }
 
+static void test_write(void **state)
+{
+    (void)state;
+    struct buf buf;
+    char got[16] = "";
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    buf_init(&buf, 10);
+    assert_true(buf_write(&buf, ends[1])); /* nothing */
+    buf_puts(&buf, "words");
+    assert_true(buf_write(&buf, ends[1]));
+    assert_int_equal(read(ends[0], got, sizeof got), 5);
+    assert_string_equal(got, "words");
+    close(ends[0]);
+    close(ends[1]);
+    assert_false(buf_write(&buf, ends[1]));
+    assert_int_equal(errno, EBADF);
+    buf_free(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +130,7 @@ int main(void)
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_grows_to_the_bound_only),
         cmocka_unit_test(test_drop_and_cut),
+        cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
