@@ -53,9 +53,7 @@ static bool file_read(const char *path, const char *name, struct buf *bytes)
 /* A file says less than a live pod: of what is a template nothing is known, and what is not there may come from elsewhere. */
 static bool finding_stands(const struct manifest_pod *pod, const struct lint_finding *finding)
 {
-    bool of_absence = finding->rule == LINT_NO_STARTUP_PROBE || finding->rule == LINT_NO_READINESS_PROBE ||
-                      finding->rule == LINT_TIMEOUT_UNSET;
-    if (pod->partial && of_absence)
+    if (pod->partial && finding->rule == LINT_NO_READINESS_PROBE)
         return false;
     for (int lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
         char start[32];

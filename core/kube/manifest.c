@@ -220,7 +220,6 @@ static void spec_add(struct manifest *manifest, struct draft draft, const struct
     draft.labels = member_at(object, "metadata.labels");
     draft.annotations = member_at(object, "metadata.annotations");
     draft.containers[0] = json_get(spec, "containers");
-    draft.partial = true;
     draft_add(manifest, &draft);
 }
 
@@ -228,6 +227,7 @@ static void spec_add(struct manifest *manifest, struct draft draft, const struct
 static void predictor_add(struct manifest *manifest, struct draft draft, const struct json *object)
 {
     const struct json *predictor = member_at(object, "spec.predictor"), *model = json_get(predictor, "model");
+    draft.partial = true;
     if (!json_is_object(model)) {
         spec_add(manifest, draft, object, predictor);
         return;
@@ -242,7 +242,6 @@ static void predictor_add(struct manifest *manifest, struct draft draft, const s
     draft.origin = draft.containers[0] = model;
     draft.labels = member_at(object, "metadata.labels");
     draft.spec = made;
-    draft.partial = true;
     draft_add(manifest, &draft);
     json_free(made);
 }
@@ -251,6 +250,7 @@ static void llm_add(struct manifest *manifest, struct draft draft, const struct 
 {
     const struct json *prefill = member_at(object, "spec.prefill.template");
     const struct json *decode = member_at(object, "spec.template");
+    draft.partial = true;
     if (json_is_object(decode))
         spec_add(manifest, draft, object, decode);
     draft.part = "prefill";

@@ -21,7 +21,7 @@ struct manifest_pod {
     struct pod_facts facts;
     const struct json *container; /* of the manifest: the serving one, as it is written */
     bool
-        partial; /* what is not said here may be said elsewhere: KServe joins it with a runtime's or a preset's container */
+        partial; /* a probe that is not here may come from elsewhere: KServe joins the container with a runtime's or a preset's, Knative adds readiness */
     bool templated[LANE_COUNT]; /* some value of that probe is a template: nothing can be said of it */
 };
 /* What could not be looked at, and where. */
