@@ -135,7 +135,8 @@ static int fleet_tell(const struct options *options, const struct diagnosis_text
     buf_init(&report, REPORT_MAX);
     report_diagnosis(fleet, pod, &hints, files, FORMATS[options->output], options->ascii, &report);
     int code = write_out(&report);
-    if (code == EXIT_FINE && hints.count > 0 && !cause_is_healthy(hints.verdict))
+    bool caused = hints.count > 0 && !cause_is_healthy(hints.verdict);
+    if (code == EXIT_FINE && (caused || stage_is_broken(pod->stage))) /* it failed, of whatever */
         code = EXIT_FOUND;
     hints_free(&hints);
     buf_free(&report);

@@ -121,6 +121,13 @@ static void test_nothing_wrong(void **state)
     assert_shell(*state, "probetop diagnose --logs fine.txt -o json", 0, "\"hints\":[],\"verdict\":\"healthy\"");
 }
 
+/* That a pod fails is found, also where nothing says of what. */
+static void test_no_cause(void **state)
+{
+    assert_shell(*state, "echo 'decode-0 0/1 Error 3 5m' | probetop diagnose --describe -", 1, "no cause found");
+    assert_shell(*state, "echo 'what is this' | probetop diagnose --logs -", 0, "no cause found");
+}
+
 static void test_forms(void **state)
 {
     struct place *place = *state;
@@ -192,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_finds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quotes_the_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_wrong, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_cause, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unusable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_output_refused, setup, teardown),
