@@ -362,6 +362,9 @@ static void json_write_string(struct buf *out, const char *bytes, size_t length)
         } else if (bytes[at] == '"' || bytes[at] == '\\') {
             buf_putc(out, '\\');
             buf_putc(out, bytes[at++]);
+        } else if (bytes[at] == '\n') { /* of texts with several lines, which people read too */
+            buf_puts(out, "\\n");
+            at++;
         } else {
             at += json_write_codepoint(out, bytes + at, length - at);
         }

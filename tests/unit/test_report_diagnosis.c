@@ -194,7 +194,7 @@ static void test_json(void **state)
         "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 22.06 GiB.\"},"
         "{\"source\":\"pod\",\"line\":null,\"time\":null,\"text\":\"exit code 1\"}],"
         "\"fixes\":[\"Lower --gpu-memory-utilization.\"],"
-        "\"patch\":\"args:\\u000a- --max-model-len=4096\","
+        "\"patch\":\"args:\\n- --max-model-len=4096\","
         "\"commands\":[\"kubectl -n llm-d logs decode-0 -c vllm --previous --tail=200\"]},"
         "{\"cause\":\"engine-dead\",\"confidence\":\"possible\",\"title\":\"the engine died\",\"evidence\":[],"
         "\"fixes\":[],\"patch\":null,\"commands\":[]}],\"verdict\":\"gpu-oom\","

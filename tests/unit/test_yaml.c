@@ -111,7 +111,7 @@ static void test_values(void **state)
         {"!!int \"8000\"", "8000"},
         {"!!bool 'true'", "true"},
         {"!own 12", "\"12\""},
-        {"|\n  one\n  two\n", "\"one\\u000atwo\\u000a\""},
+        {"|\n  one\n  two\n", "\"one\\ntwo\\n\""},
         {">-\n  one\n  two\n", "\"one two\""},
         {"{a: 1, b: [x, {}], c: }", "{\"a\":1,\"b\":[\"x\",{}],\"c\":null}"},
         {"a:\n- 1\n-\n  b: c\n", "{\"a\":[1,{\"b\":\"c\"}]}"},
