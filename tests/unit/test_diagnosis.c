@@ -68,7 +68,7 @@ static const struct hint *first_hint(struct fleet *fleet, struct hints *hints)
 
 static void test_lines_are_counted(void **state)
 {
-    static const char *const LOGS[] = {"one\n\n\n" OOM "\n", "one\r\n\r\n\r\n" OOM "\r\n", "one\n\n\n" OOM};
+    static const char *const LOGS[] = {("one\n\n\n" OOM "\n"), ("one\r\n\r\n\r\n" OOM "\r\n"), ("one\n\n\n" OOM)};
     (void)state;
     for (size_t i = 0; i < sizeof LOGS / sizeof LOGS[0]; i++) {
         struct fleet *fleet = fleet_of_logs(LOGS[i]);
