@@ -781,14 +781,14 @@ static void source_retitle(struct source *source)
     buf_free(&title);
 }
 
-static void stop_go_on(struct source *source);
+static void on_stop_timer(uv_timer_t *timer);
 
 static void on_context(void *user, const char *context, const char *ns, enum kubectl_word word, const char *words)
 {
     struct source *source = user;
     source->context_pending = false;
     if (source->stopping) {
-        stop_go_on(source);
+        uv_timer_start(&source->stop_timer, on_stop_timer, 0, 0); /* that one goes on, whichever of them comes first */
         return;
     }
     source->no_context = context == NULL;
@@ -900,6 +900,8 @@ static void stop_go_on(struct source *source)
     source->pulse = NULL;
     pools_free(source->pools);
     preflight_free(source->preflight);
+    source->pools = NULL;
+    source->preflight = NULL;
     api_free(source->api);
     http_free(source->http);
     kube_tunnel_stop(source->tunnel, on_tunnel_over, source);

@@ -959,6 +959,27 @@ static void test_nothing_left(void **state)
     scene->watching = false;
 }
 
+/* Ended in the middle of its beginning, at any moment of it. */
+static void test_ended_early(void **state)
+{
+    enum { TIMES = 24, TURNS = 2 };
+    struct scene *scene = *state;
+    add_ready(scene, "decode-a");
+    for (int i = 0; i < TIMES; i++) {
+        int before = kubectl_starts(scene, "proxy");
+        WATCH(scene, "--via=portforward");
+        while (kubectl_starts(scene, "proxy") == before && !scene->watcher.run.exited) {
+            watcher_turn(&scene->watcher);
+        }
+        for (int turn = 0; turn < TURNS * i; turn++) {
+            watcher_turn(&scene->watcher);
+        }
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+        scene->watching = false;
+    }
+    assert_nothing_left(scene);
+}
+
 /* Nobody can tidy up after that, but no process lives on. */
 static void test_killed(void **state)
 {
@@ -1100,6 +1121,7 @@ int main(void)
                                        SCENE(crash),
                                        SCENE(many),
                                        SCENE(nothing_left),
+                                       SCENE(ended_early),
                                        SCENE(killed),
                                        SCENE(no_context),
                                        SCENE(plugin_fails),
