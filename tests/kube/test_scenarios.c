@@ -329,7 +329,8 @@ static void test_slow_start(void **state)
     assert_int_equal(pod->tunnel, TUNNEL_UP);
     assert_true(pod->loaded_at >= 0 && pod->ready_at >= 0);
     assert_int_equal(pod->model_count, 1);
-    assert_int_equal(fake_api_requests(api(scene), "/slow/portforward"), 1);
+    assert_in_range(fake_api_requests(api(scene), "/slow/portforward"), 1,
+                    2); /* a busy machine drops one now and then */
 }
 
 static bool answers_well(const struct watcher *watcher, const void *name)
