@@ -348,6 +348,18 @@ static bool pod_rose(const struct pod *pod, int64_t now)
            stage_rank(pod->stage) > stage_rank(pod->spans.list[count - 2].stage);
 }
 
+/* The role's name, or where it does not fit, a shorter one that cannot be taken for another. */
+static const char *role_words(enum role role, int width)
+{
+    static const char *const SHORT[ROLE_COUNT] = {[ROLE_PREFILL_DECODE] = "p+d",
+                                                  [ROLE_ENCODE_PREFILL] = "e+p",
+                                                  [ROLE_ENCODE_DECODE] = "e+d",
+                                                  [ROLE_ENCODE_PREFILL_DECODE] = "e+p+d",
+                                                  [ROLE_STANDALONE] = "alone"};
+    const char *name = role_name(role);
+    return (int)strlen(name) > width && SHORT[role] ? SHORT[role] : name;
+}
+
 static void paint_row(const struct view_state *state, const struct fleet *fleet, const struct pod *pod, int64_t now,
                       const struct fleet_layout *layout, struct canvas *canvas, int row)
 {
@@ -362,7 +374,7 @@ static void paint_row(const struct view_state *state, const struct fleet *fleet,
                 : pod->gone                               ? STYLE_MUTED
                                                           : STYLE_TEXT,
                 &pod->facts.name);
-    const char *role = role_name(pod->facts.role);
+    const char *role = role_words(pod->facts.role, place[FLEET_ROLE].width);
     canvas_puts(canvas, row, place[FLEET_ROLE].column, place[FLEET_ROLE].width, *role ? STYLE_TEXT : STYLE_MUTED,
                 *role ? role : "–");
     paint_stage(pod, now, &place[FLEET_STAGE], canvas, row);
@@ -530,7 +542,7 @@ static void paint_empty(const struct view_state *state, const struct fleet *flee
     else if (fleet->source == SOURCE_NONE_FOUND)
         words = "no pod of vLLM or llm-d is there yet; probetop goes on looking";
     else if (fleet->source == SOURCE_LOST)
-        words = "where pods are told from cannot be reached";
+        words = "the cluster cannot be reached";
     else if (fleet->source == SOURCE_DENIED)
         words = "the cluster does not permit it";
     canvas_puts(canvas, row, 1, canvas->columns - 2, STYLE_MUTED, words);

@@ -245,6 +245,12 @@ void pod_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, st
     hints_of_findings(&maker);
     hints_of_termination(&maker);
     hints_of_live(&maker);
+    for (uint32_t i = 0; i < out->count; i++) {
+        if (out->list[i].cause == CAUSE_API_KEY && out->list[i].confidence == CONFIDENCE_CERTAIN) {
+            hint_drop(&maker, CAUSE_WRONG_PORT); /* a 401 shows that the port is right */
+            break;
+        }
+    }
     qsort(out->list, out->count, sizeof *out->list, hint_compare);
     for (uint32_t i = 0; i < out->count; i++)
         hint_complete(&maker, &out->list[i]);

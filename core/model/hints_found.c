@@ -639,6 +639,21 @@ static struct hint *hint_best(const struct look *look)
     return best;
 }
 
+/* Whether the run lasted just as long as its start-up budget, with the grace after it, and then was ended by a signal or in order: the startup probe's verdict, though no event is here that says so. Of memory the kubelet
+ * says OOMKilled, not Error (facts/kube.md 2.1). */
+static bool lived_its_budget(const struct look *look, const struct termination *end)
+{
+    enum { SLACK_SECONDS = 2 };
+    const struct probe_spec *spec = &look->pod->facts.probes[LANE_STARTUP];
+    bool told = end->exit_code == 0 || end->exit_code == 128 + 9 || end->exit_code == 128 + 15;
+    if (spec->action == PROBE_NONE || !told || look->served || end->started_at == 0 || end->finished_at == 0)
+        return false;
+    int64_t lived = (end->finished_at - end->started_at) / SECOND_US;
+    int64_t soonest = (int64_t)spec->initial_delay + (int64_t)(spec->failure_threshold - 1) * spec->period;
+    int64_t latest = soonest + 2 * (int64_t)spec->period + spec->timeout + look->pod->facts.grace;
+    return lived >= soonest - SLACK_SECONDS && lived <= latest + SLACK_SECONDS;
+}
+
 /* A run that ended by itself, or was ended by the kernel: a probe's verdict has its own rules. */
 static void ended_tell(const struct look *look, const struct termination *end)
 {
@@ -654,6 +669,12 @@ static void ended_tell(const struct look *look, const struct termination *end)
     }
     if (best && best->confidence >= CONFIDENCE_LIKELY) {
         exit_quote(look, best, end);
+        return;
+    }
+    if (lived_its_budget(look, end)) {
+        struct hint *hint = hint_add(look->maker, CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, WEIGHT_VERDICT);
+        hint_title(hint, WEIGHT_VERDICT, "it lived just as long as its start-up budget: its startup probe killed it");
+        exit_quote(look, hint, end);
         return;
     }
     if (exit_means(end, &cause, &confidence)) {

@@ -20,6 +20,16 @@
     "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}"
 #define LISTENS "(APIServer pid=1) INFO:     Application startup complete."
 
+/* A run from 10:00:00 on, as kubectl describe tells it. */
+#define ENDED(reason, code, finished)                                                                                  \
+    "Name:  v\nNamespace:  d\nStatus:  Running\nContainers:\n  vllm:\n    Image:  vllm/vllm-openai:v1\n"               \
+    "    State:  Waiting\n      Reason:  CrashLoopBackOff\n    Last State:  Terminated\n      Reason:  " reason        \
+    "\n      Exit Code:  " code                                                                                        \
+    "\n      Started:  Mon, 02 Jan 2023 10:00:00 +0000\n      Finished:  Mon, 02 Jan 2023 " finished                   \
+    " +0000\n    Ready:  False\n    Restart Count:  1\n    Startup:  http-get http://:8000/health delay=0s "           \
+    "timeout=1s "                                                                                                      \
+    "period=10s #success=1 #failure=10\n"
+
 /* ---- making ---- */
 
 static void test_making(void **state)
@@ -442,6 +452,17 @@ static const struct {
      .events = "Normal  Killing  9m  kubelet  Stopping container vllm\nNormal  Started  3m  kubelet  Started container "
                "vllm\n",
      .wanted = "engine-dead likely"},
+    /* The startup probe killed it, though no event says so: it lived for 1:35 of 10 x 10 s. Not so one that lived for 40 s, or that the kernel killed. */
+    {.describe = ENDED("Error", "137", "10:01:35"), .wanted = "startup-budget-exceeded likely"},
+    {.describe = ENDED("Completed", "0", "10:01:44"), .wanted = "startup-budget-exceeded likely"},
+    {.describe = ENDED("Error", "137", "10:00:40"), .wanted = "host-oom likely"},
+    {.describe = ENDED("OOMKilled", "137", "10:01:35"), .wanted = "host-oom certain"},
+    {.describe = ENDED("Error", "1", "10:01:35"), .wanted = "died-silently likely"},
+    /* A 401 shows that the port is right, whatever the startup probe then did. */
+    {.events =
+         "Warning  Unhealthy  9s (x60 over 9m)  kubelet  Startup probe failed: HTTP probe failed with statuscode: "
+         "401\nNormal  Killing  9s  kubelet  Container vllm failed startup probe, will be restarted\n",
+     .wanted = "api-key certain"},
     {.logs = "Success: LoRA adapter 'a1' added successfully.\n",
      .describe = "{\"object\":\"list\",\"data\":[{\"id\":\"base\",\"object\":\"model\"}]}\n",
      .wanted = "model-unloaded likely"},
