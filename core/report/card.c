@@ -240,7 +240,7 @@ static void put_budget(struct card *card)
     if (!budget.applies)
         return;
     bool overdue = budget.left < 0;
-    buf_printf(card->out, "\nStart-up budget%s: %d of %d failures, %s used, %s %s, at an end %s.\n",
+    buf_printf(card->out, "\nStart-up budget%s: %d of %d failures, %s used, %s %s, over at %s.\n",
                budget.guess ? " (a guess: the start is not known)" : "", (int)budget.count, (int)budget.threshold,
                clock_age(budget.used, used, sizeof used),
                clock_age(overdue ? -budget.left : budget.left, left, sizeof left), overdue ? "overdue" : "left",
