@@ -225,6 +225,7 @@ static void hint_complete(struct hint_maker *maker, struct hint *hint)
     }
     for (int i = 0; i < CAUSE_COMMANDS_MAX && info->commands[i]; i++)
         hint_command(maker, hint, info->commands[i]);
+    hint_patch_cause(hint, maker->pod);
     text_free(&words);
 }
 

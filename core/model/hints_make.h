@@ -28,6 +28,9 @@ void hint_fix(struct hint *hint, const char *format, ...)
 void hint_command(struct hint_maker *maker, struct hint *hint,
                   const char *template); /* before the cause's own; see command_fill() */
 void hint_patch(struct hint *hint, const char *yaml);
+void hint_patch_cause(
+    struct hint *hint,
+    const struct pod *pod); /* what the cause itself asks for, where no rule said more: hints_patch.c */
 /* "state", "why" and "next" of struct hints. */
 void hints_state(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void hints_why(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));

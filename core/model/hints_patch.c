@@ -1,4 +1,5 @@
 /* YAML ready to be pasted into the manifest, with this pod's own path, ports and numbers. What came from outside is quoted, so that it cannot become anything but a value. */
+#include "base/mem.h"
 #include "model/hints_live.h"
 
 #include <ctype.h>
@@ -71,7 +72,8 @@ void patch_spec(struct buf *out, const struct probe_spec *spec, enum lane_kind l
 void patch_download(struct buf *out, const struct pod *pod)
 {
     const char *container = text_str(&pod->facts.serving.name);
-    buf_puts(out, "# Or have the weights there before the server starts, on a volume that outlives the pod:\n"
+    buf_puts(out, out->len > 0 ? "# Or have" : "# Have");
+    buf_puts(out, " the weights there before the server starts, on a volume that outlives the pod:\n"
                   "initContainers:\n- name: fetch-model\n  image: ");
     put_value(out, text_empty(&pod->facts.serving.image) ? "IMAGE" : text_str(&pod->facts.serving.image));
     buf_puts(out, "\n  command: [hf, download, ");
@@ -95,5 +97,71 @@ void hint_patch_port(struct hint *hint, const struct pod *pod, int32_t port, int
             patch_probe(&yaml, pod, lane, &(struct probe_change){.port = right, .said = said});
     }
     hint_patch(hint, buf_str(&yaml));
+    buf_free(&yaml);
+}
+
+/* ---- what a cause asks for, whatever the rules found ---- */
+
+static void put_container(struct buf *out, const struct pod *pod)
+{
+    buf_puts(out, "containers:\n- name: ");
+    put_value(out, text_empty(&pod->facts.serving.name) ? "vllm" : text_str(&pod->facts.serving.name));
+    buf_puts(out, "  # and what else it has\n");
+}
+
+/* Probes of what lies below /v1, where the key is wanted, on /health of the same port. */
+static void patch_keyless(struct buf *out, const struct pod *pod)
+{
+    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+        struct probe_spec spec = {0};
+        probe_spec_copy(&spec, &pod->facts.probes[lane]);
+        if (spec.action == PROBE_HTTP_GET && spec.path && strncmp(spec.path, "/v1", 3) == 0) {
+            mem_free(spec.path);
+            spec.path = mem_dup("/health");
+            patch_spec(out, &spec, lane, &(struct probe_change){0});
+        }
+        probe_spec_free(&spec);
+    }
+}
+
+void hint_patch_cause(struct hint *hint, const struct pod *pod)
+{
+    struct buf yaml;
+    buf_init(&yaml, TEXT_BODY);
+    switch (hint->cause) {
+    case CAUSE_SHM_TOO_SMALL:
+        put_container(&yaml, pod);
+        buf_puts(&yaml,
+                 "  volumeMounts:\n  - {name: shm, mountPath: /dev/shm}\nvolumes:\n- name: shm\n"
+                 "  emptyDir: {medium: Memory, sizeLimit: 16Gi}  # a guess; it counts as the container's memory\n");
+        break;
+    case CAUSE_NO_GPU:
+        put_container(&yaml, pod);
+        buf_puts(&yaml, "  resources:\n    limits:\n      nvidia.com/gpu: 1  # as many as the tensor parallel size\n");
+        break;
+    case CAUSE_HOST_OOM:
+        put_container(&yaml, pod);
+        buf_puts(&yaml,
+                 "  resources:\n    requests: {memory: 96Gi}  # a guess: what the weights weigh, and half as much "
+                 "again\n    limits: {memory: 96Gi}\n");
+        break;
+    case CAUSE_DOWNLOAD_AUTH:
+        put_container(&yaml, pod);
+        buf_puts(&yaml,
+                 "  env:\n  - name: HF_TOKEN\n    valueFrom:\n      secretKeyRef: {name: hf-token, key: token}  # "
+                 "the Secret of yours that holds it\n");
+        break;
+    case CAUSE_DOWNLOAD_SLOW:
+    case CAUSE_DOWNLOAD_NETWORK:
+        patch_download(&yaml, pod);
+        break;
+    case CAUSE_API_KEY:
+        patch_keyless(&yaml, pod);
+        break;
+    default:
+        break;
+    }
+    if (yaml.len > 0 && text_empty(&hint->patch))
+        hint_patch(hint, buf_str(&yaml));
     buf_free(&yaml);
 }

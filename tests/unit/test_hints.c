@@ -528,13 +528,46 @@ static void test_files(void **state)
     }
 }
 
+/* What is to be pasted where the cause itself says it. */
+static void test_patches(void **state)
+{
+    static const struct {
+        const char *line, *patch;
+    } rows[] = {
+        {"RuntimeError: Bus error: it is possible that the shared memory (/dev/shm) is too small",
+         "  volumeMounts:\n  - {name: shm, mountPath: /dev/shm}\nvolumes:\n- name: shm\n  emptyDir: {medium: Memory"},
+        {"RuntimeError: No CUDA GPUs are available", "containers:\n- name: vllm  # and what else it has\n  resources:\n"
+                                                     "    limits:\n      nvidia.com/gpu: 1"},
+        {"huggingface_hub.errors.GatedRepoError: 401 Client Error. Access to model m is restricted",
+         "  - name: HF_TOKEN\n    valueFrom:\n      secretKeyRef: "},
+        {"socket.gaierror: [Errno -3] Temporary failure in name resolution", "# Have the weights there before"},
+        {"torch.OutOfMemoryError: CUDA out of memory.", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        struct hints hints;
+        start(&s);
+        story_log(&s, rows[i].line);
+        crash(&s, 1, "Error");
+        pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+        assert_int_not_equal(hints.count, 0);
+        const char *patch = text_str(&hints.list[0].patch);
+        if (rows[i].patch[0] ? !strstr(patch, rows[i].patch) : patch[0])
+            fail_msg("row %zu (%s): \"%s\"", i, text_str(&hints.list[0].label), patch);
+        hints_free(&hints);
+        story_end(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_making), cmocka_unit_test(test_full),         cmocka_unit_test(test_life),
         cmocka_unit_test(test_old),    cmocka_unit_test(test_survived),     cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_ends),   cmocka_unit_test(test_before_start), cmocka_unit_test(test_ready),
-        cmocka_unit_test(test_own),    cmocka_unit_test(test_number),       cmocka_unit_test(test_files),
+        cmocka_unit_test(test_own),    cmocka_unit_test(test_patches),      cmocka_unit_test(test_number),
+        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
