@@ -529,7 +529,7 @@ static void paint_bottom(const struct app *app, const struct fleet *fleet, int64
         paint_message(app, canvas);
     else if (note && now - note->t < NOTE_SHOWN_US)
         paint_words(&note->words, canvas);
-    else if ((fleet->source == SOURCE_LOST || fleet->source == SOURCE_DENIED) && fleet->count > 0)
+    else if (fleet->source >= SOURCE_LOST && fleet->count > 0)
         paint_words(&fleet->source_detail, canvas);
     else
         paint_keys(app, canvas, row);

@@ -257,9 +257,11 @@ static void paint_header(const struct view_state *state, const struct fleet *fle
     column = canvas_name(canvas, 0, column, room, STYLE_STRONG, &title) + (limit >= 60 ? 3 : 2);
     text_free(&title);
     column = paint_counts(fleet, canvas, column, limit);
-    if (fleet->source == SOURCE_LOST || fleet->source == SOURCE_DENIED)
+    if (fleet->source >= SOURCE_LOST)
         column = canvas_printf(canvas, 0, column + 2, limit - column - 2, STYLE_WARN, "%s",
-                               fleet->source == SOURCE_LOST ? "source lost" : "not permitted");
+                               fleet->source == SOURCE_LOST     ? "source lost"
+                               : fleet->source == SOURCE_DENIED ? "not permitted"
+                                                                : "no cluster");
     if (!text_empty(&state->filter) || state->faults_only) {
         column = canvas_puts(canvas, 0, column + 2, limit - column - 2, STYLE_ACCENT,
                              state->faults_only  ? "faults only "
@@ -545,6 +547,8 @@ static void paint_empty(const struct view_state *state, const struct fleet *flee
         words = "the cluster cannot be reached";
     else if (fleet->source == SOURCE_DENIED)
         words = "the cluster does not permit it";
+    else if (fleet->source == SOURCE_NO_CLUSTER)
+        words = "kubectl leads to no cluster";
     canvas_puts(canvas, row, 1, canvas->columns - 2, STYLE_MUTED, words);
     if (fleet->count == 0)
         canvas_wrap(canvas, row + 1, 1, canvas->columns - 2, canvas->rows - row - 2, STYLE_TEXT, &fleet->source_detail);

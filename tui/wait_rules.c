@@ -29,6 +29,8 @@ enum wait_verdict wait_decide(const struct wait_view *view)
     size_t wanted = view->wanted > 0 ? view->wanted : view->present;
     if (view->of_cluster && view->state == SOURCE_DENIED && (!view->stood || view->state_for >= DENIED_US))
         return WAIT_IS_DENIED;
+    if (view->of_cluster && view->state == SOURCE_NO_CLUSTER && !view->stood)
+        return WAIT_IS_BLIND;
     if (view->of_cluster && view->state == SOURCE_LOST && !view->stood && view->state_for >= NEVER_SEEN_US)
         return WAIT_IS_BLIND;
     if (!wait_view_is_whole(view))

@@ -266,7 +266,7 @@ static const struct field tunnel_fields[] = {
 };
 
 static const struct field source_fields[] = {
-    NAME(struct fact, u.source.state, "state", ALWAYS, name_of_source_state, SOURCE_DENIED + 1),
+    NAME(struct fact, u.source.state, "state", ALWAYS, name_of_source_state, SOURCE_STATE_COUNT),
     TEXT(struct fact, u.source.detail, "detail"),
 };
 

@@ -115,7 +115,8 @@ enum source_state standing_tell(const struct standing *standing, struct buf *wor
     buf_clear(words);
     if (standing->no_context || standing->proxy == PROXY_DOWN) {
         kubectl_put(standing, words);
-        return SOURCE_LOST;
+        return standing->word == KUBECTL_NO_CONFIG || standing->word == KUBECTL_NO_CONTEXT ? SOURCE_NO_CLUSTER
+                                                                                           : SOURCE_LOST;
     }
     if (standing->pods != API_OK) {
         return trouble_put(standing, words);

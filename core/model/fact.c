@@ -34,11 +34,9 @@ bool tunnel_word_from_name(const char *name, enum tunnel_word *word)
     return false;
 }
 
-enum { SOURCE_STATE_COUNT = SOURCE_DENIED + 1 };
-
 static const char *const source_state_names[SOURCE_STATE_COUNT] = {
     [SOURCE_STARTING] = "starting", [SOURCE_WATCHING] = "watching", [SOURCE_NONE_FOUND] = "none-found",
-    [SOURCE_LOST] = "lost",         [SOURCE_DENIED] = "denied",
+    [SOURCE_LOST] = "lost",         [SOURCE_DENIED] = "denied",     [SOURCE_NO_CLUSTER] = "no-cluster",
 };
 
 const char *source_state_name(enum source_state state)

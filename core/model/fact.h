@@ -47,7 +47,15 @@ enum tunnel_word {
 const char *tunnel_word_name(enum tunnel_word word);
 bool tunnel_word_from_name(const char *name, enum tunnel_word *word);
 
-enum source_state { SOURCE_STARTING, SOURCE_WATCHING, SOURCE_NONE_FOUND, SOURCE_LOST, SOURCE_DENIED };
+enum source_state {
+    SOURCE_STARTING,
+    SOURCE_WATCHING,
+    SOURCE_NONE_FOUND,
+    SOURCE_LOST,
+    SOURCE_DENIED,
+    SOURCE_NO_CLUSTER, /* kubectl leads to none: no kubeconfig that can be read, no such context. Only a person mends that */
+    SOURCE_STATE_COUNT
+};
 const char *source_state_name(enum source_state state);
 bool source_state_from_name(const char *name, enum source_state *state);
 

@@ -152,7 +152,7 @@ static bool nobody_is_blamed(const struct watcher *watcher, const void *user)
 }
 
 static const enum source_state WATCHING = SOURCE_WATCHING, NONE_FOUND = SOURCE_NONE_FOUND, LOST = SOURCE_LOST,
-                               DENIED = SOURCE_DENIED;
+                               DENIED = SOURCE_DENIED, NO_CLUSTER = SOURCE_NO_CLUSTER;
 
 struct answers {
     const char *name;
@@ -1016,7 +1016,7 @@ static void test_no_context(void **state)
     kubectl_words(scene, "fail", "error: context \"prod\" does not exist\n");
     WATCH(scene, "--context=prod");
     AWAIT(scene, has_said, "no such context");
-    AWAIT(scene, source_is, &LOST);
+    AWAIT(scene, source_is, &NO_CLUSTER);
     /* Somebody mends the kubeconfig. */
     kubectl_words(scene, "fail", NULL);
     utimensat(AT_FDCWD, scene->socket, (const struct timespec[]){{.tv_sec = 1}, {.tv_sec = 1}}, 0);
