@@ -1,5 +1,6 @@
 #include "model/signature.h"
 
+#include "base/mem.h"
 #include "model/pod.h"
 
 #include <ctype.h>
@@ -252,6 +253,7 @@ void findings_free(struct findings *findings)
 {
     for (uint32_t i = 0; i < findings->count; i++)
         text_free(&findings->list[i].quote);
+    mem_free(findings->list);
     memset(findings, 0, sizeof *findings);
 }
 
@@ -264,7 +266,6 @@ void findings_forget(struct findings *findings, uint32_t oldest)
         else
             findings->list[kept++] = findings->list[i];
     }
-    memset(&findings->list[kept], 0, (findings->count - kept) * sizeof findings->list[0]);
     findings->count = kept;
     findings->moved = findings->calm = 0;
 }
@@ -325,6 +326,10 @@ static struct finding *finding_place(struct findings *findings, const struct fin
     }
     if (findings->count == FINDINGS_MAX)
         return NULL;
+    if (findings->count == findings->capacity) {
+        findings->capacity = findings->capacity == 0 ? 4 : 2 * findings->capacity;
+        findings->list = mem_resize(findings->list, findings->capacity, sizeof *findings->list);
+    }
     struct finding *made = &findings->list[findings->count++];
     *made = *like;
     return made;

@@ -116,15 +116,15 @@ struct finding {
 /* Bounded: the first FINDINGS_MAX different ones of the two newest runs; older runs' are dropped when a run begins. Zero-initialise. */
 enum { FINDINGS_MAX = 32 };
 struct findings {
-    struct finding list[FINDINGS_MAX];
-    uint32_t count, order;
+    struct finding *list; /* owned; most pods never have any, so it grows */
+    uint32_t count, capacity, order;
     uint32_t
         moved; /* order of the newest line that moved the present run's start-up forward; whoever keeps progress sets it */
     uint32_t calm; /* order of the newest log line of level INFO or DEBUG: who writes such is alive */
     int32_t lines[EVIDENCE_SOURCE_COUNT]; /* how many were offered */
 };
 void findings_free(struct findings *findings);
-/* Offers one line, cleaned as text but with its prefixes. Several lines in one (joined by \n, as JSON wraps tracebacks) are looked at one by one. Returns the finding it made or counted up, NULL for none. */
+/* Offers one line, cleaned as text but with its prefixes. Several lines in one (joined by \n, as JSON wraps tracebacks) are looked at one by one. Returns the finding it made or counted up (good until the next is offered), NULL for none. */
 const struct finding *findings_offer(struct findings *findings, const struct signatures *own, const struct text *line,
                                      enum evidence_source source, bool sidecar, uint32_t run, int64_t t);
 /* Drops what belongs to runs before `oldest`. */
