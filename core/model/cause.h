@@ -55,10 +55,11 @@ enum cause {
 enum { CAUSE_FIXES_MAX = 4, CAUSE_COMMANDS_MAX = 3 };
 struct cause_info {
     const char *label;
-    const char *title;                  /* one line, as a person would say it: "GPU memory ran out" */
-    const char *meaning;                /* what it is, in two or three sentences */
-    const char *shows;                  /* how it shows */
-    const char *fixes[CAUSE_FIXES_MAX]; /* best first; NULL ends */
+    const char *title;   /* one line, as a person would say it: "GPU memory ran out" */
+    const char *meaning; /* what it is, in two or three sentences */
+    const char *shows;   /* how it shows */
+    /* Best first; NULL ends. The first gives way to what a rule worked out for the pod. */
+    const char *fixes[CAUSE_FIXES_MAX];
     const char
         *commands[CAUSE_COMMANDS_MAX]; /* read-only ones that prove it first; those that would change something last */
 };

@@ -219,7 +219,8 @@ static void hint_complete(struct hint_maker *maker, struct hint *hint)
     const struct cause_info *info = cause_info(hint->cause);
     struct text words = {0};
     hint_title(hint, 0, "%s", info->title);
-    for (int i = 0; i < CAUSE_FIXES_MAX && info->fixes[i]; i++) {
+    /* The table's first fix is the one that rules work out for this pod. */
+    for (int i = hint->fix_count > 0 ? 1 : 0; i < CAUSE_FIXES_MAX && info->fixes[i]; i++) {
         if (command_fill(info->fixes[i], maker->pod, &words))
             texts_add(hint->fixes, &hint->fix_count, HINT_FIXES_MAX, &words);
     }
