@@ -258,8 +258,7 @@ static void test_login_ends(void **state)
     assert_int_equal(CLUSTER_KUBECTL(place->dir, NULL, "delete", "sa", "watcher", "-n", place->ns), 0);
     /* The API server believes in a token for ten seconds, and in what runs already for ever. */
     assert_true(watcher_holds(&watcher, always, NULL, CACHED_SECONDS));
-    assert_int_equal(cluster_control(place->dir, "kill apiserver"), 0);
-    assert_int_equal(cluster_control(place->dir, "start apiserver"), 0);
+    cluster_api_restart(place->dir);
     assert_true(watcher_wait(&watcher, source_is, &DENIED, SECONDS_MAX));
     assert_true(watcher_wait(&watcher, gold_is_unknown, NULL, SECONDS_MAX));
     assert_true(watcher_wait(&watcher, has_said, "log in again", SECONDS_MAX));

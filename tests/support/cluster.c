@@ -1,5 +1,6 @@
 #include "tests/support/cluster.h"
 
+#include "base/clock.h"
 #include "tests/support/run.h"
 
 #include <setjmp.h>
@@ -101,4 +102,17 @@ int cluster_control(const char *dir, const char *words)
     char command[COMMAND_MAX];
     snprintf(command, sizeof command, "HOME='%s' %s %s", getenv("HOME"), getenv("PROBETOP_CLUSTER_CONTROL"), words);
     return shell(dir, command);
+}
+
+void cluster_api_restart(const char *dir)
+{
+    int64_t deadline = clock_mono_us() + 90 * (int64_t)SECOND_US;
+    if (cluster_control(dir, "kill apiserver") != 0)
+        fail_msg("the API server cannot be killed");
+    /* One that is being killed may still hold its port, and then the next one ends at once: it is started until it answers. Starting one that runs does nothing. */
+    do {
+        if (clock_mono_us() > deadline)
+            fail_msg("the API server does not come back");
+        cluster_control(dir, "start apiserver");
+    } while (CLUSTER_KUBECTL(dir, NULL, "get", "--raw", "/readyz") != 0);
 }

@@ -25,5 +25,7 @@ void cluster_namespace_end(const char *dir, const char *ns);
 /* PROBETOP_CLUSTER_CONTROL with these words ("kill apiserver"): its exit status. */
 bool cluster_has_control(void);
 int cluster_control(const char *dir, const char *words);
+/* Kills the API server and waits until another one answers. */
+void cluster_api_restart(const char *dir);
 
 #endif
