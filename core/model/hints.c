@@ -149,6 +149,15 @@ void hint_fix(struct hint *hint, const char *format, ...)
     texts_add(hint->fixes, &hint->fix_count, HINT_FIXES_MAX, &words);
 }
 
+struct hint *hint_find(const struct hint_maker *maker, enum cause cause)
+{
+    struct hints *hints = maker->out;
+    for (uint32_t i = 0; i < hints->count; i++)
+        if (hints->list[i].cause == cause)
+            return &hints->list[i];
+    return NULL;
+}
+
 void hint_drop(struct hint_maker *maker, enum cause cause)
 {
     struct hints *hints = maker->out;
@@ -247,12 +256,9 @@ void pod_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, st
     hints_of_findings(&maker);
     hints_of_termination(&maker);
     hints_of_live(&maker);
-    for (uint32_t i = 0; i < out->count; i++) {
-        if (out->list[i].cause == CAUSE_API_KEY && out->list[i].confidence == CONFIDENCE_CERTAIN) {
-            hint_drop(&maker, CAUSE_WRONG_PORT); /* a 401 shows that the port is right */
-            break;
-        }
-    }
+    const struct hint *key = hint_find(&maker, CAUSE_API_KEY);
+    if (key && key->confidence == CONFIDENCE_CERTAIN)
+        hint_drop(&maker, CAUSE_WRONG_PORT); /* a 401 shows that the port is right */
     qsort(out->list, out->count, sizeof *out->list, hint_compare);
     for (uint32_t i = 0; i < out->count; i++)
         hint_complete(&maker, &out->list[i]);

@@ -351,12 +351,7 @@ static bool hints_have(const struct look *look, enum confidence at_least)
 
 static bool hint_is_there(const struct look *look, enum cause cause)
 {
-    const struct hints *hints = look->maker->out;
-    for (uint32_t i = 0; i < hints->count; i++) {
-        if (hints->list[i].cause == cause)
-            return true;
-    }
-    return false;
+    return hint_find(look->maker, cause) != NULL;
 }
 
 /* The name between the first quotes. */
@@ -615,12 +610,11 @@ static bool exit_means(const struct termination *end, enum cause *cause, enum co
     return false;
 }
 
-static void exit_quote(const struct look *look, struct hint *hint, const struct termination *end)
+static void exit_quote(struct hint *hint, const struct termination *end)
 {
     char lived[64], words[128] = "";
     if (end->finished_at != 0 && end->started_at != 0 && end->finished_at >= end->started_at)
         snprintf(words, sizeof words, ", after %s", clock_age(end->finished_at - end->started_at, lived, sizeof lived));
-    (void)look;
     hint_evidence(hint, EVIDENCE_POD, 0, end->finished_at != 0 ? end->finished_at : INT64_MIN, "exit code %d%s%s%s",
                   (int)end->exit_code, text_empty(&end->reason) ? "" : ", ", text_str(&end->reason), words);
 }
@@ -664,17 +658,17 @@ static void ended_tell(const struct look *look, const struct termination *end)
         struct hint *hint = hint_add(look->maker, CAUSE_HOST_OOM, CONFIDENCE_CERTAIN, WEIGHT_ROOT + WEIGHT_DEEP);
         hint_title(hint, WEIGHT_ROOT + WEIGHT_DEEP,
                    "out of host memory: the container went beyond its memory limit and was killed");
-        exit_quote(look, hint, end);
+        exit_quote(hint, end);
         return;
     }
     if (best && best->confidence >= CONFIDENCE_LIKELY) {
-        exit_quote(look, best, end);
+        exit_quote(best, end);
         return;
     }
     if (lived_its_budget(look, end)) {
         struct hint *hint = hint_add(look->maker, CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_LIKELY, WEIGHT_VERDICT);
         hint_title(hint, WEIGHT_VERDICT, "it lived just as long as its start-up budget: its startup probe killed it");
-        exit_quote(look, hint, end);
+        exit_quote(hint, end);
         return;
     }
     if (exit_means(end, &cause, &confidence)) {
@@ -684,17 +678,17 @@ static void ended_tell(const struct look *look, const struct termination *end)
                        "killed with SIGKILL (exit code 137): out of memory, or not ended within its grace");
         else if (end->exit_code == 0)
             hint_title(hint, WEIGHT_ENGINE, "vLLM ended by itself with exit code 0: so it does when its engine dies");
-        exit_quote(look, hint, end);
+        exit_quote(hint, end);
         return;
     }
     if (best) {
-        exit_quote(look, best, end);
+        exit_quote(best, end);
         return;
     }
     struct hint *hint = hint_add(look->maker, CAUSE_DIED_SILENTLY, CONFIDENCE_LIKELY, WEIGHT_NOTHING);
     hint_title(hint, WEIGHT_NOTHING, "the container ended with exit code %d, and no line of its log says why",
                (int)end->exit_code);
-    exit_quote(look, hint, end);
+    exit_quote(hint, end);
 }
 
 /* The kubelet ended the container because the pod had to go, and has started it no more: how it ended says nothing. */

@@ -19,6 +19,8 @@ struct hint *hint_add_labelled(struct hint_maker *maker, enum cause cause, const
                                enum confidence confidence, int32_t weight);
 /* Takes it out again: another rule knows better. Pointers to hints are not valid after that. */
 void hint_drop(struct hint_maker *maker, enum cause cause);
+/* The hint of that cause so far (of several labels, the first); NULL: none. */
+struct hint *hint_find(const struct hint_maker *maker, enum cause cause);
 /* A title that says more than the cause's own; the one with the highest weight stays. All of these do nothing for a NULL hint. */
 void hint_title(struct hint *hint, int32_t weight, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void hint_evidence(struct hint *hint, enum evidence_source source, int32_t line, int64_t t, const char *format, ...)

@@ -235,15 +235,6 @@ static void state_silent(struct hint_maker *maker)
     next_of_pod(maker);
 }
 
-static bool has_hint(const struct hint_maker *maker, enum cause cause)
-{
-    for (uint32_t i = 0; i < maker->out->count; i++) {
-        if (maker->out->list[i].cause == cause)
-            return true;
-    }
-    return false;
-}
-
 static void state_loading(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
@@ -261,7 +252,7 @@ static void state_loading(struct hint_maker *maker)
         hints_state(maker, "%sa simulator answers, it has no model to load", well);
     else
         hints_state(maker, "%sloading%s%s, for %s: %s", well, pod->run > 1 && well[0] == '\0' ? " again" : "",
-                    budget.applies && !has_hint(maker, CAUSE_STARTUP_BUDGET_EXCEEDED) ? " within its budget" : "",
+                    budget.applies && !hint_find(maker, CAUSE_STARTUP_BUDGET_EXCEEDED) ? " within its budget" : "",
                     live_age(maker, pod->run_began, age), progress_words(maker, words, sizeof words));
     if (pod->stage == STAGE_LOADED)
         live_failing_why(maker);
