@@ -30,19 +30,9 @@ static const char POD[] =
     "\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},\"lastState\":{\"terminated\":{\"exitCode\":1,"
     "\"reason\":\"Error\",\"finishedAt\":\"2026-11-24T06:20:50Z\"}}}]}}";
 
-static void write_file(const struct place *place, const char *name, const char *bytes, size_t length)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", place->dir, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void write_string(const struct place *place, const char *name, const char *string)
 {
-    write_file(place, name, string, strlen(string));
+    run_directory_put(place->dir, name, string, strlen(string));
 }
 
 static int setup(void **state)
@@ -57,8 +47,8 @@ static int setup(void **state)
     write_string(place, "fine.txt",
                  "INFO 11-24 06:20:00 [api_server.py:1] vLLM API server version 0.11.0\n"
                  "INFO:     Application startup complete.\n");
-    write_file(place, "wide.txt", "\xff\xfeI\0N\0", 6);
-    write_file(place, "packed.gz", "\x1f\x8b\x08\0\0", 5);
+    run_directory_put(place->dir, "wide.txt", "\xff\xfeI\0N\0", 6);
+    run_directory_put(place->dir, "packed.gz", "\x1f\x8b\x08\0\0", 5);
     *state = place;
     return 0;
 }

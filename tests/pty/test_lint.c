@@ -38,19 +38,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static void put_bytes(const struct place *place, const char *name, const char *bytes, size_t length)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", place->dir, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void put_string(const struct place *place, const char *name, const char *string)
 {
-    put_bytes(place, name, string, strlen(string));
+    run_directory_put(place->dir, name, string, strlen(string));
 }
 
 /* A file of tests/data/manifests, into the directory. */
@@ -60,7 +50,7 @@ static void put_manifest(const struct place *place, const char *name)
     struct buf bytes;
     snprintf(path, sizeof path, "manifests/%s", name);
     data_file(path, &bytes);
-    put_bytes(place, name, bytes.data, bytes.len);
+    run_directory_put(place->dir, name, bytes.data, bytes.len);
     buf_free(&bytes);
 }
 
@@ -142,10 +132,10 @@ static void test_unusable(void **state)
     put_string(place, "broken.yaml", "kind: Pod\nspec:\n\tx: 1\n");
     put_string(place, "helm.yaml", "kind: Pod\nspec: {{ .Values.spec }}\n");
     put_string(place, "empty.yaml", "");
-    put_bytes(place, "binary.yaml",
-              "\x7f"
-              "ELF\x02\x01\0\0",
-              8);
+    run_directory_put(place->dir, "binary.yaml",
+                      "\x7f"
+                      "ELF\x02\x01\0\0",
+                      8);
     assert_int_equal(lint(place, "$LINT service.yaml"), 2);
     assert_says(place, "probetop: service.yaml: nothing here serves a model with vLLM; expected a Pod, Deployment, ");
     assert_says(place, "service.yaml: note: passed over: 1 Service\n");

@@ -32,5 +32,7 @@ void run_end(struct run *run);
 /* A new directory, and its end with all that is in it. `path` has room for 64 bytes. */
 void run_directory(char *path);
 void run_directory_remove(const char *path);
+/* A file of that name in it. */
+void run_directory_put(const char *dir, const char *name, const char *bytes, size_t length);
 
 #endif
