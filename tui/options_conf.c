@@ -25,9 +25,8 @@ static enum status theme_unknown(const char *name, const char *themes_dir, struc
         nearest_offer(&nearest, *n);
     nearest_tell(&nearest, "", &words);
     buf_puts(&words, nearest.best ? " There are: " : "; expected the path of a theme file, or one of: ");
-    for (char **n = names; *n; n++) {
+    for (char **n = names; *n; n++)
         buf_printf(&words, "%s%s", n == names ? "" : ", ", *n);
-    }
     enum status status = problem_set(problem, STATUS_BAD_INPUT, "unknown theme \"%s\"%s", name, buf_str(&words));
     for (char **n = names; *n; n++)
         mem_free(*n);

@@ -335,14 +335,13 @@ static const uint8_t CUBE[6] = {0, 95, 135, 175, 215, 255};
 
 static void index_rgb(int index, int rgb[3])
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         if (index < 16)
             rgb[i] = PALETTE[index][i];
         else if (index < 232)
             rgb[i] = CUBE[(index - 16) / (i == 0 ? 36 : i == 1 ? 6 : 1) % 6];
         else
             rgb[i] = 8 + 10 * (index - 232);
-    }
 }
 
 static int nearest(const int rgb[3], int from, int to)

@@ -26,9 +26,8 @@ void buf_clear(struct buf *buf)
 {
     buf->len = 0;
     buf->truncated = false;
-    if (buf->data != NULL) {
+    if (buf->data != NULL)
         buf->data[0] = '\0';
-    }
 }
 
 /* Room for `more` bytes and a NUL, as far as max allows; what does not fit is noted. Returns the bytes there is room for. */
@@ -42,12 +41,10 @@ static size_t buf_reserve(struct buf *buf, size_t more)
     size_t needed = buf->len + more + 1;
     if (needed > buf->cap) {
         size_t cap = buf->cap < BUF_FIRST ? BUF_FIRST : 2 * buf->cap;
-        if (cap > buf->max + 1) {
+        if (cap > buf->max + 1)
             cap = buf->max + 1;
-        }
-        if (cap < needed) {
+        if (cap < needed)
             cap = needed;
-        }
         buf->data = mem_resize(buf->data, cap, 1);
         buf->cap = cap;
     }
@@ -57,9 +54,8 @@ static size_t buf_reserve(struct buf *buf, size_t more)
 bool buf_append(struct buf *buf, const char *bytes, size_t length)
 {
     size_t taken = buf_reserve(buf, length);
-    if (taken > 0) {
+    if (taken > 0)
         memcpy(buf->data + buf->len, bytes, taken);
-    }
     buf->len += taken;
     buf->data[buf->len] = '\0';
     return taken == length;
@@ -98,12 +94,10 @@ bool buf_printf(struct buf *buf, const char *format, ...)
 
 void buf_drop(struct buf *buf, size_t length)
 {
-    if (buf->data == NULL) {
+    if (buf->data == NULL)
         return;
-    }
-    if (length > buf->len) {
+    if (length > buf->len)
         length = buf->len;
-    }
     buf->len -= length;
     memmove(buf->data, buf->data + length, buf->len);
     buf->data[buf->len] = '\0';
@@ -127,12 +121,10 @@ bool buf_write(const struct buf *buf, int fd)
 {
     for (size_t at = 0; at < buf->len;) {
         ssize_t wrote = write(fd, buf->data + at, buf->len - at);
-        if (wrote < 0 && errno == EINTR) {
+        if (wrote < 0 && errno == EINTR)
             continue;
-        }
-        if (wrote <= 0) {
+        if (wrote <= 0)
             return false;
-        }
         at += (size_t)wrote;
     }
     return true;

@@ -27,9 +27,8 @@ void clock_start(struct clock *clock, double speed)
 
 int64_t clock_now(const struct clock *clock)
 {
-    if (clock->speed <= 0) {
+    if (clock->speed <= 0)
         return clock->frozen;
-    }
     int64_t real = clock_mono_us() - clock->mono_zero;
     return (int64_t)((double)real * clock->speed);
 }
@@ -37,16 +36,13 @@ int64_t clock_now(const struct clock *clock)
 int64_t clock_real_ms_until(const struct clock *clock, int64_t t)
 {
     int64_t now = clock_now(clock);
-    if (t <= now) {
+    if (t <= now)
         return 0;
-    }
-    if (clock->speed <= 0) {
+    if (clock->speed <= 0)
         return INT64_MAX / 2;
-    }
     double ms = ((double)t - (double)now) / clock->speed / MILLISECOND_US;
-    if (ms >= (double)(INT64_MAX / 2)) {
+    if (ms >= (double)(INT64_MAX / 2))
         return INT64_MAX / 2;
-    }
     int64_t whole = (int64_t)ms;
     return (double)whole < ms ? whole + 1 : whole;
 }
@@ -68,9 +64,8 @@ const char *clock_format(int64_t wall_us, enum clock_style style, char *out, siz
         written = strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
         break;
     }
-    if (written == 0) {
+    if (written == 0)
         snprintf(out, size, "?");
-    }
     return out;
 }
 
@@ -79,15 +74,13 @@ static bool digits_take(const char **at, int digits, char mark, int64_t lowest, 
 {
     int64_t value = 0;
     for (int i = 0; i < digits; i++, (*at)++) {
-        if (**at < '0' || **at > '9') {
+        if (**at < '0' || **at > '9')
             return false;
-        }
         value = value * 10 + (**at - '0');
     }
     *out = value;
-    if (mark != '\0' && *(*at)++ != mark) {
+    if (mark != '\0' && *(*at)++ != mark)
         return false;
-    }
     return value >= lowest && value <= highest;
 }
 
@@ -103,9 +96,8 @@ static int64_t civil_days(int64_t year, int64_t month, int64_t day)
     enum { DAYS_TO_1970 = 719528 }; /* from 0000-01-01 */
     int64_t before = year > 0 ? year - 1 : 0;
     int64_t days = 365 * year + (year > 0 ? before / 4 - before / 100 + before / 400 + 1 : 0) + day - 1;
-    for (int64_t m = 1; m < month; m++) {
+    for (int64_t m = 1; m < month; m++)
         days += month_days(year, m);
-    }
     return days - DAYS_TO_1970;
 }
 
@@ -115,13 +107,11 @@ static bool offset_take(const char **at, int64_t *out)
     int64_t hours = 0, minutes = 0;
     char sign = *(*at)++;
     *out = 0;
-    if (sign == 'Z' || sign == 'z') {
+    if (sign == 'Z' || sign == 'z')
         return true;
-    }
     if ((sign != '+' && sign != '-') || !digits_take(at, 2, ':', 0, 23, &hours) ||
-        !digits_take(at, 2, '\0', 0, 59, &minutes)) {
+        !digits_take(at, 2, '\0', 0, 59, &minutes))
         return false;
-    }
     *out = (hours * 60 + minutes) * 60 * SECOND_US * (sign == '-' ? -1 : 1);
     return true;
 }
@@ -131,28 +121,23 @@ bool clock_parse_rfc3339(const char *string, int64_t *wall_us)
     const char *at = string;
     int64_t year, month, day, hour, minute, second, micros = 0, offset;
     if (!digits_take(&at, 4, '-', 0, 9999, &year) || !digits_take(&at, 2, '-', 1, 12, &month) ||
-        !digits_take(&at, 2, '\0', 1, month_days(year, month), &day) || (*at != 'T' && *at != 't')) {
+        !digits_take(&at, 2, '\0', 1, month_days(year, month), &day) || (*at != 'T' && *at != 't'))
         return false;
-    }
     at++;
     /* A second 60 is a leap second: the next one's 0. */
     if (!digits_take(&at, 2, ':', 0, 23, &hour) || !digits_take(&at, 2, ':', 0, 59, &minute) ||
-        !digits_take(&at, 2, '\0', 0, 60, &second)) {
+        !digits_take(&at, 2, '\0', 0, 60, &second))
         return false;
-    }
     if (*at == '.') {
         at++;
         const char *began = at;
-        for (int64_t unit = SECOND_US / 10; *at >= '0' && *at <= '9'; at++, unit /= 10) {
+        for (int64_t unit = SECOND_US / 10; *at >= '0' && *at <= '9'; at++, unit /= 10)
             micros += (*at - '0') * unit;
-        }
-        if (at == began) {
+        if (at == began)
             return false;
-        }
     }
-    if (!offset_take(&at, &offset) || *at != '\0') {
+    if (!offset_take(&at, &offset) || *at != '\0')
         return false;
-    }
     int64_t minutes = (civil_days(year, month, day) * 24 + hour) * 60 + minute;
     *wall_us = (minutes * 60 + second) * SECOND_US + micros - offset;
     return true;
@@ -169,18 +154,16 @@ const char *clock_age(int64_t span_us, char *out, size_t size)
     int64_t seconds = span_us / SECOND_US;
     int64_t minutes = seconds / 60;
     int64_t hours = minutes / 60;
-    if (span_us < 0) {
+    if (span_us < 0)
         return clock_dash(out, size);
-    }
-    if (minutes == 0) {
+    if (minutes == 0)
         snprintf(out, size, "%" PRId64 "s", seconds);
-    } else if (hours == 0) {
+    else if (hours == 0)
         snprintf(out, size, "%" PRId64 ":%02" PRId64, minutes, seconds % 60);
-    } else if (hours < 24) {
+    else if (hours < 24)
         snprintf(out, size, "%" PRId64 "h%02" PRId64, hours, minutes % 60);
-    } else {
+    else
         snprintf(out, size, "%" PRId64 "d%" PRId64 "h", hours / 24, hours % 24);
-    }
     return out;
 }
 
@@ -196,17 +179,15 @@ const char *clock_latency(int64_t span_us, char *out, size_t size)
     int64_t ms = clock_rounded(span_us, MILLISECOND_US);
     int64_t hundredths = clock_rounded(span_us, SECOND_US / 100);
     int64_t tenths = clock_rounded(span_us, SECOND_US / 10);
-    if (span_us < 0) {
+    if (span_us < 0)
         return clock_dash(out, size);
-    }
-    if (span_us < MILLISECOND_US) {
+    if (span_us < MILLISECOND_US)
         snprintf(out, size, "<1ms");
-    } else if (ms < 100) {
+    else if (ms < 100)
         snprintf(out, size, "%" PRId64 "ms", ms);
-    } else if (hundredths < 1000) {
+    else if (hundredths < 1000)
         snprintf(out, size, "%" PRId64 ".%02" PRId64 "s", hundredths / 100, hundredths % 100);
-    } else {
+    else
         snprintf(out, size, "%" PRId64 ".%" PRId64 "s", tenths / 10, tenths % 10);
-    }
     return out;
 }

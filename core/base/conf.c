@@ -73,17 +73,14 @@ static bool conf_get_line(struct conf_reader *reader, char *out, size_t size, si
     *length = 0;
     while (reader->bytes < CONF_FILE_MAX && (byte = fgetc(reader->file)) != EOF) {
         reader->bytes++;
-        if (byte == '\n') {
+        if (byte == '\n')
             return true;
-        }
-        if (*length < size) {
+        if (*length < size)
             out[*length] = (char)byte;
-        }
         (*length)++;
     }
-    if (ferror(reader->file)) {
+    if (ferror(reader->file))
         reader->error = errno;
-    }
     if (reader->bytes >= CONF_FILE_MAX && fgetc(reader->file) != EOF) {
         reader->too_big = true;
         return false;
@@ -94,19 +91,15 @@ static bool conf_get_line(struct conf_reader *reader, char *out, size_t size, si
 /* What is wrong with a line that inih would take, or take wrongly; NULL when nothing is. */
 static const char *conf_line_fault(const char *line, size_t length)
 {
-    if (memchr(line, '\0', length) != NULL) {
+    if (memchr(line, '\0', length) != NULL)
         return "the line has a NUL in it; expected text";
-    }
-    if (line[0] != '[') {
+    if (line[0] != '[')
         return NULL;
-    }
     const char *end = memchr(line, ']', length);
-    if (end == NULL) {
+    if (end == NULL)
         return "the section has no end; expected [section]";
-    }
-    if (memchr(line, ';', (size_t)(end - line)) != NULL) {
+    if (memchr(line, ';', (size_t)(end - line)) != NULL)
         return "the section's name has a \";\" in it, which begins a comment; expected [section]";
-    }
     return end - line - 1 > CONF_SECTION_MAX ? "the section's name is too long; expected at most 49 bytes" : NULL;
 }
 
@@ -120,18 +113,15 @@ static char *conf_next_line(char *out, int size, void *stream)
     size_t length;
     conf_check_previous(reader);
     reader->line++;
-    if (!conf_get_line(reader, raw, CONF_LINE_MAX, &length)) {
+    if (!conf_get_line(reader, raw, CONF_LINE_MAX, &length))
         return NULL;
-    }
     size_t kept = length < CONF_LINE_MAX ? length : CONF_LINE_MAX;
     size_t start = 0;
     raw[kept] = '\0';
-    if (reader->line == 1 && strncmp(raw, "\xef\xbb\xbf", 3) == 0) {
+    if (reader->line == 1 && strncmp(raw, "\xef\xbb\xbf", 3) == 0)
         start = 3;
-    }
-    while (start < kept && isspace((unsigned char)raw[start])) {
+    while (start < kept && isspace((unsigned char)raw[start]))
         start++;
-    }
     const char *line = raw + start;
     const char *fault = length > longest ? NULL : conf_line_fault(line, length - start);
     if (length > longest) {
@@ -152,11 +142,10 @@ static int conf_handle(void *user, const char *section, const char *key, const c
     struct conf_reader *reader = user;
     struct problem problem = {0};
     reader->waiting = false;
-    if (key[0] == '\0') {
+    if (key[0] == '\0')
         conf_complain(reader, "no key before the \"=\"; expected \"key = value\"");
-    } else if (reader->fn(reader->user, section, key, value, reader->line, &problem) != STATUS_OK) {
+    else if (reader->fn(reader->user, section, key, value, reader->line, &problem) != STATUS_OK)
         conf_complain(reader, problem.text);
-    }
     return 1;
 }
 
@@ -180,9 +169,8 @@ enum status conf_read(const char *path, conf_line_fn *line, void *user, struct c
 {
     struct conf_reader reader = {.path = path, .fn = line, .user = user, .problems = problems};
     reader.file = fopen(path, "re");
-    if (reader.file == NULL) {
+    if (reader.file == NULL)
         return errno == ENOENT ? STATUS_NOT_FOUND : conf_cannot_read(path, errno, problems);
-    }
     conf_allow_long_lines();
     int result = ini_parse_stream(conf_next_line, &reader, conf_handle, &reader);
     conf_check_previous(&reader);

@@ -24,14 +24,11 @@ static size_t json_utf8_length(const struct json_check *check)
     const unsigned char *byte = check->input + check->at;
     size_t left = check->length - check->at;
     size_t length = byte[0] >= 0xf0 ? 4 : byte[0] >= 0xe0 ? 3 : 2;
-    if (byte[0] < 0xc2 || byte[0] > 0xf4 || left < length) {
+    if (byte[0] < 0xc2 || byte[0] > 0xf4 || left < length)
         return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((byte[i] & 0xc0) != 0x80) {
+    for (size_t i = 1; i < length; i++)
+        if ((byte[i] & 0xc0) != 0x80)
             return 0;
-        }
-    }
     bool overlong = (byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xf0 && byte[1] < 0x90);
     bool beyond = (byte[0] == 0xed && byte[1] > 0x9f) || (byte[0] == 0xf4 && byte[1] > 0x8f);
     return overlong || beyond ? 0 : length;
@@ -70,9 +67,8 @@ static bool json_check_bytes(struct json_check *check)
     while (check->at < check->length) {
         unsigned char byte = check->input[check->at];
         if (byte == '"') {
-            if (!json_check_string(check)) {
+            if (!json_check_string(check))
                 return false;
-            }
             continue;
         }
         bool blank = byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
@@ -80,11 +76,10 @@ static bool json_check_bytes(struct json_check *check)
             check->expected = "JSON";
             return false;
         }
-        if (byte == '{' || byte == '[') {
+        if (byte == '{' || byte == '[')
             depth++;
-        } else if (byte == '}' || byte == ']') {
+        else if (byte == '}' || byte == ']')
             depth--;
-        }
         if (depth > JSON_DEPTH_MAX) {
             check->expected = "at most 64 levels";
             return false;
@@ -96,9 +91,8 @@ static bool json_check_bytes(struct json_check *check)
 
 static size_t json_skip_blank(const char *bytes, size_t length, size_t at)
 {
-    while (at < length && strchr(" \t\r\n", bytes[at]) != NULL && bytes[at] != '\0') {
+    while (at < length && strchr(" \t\r\n", bytes[at]) != NULL && bytes[at] != '\0')
         at++;
-    }
     return at;
 }
 
@@ -117,13 +111,11 @@ static void json_set_up(void)
 enum status json_parse(const char *bytes, size_t length, size_t max_length, struct json **out, struct problem *problem)
 {
     *out = NULL;
-    if (length > max_length) {
+    if (length > max_length)
         return problem_set(problem, STATUS_BAD_INPUT, "%zu bytes of JSON; expected at most %zu", length, max_length);
-    }
     struct json_check check = {.input = (const unsigned char *)bytes, .length = length};
-    if (!json_check_bytes(&check)) {
+    if (!json_check_bytes(&check))
         return problem_set(problem, STATUS_BAD_INPUT, "byte %zu: expected %s", check.at + 1, check.expected);
-    }
     json_set_up();
     /* cJSON would skip a byte order mark and all bytes up to 0x20; the check above has refused both. */
     const char *end = bytes;
@@ -162,18 +154,16 @@ void json_free(struct json *document)
 const struct json *json_get(const struct json *object, const char *key)
 {
     const struct json *member = json_is_object(object) ? json_first(object) : NULL;
-    while (member != NULL && strcmp(json_item(member)->string, key) != 0) {
+    while (member != NULL && strcmp(json_item(member)->string, key) != 0)
         member = json_next(member);
-    }
     return member;
 }
 
 size_t json_count(const struct json *array_or_object)
 {
     size_t count = 0;
-    for (const struct json *element = json_first(array_or_object); element != NULL; element = json_next(element)) {
+    for (const struct json *element = json_first(array_or_object); element != NULL; element = json_next(element))
         count++;
-    }
     return count;
 }
 
@@ -219,9 +209,8 @@ bool json_is_number(const struct json *value)
 
 int64_t json_int(const struct json *value, int64_t fallback)
 {
-    if (!json_is_number(value)) {
+    if (!json_is_number(value))
         return fallback;
-    }
     double number = json_item(value)->valuedouble;
     /* 2^63 itself is the first double beyond an int64_t. */
     bool fits = number >= -0x1p63 && number < 0x1p63 && number == trunc(number);
@@ -284,11 +273,10 @@ struct json *json_new_string(const char *string)
 
 void json_add(struct json *container, const char *key, struct json *value)
 {
-    if (key == NULL) {
+    if (key == NULL)
         cJSON_AddItemToArray((cJSON *)container, (cJSON *)value);
-    } else {
+    else
         cJSON_AddItemToObject((cJSON *)container, key, (cJSON *)value);
-    }
 }
 
 struct json *json_copy(const struct json *value)
@@ -321,9 +309,8 @@ void json_writer_init(struct json_writer *writer, struct buf *out)
 static size_t json_plain_run(const char *bytes, size_t length)
 {
     size_t run = 0;
-    while (run < length && bytes[run] >= 0x20 && bytes[run] <= 0x7e && bytes[run] != '"' && bytes[run] != '\\') {
+    while (run < length && bytes[run] >= 0x20 && bytes[run] <= 0x7e && bytes[run] != '"' && bytes[run] != '\\')
         run++;
-    }
     return run;
 }
 
@@ -338,9 +325,8 @@ static size_t json_write_codepoint(struct buf *out, const char *bytes, size_t le
         codepoint = byte[0];
     } else if (taken > 1) {
         codepoint = byte[0] & (0x7fu >> taken);
-        for (size_t i = 1; i < taken; i++) {
+        for (size_t i = 1; i < taken; i++)
             codepoint = codepoint << 6 | (byte[i] & 0x3fu);
-        }
     }
     if (codepoint >= 0x10000) {
         buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (codepoint >> 10)),
@@ -376,9 +362,8 @@ static void json_write_string(struct buf *out, const char *bytes, size_t length)
 static void json_begin_value(struct json_writer *writer, const char *key)
 {
     uint32_t level = UINT32_C(1) << (writer->depth < JSON_WRITE_DEPTH_MAX ? writer->depth : JSON_WRITE_DEPTH_MAX - 1);
-    if (writer->depth > 0 && (writer->has_member & level) != 0) {
+    if (writer->depth > 0 && (writer->has_member & level) != 0)
         buf_putc(writer->out, ',');
-    }
     writer->has_member |= level;
     if (key != NULL) {
         json_write_string(writer->out, key, strlen(key));
@@ -391,9 +376,8 @@ static void json_open(struct json_writer *writer, const char *key, char bracket)
     json_begin_value(writer, key);
     buf_putc(writer->out, bracket);
     writer->depth++;
-    if (writer->depth < JSON_WRITE_DEPTH_MAX) {
+    if (writer->depth < JSON_WRITE_DEPTH_MAX)
         writer->has_member &= ~(UINT32_C(1) << writer->depth);
-    }
 }
 
 static void json_close(struct json_writer *writer, char bracket)
@@ -453,9 +437,8 @@ void json_put_int(struct json_writer *writer, const char *key, int64_t value)
         digits[--at] = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
-    if (value < 0) {
+    if (value < 0)
         digits[--at] = '-';
-    }
     json_begin_value(writer, key);
     buf_append(writer->out, digits + at, sizeof digits - at);
 }
@@ -480,9 +463,8 @@ void json_put_real(struct json_writer *writer, const char *key, double value)
     if (decimals > 0) {
         char digits[8];
         int length = snprintf(digits, sizeof digits, ".%03u", decimals);
-        while (digits[length - 1] == '0') {
+        while (digits[length - 1] == '0')
             length--;
-        }
         buf_append(writer->out, digits, (size_t)length);
     }
 }

@@ -21,9 +21,8 @@ void mem_exhausted(void)
 static size_t mem_product(size_t count, size_t size)
 {
     size_t product;
-    if (__builtin_mul_overflow(count, size, &product)) {
+    if (__builtin_mul_overflow(count, size, &product))
         mem_exhausted();
-    }
     return product > 0 ? product : 1;
 }
 
@@ -35,18 +34,16 @@ void *mem_new(size_t size)
 void *mem_array(size_t count, size_t size)
 {
     void *memory = calloc(1, mem_product(count, size));
-    if (memory == NULL) {
+    if (memory == NULL)
         mem_exhausted();
-    }
     return memory;
 }
 
 void *mem_resize(void *memory, size_t count, size_t size)
 {
     void *resized = realloc(memory, mem_product(count, size));
-    if (resized == NULL) {
+    if (resized == NULL)
         mem_exhausted();
-    }
     return resized;
 }
 
@@ -57,13 +54,11 @@ char *mem_dup(const char *string)
 
 char *mem_dup_n(const char *bytes, size_t length)
 {
-    if (length == SIZE_MAX) {
+    if (length == SIZE_MAX)
         mem_exhausted();
-    }
     char *copy = mem_resize(NULL, length + 1, 1);
-    if (length > 0) {
+    if (length > 0)
         memcpy(copy, bytes, length);
-    }
     copy[length] = '\0';
     return copy;
 }

@@ -49,20 +49,17 @@ static void problem_store(struct problem *problem, const struct text *text)
     }
     size_t kept = 0;
     struct glyph glyph;
-    for (size_t taken; (taken = text_glyph(string + kept, length - kept, &glyph)) > 0; kept += taken) {
-        if (kept + taken + sizeof ellipsis > PROBLEM_MAX) {
+    for (size_t taken; (taken = text_glyph(string + kept, length - kept, &glyph)) > 0; kept += taken)
+        if (kept + taken + sizeof ellipsis > PROBLEM_MAX)
             break;
-        }
-    }
     memcpy(problem->text, string, kept);
     memcpy(problem->text + kept, ellipsis, sizeof ellipsis);
 }
 
 enum status problem_set(struct problem *problem, enum status status, const char *format, ...)
 {
-    if (problem == NULL) {
+    if (problem == NULL)
         return status;
-    }
     /* Formatted in full before it touches `problem`: its old text may be among the arguments. */
     char raw[4 * PROBLEM_MAX];
     va_list arguments;

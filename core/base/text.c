@@ -34,9 +34,8 @@ static enum text_class text_classify(int32_t codepoint, uint8_t *columns)
 {
     const utf8proc_property_t *property = utf8proc_get_property(codepoint);
     *columns = 0;
-    if (property->ignorable || text_is_blank_symbol(codepoint)) {
+    if (property->ignorable || text_is_blank_symbol(codepoint))
         return TEXT_HIDDEN;
-    }
     switch (property->category) {
     case UTF8PROC_CATEGORY_CN:
     case UTF8PROC_CATEGORY_CC:
@@ -55,9 +54,8 @@ static enum text_class text_classify(int32_t codepoint, uint8_t *columns)
     default:
         break;
     }
-    if (text_is_joining_jamo(codepoint)) {
+    if (text_is_joining_jamo(codepoint))
         return TEXT_MARK;
-    }
     /* Spacing marks have no width of their own in utf8proc's table, and one column on terminals. */
     *columns = utf8proc_charwidth(codepoint) == 2 ? 2 : 1;
     return TEXT_DRAWN;
@@ -111,13 +109,11 @@ static size_t text_ascii_run(const char *bytes, size_t length)
     for (; length - run >= sizeof(uint64_t); run += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, bytes + run, sizeof word);
-        if (((word | (word - 0x20 * ones) | (word + ones)) & tops) != 0) {
+        if (((word | (word - 0x20 * ones) | (word + ones)) & tops) != 0)
             break; /* some byte is above 0x7f, below 0x20, or 0x7f */
-        }
     }
-    while (run < length && bytes[run] >= 0x20 && bytes[run] <= 0x7e) {
+    while (run < length && bytes[run] >= 0x20 && bytes[run] <= 0x7e)
         run++;
-    }
     return run;
 }
 
@@ -126,9 +122,8 @@ static bool text_put_ascii(struct text_maker *maker, const char *bytes, size_t l
 {
     size_t room = maker->max_cells - maker->cells;
     size_t fits = length < room ? length : room;
-    if (fits > 1) {
+    if (fits > 1)
         text_put(maker, bytes, fits - 1, fits - 1);
-    }
     if (fits > 0) {
         text_put(maker, bytes + fits - 1, 1, 1);
         maker->marks = 0;
@@ -165,17 +160,15 @@ static bool text_put_codepoint(struct text_maker *maker, int32_t codepoint, cons
     char escape[TEXT_ESCAPE_MAX];
     uint8_t columns;
     enum text_class class = text_classify(codepoint, &columns);
-    if (class == TEXT_HIDDEN || (class == TEXT_MARK && maker->marks == TEXT_NO_BASE)) {
+    if (class == TEXT_HIDDEN || (class == TEXT_MARK && maker->marks == TEXT_NO_BASE))
         return text_put_escape(maker, escape, snprintf(escape, sizeof escape, "\\u{%x}", (unsigned)codepoint));
-    }
     if (class == TEXT_MARK) {
         maker->marks++;
         return maker->marks > TEXT_MARKS || text_put(maker, bytes, length, 0);
     }
     maker->marks = 0;
-    if (class == TEXT_SPACE) {
+    if (class == TEXT_SPACE)
         return text_put(maker, " ", 1, 1);
-    }
     return text_put(maker, bytes, length, columns);
 }
 
@@ -183,20 +176,17 @@ static bool text_put_codepoint(struct text_maker *maker, int32_t codepoint, cons
 static bool text_put_next(struct text_maker *maker, const char *bytes, size_t length, size_t *taken)
 {
     *taken = text_ascii_run(bytes, length);
-    if (*taken > 0) {
+    if (*taken > 0)
         return text_put_ascii(maker, bytes, *taken);
-    }
     *taken = 1;
     unsigned char byte = (unsigned char)bytes[0];
-    if (byte < 0x80) {
+    if (byte < 0x80)
         return text_put_byte(maker, byte);
-    }
     int32_t codepoint;
     utf8proc_ssize_t size =
         utf8proc_iterate((const utf8proc_uint8_t *)bytes, length < 4 ? (utf8proc_ssize_t)length : 4, &codepoint);
-    if (size < 1) {
+    if (size < 1)
         return text_put_byte(maker, byte);
-    }
     *taken = (size_t)size;
     return text_put_codepoint(maker, codepoint, bytes, *taken);
 }
@@ -204,9 +194,8 @@ static bool text_put_next(struct text_maker *maker, const char *bytes, size_t le
 void text_set(struct text *text, const char *bytes, size_t length, size_t max_cells)
 {
     struct text made = {0};
-    if (max_cells > UINT32_MAX / 16) {
+    if (max_cells > UINT32_MAX / 16)
         max_cells = UINT32_MAX / 16;
-    }
     if (length > 0 && length <= max_cells && text_ascii_run(bytes, length) == length) {
         made = (struct text){.bytes = mem_dup_n(bytes, length), .len = (uint32_t)length, .cells = (uint32_t)length};
     } else if (length > 0) {
@@ -266,9 +255,8 @@ void text_set_lines(struct text *text, const char *bytes, size_t length, size_t 
         made.bytes = mem_resize(made.bytes, (size_t)made.len + line.len + 2, 1);
         memcpy(made.bytes + made.len, text_str(&line), line.len);
         made.len += line.len;
-        if (newline != NULL) {
+        if (newline != NULL)
             made.bytes[made.len++] = '\n';
-        }
         made.bytes[made.len] = '\0';
         made.cells = line.cells > made.cells ? line.cells : made.cells;
         made.escaped = made.escaped || line.escaped;
@@ -281,21 +269,18 @@ void text_set_lines(struct text *text, const char *bytes, size_t length, size_t 
 
 void text_copy(struct text *to, const struct text *from)
 {
-    if (to == from) {
+    if (to == from)
         return;
-    }
     mem_free(to->bytes);
     *to = *from;
-    if (from->bytes != NULL) {
+    if (from->bytes != NULL)
         to->bytes = mem_dup_n(from->bytes, from->len);
-    }
 }
 
 void text_move(struct text *to, struct text *from)
 {
-    if (to == from) {
+    if (to == from)
         return;
-    }
     mem_free(to->bytes);
     *to = *from;
     *from = (struct text){0};
@@ -347,9 +332,8 @@ static size_t text_decode(const char *utf8, size_t length, uint32_t *codepoint)
 size_t text_glyph(const char *utf8, size_t length, struct glyph *glyph)
 {
     *glyph = (struct glyph){.columns = 1};
-    if (length == 0) {
+    if (length == 0)
         return 0;
-    }
     size_t taken;
     if ((unsigned char)utf8[0] < 0x80) {
         glyph->codepoint[0] = (unsigned char)utf8[0];
@@ -364,9 +348,8 @@ size_t text_glyph(const char *utf8, size_t length, struct glyph *glyph)
         uint32_t codepoint;
         uint8_t columns;
         size_t more = text_decode(utf8 + taken, length - taken, &codepoint);
-        if (text_classify((int32_t)codepoint, &columns) != TEXT_MARK) {
+        if (text_classify((int32_t)codepoint, &columns) != TEXT_MARK)
             break;
-        }
         glyph->codepoint[mark] = codepoint;
         taken += more;
     }
@@ -378,9 +361,8 @@ size_t text_columns(const char *utf8, size_t length)
 {
     size_t columns = 0;
     struct glyph glyph;
-    for (size_t at = 0, taken; (taken = text_glyph(utf8 + at, length - at, &glyph)) > 0; at += taken) {
+    for (size_t at = 0, taken; (taken = text_glyph(utf8 + at, length - at, &glyph)) > 0; at += taken)
         columns += glyph.columns;
-    }
     return columns;
 }
 
@@ -392,9 +374,8 @@ static size_t text_head(const char *utf8, size_t length, size_t columns)
     size_t at = 0;
     struct glyph glyph;
     for (size_t taken; (taken = text_glyph(utf8 + at, length - at, &glyph)) > 0 && glyph.columns <= columns;
-         at += taken) {
+         at += taken)
         columns -= glyph.columns;
-    }
     return at;
 }
 
@@ -403,9 +384,8 @@ static size_t text_tail(const char *utf8, size_t length, size_t all, size_t colu
 {
     size_t at = 0;
     struct glyph glyph;
-    for (size_t taken; all > columns && (taken = text_glyph(utf8 + at, length - at, &glyph)) > 0; at += taken) {
+    for (size_t taken; all > columns && (taken = text_glyph(utf8 + at, length - at, &glyph)) > 0; at += taken)
         all -= glyph.columns;
-    }
     return at;
 }
 

@@ -31,14 +31,12 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void control_over(struct control *control)
 {
-    if (control->over) {
+    if (control->over)
         return;
-    }
     control->over = true;
     uv_poll_stop(&control->poll);
-    if (!control->closing) {
+    if (!control->closing)
         control->line(control->user, NULL);
-    }
 }
 
 static void control_watch(struct control *control)
@@ -55,9 +53,8 @@ static void control_take_lines(struct control *control)
     while (!control->closing && control->in.len > 0) {
         char *newline = memchr(control->in.data, '\n', control->in.len);
         if (newline == NULL) {
-            if (control->in.len > CONTROL_LINE_MAX) {
+            if (control->in.len > CONTROL_LINE_MAX)
                 control_over(control);
-            }
             return;
         }
         size_t length = (size_t)(newline - control->in.data);
@@ -73,9 +70,8 @@ static void control_read(struct control *control)
     char bytes[CONTROL_LINE_MAX];
     for (int reads = 0; reads < READS_MAX && !control->over && !control->closing; reads++) {
         ssize_t got = recv(control->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
             return;
-        }
         if (got <= 0) {
             control_over(control);
             return;
@@ -89,18 +85,16 @@ static void control_read(struct control *control)
 static ssize_t control_write(struct control *control, const char *bytes, size_t length)
 {
     ssize_t put = send(control->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+    if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
-    }
     return put;
 }
 
 static void control_drain(struct control *control)
 {
     ssize_t put = control_write(control, control->out.data, control->out.len);
-    if (put > 0) {
+    if (put > 0)
         buf_drop(&control->out, (size_t)put);
-    }
     control_watch(control);
 }
 
@@ -111,12 +105,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         control_over(control);
         return;
     }
-    if ((events & UV_WRITABLE) != 0 && control->out.len > 0) {
+    if ((events & UV_WRITABLE) != 0 && control->out.len > 0)
         control_drain(control);
-    }
-    if ((events & UV_READABLE) != 0) {
+    if ((events & UV_READABLE) != 0)
         control_read(control);
-    }
 }
 
 struct control *control_new(uv_loop_t *loop, int fd, control_line_fn *line, void *user)
@@ -141,9 +133,8 @@ struct control *control_new(uv_loop_t *loop, int fd, control_line_fn *line, void
 static bool control_put(struct control *control, const char *line, size_t length)
 {
     ssize_t put = control->out.len > 0 ? 0 : control_write(control, line, length);
-    if (put <= 0) {
+    if (put <= 0)
         return false;
-    }
     if ((size_t)put < length) {
         buf_append(&control->out, line + put, length - (size_t)put);
         control_watch(control);
@@ -154,13 +145,11 @@ static bool control_put(struct control *control, const char *line, size_t length
 bool control_wake(struct control *control, const char *line)
 {
     char bytes[CONTROL_LINE_MAX + 2];
-    if (control->over || control->closing || control->mute) {
+    if (control->over || control->closing || control->mute)
         return false;
-    }
     size_t length = strnlen(line, CONTROL_LINE_MAX);
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         bytes[i] = line[i] == '\n' ? ' ' : line[i];
-    }
     bytes[length] = '\n';
     return control_put(control, bytes, length + 1);
 }
@@ -168,9 +157,8 @@ bool control_wake(struct control *control, const char *line)
 void control_send(struct control *control, const char *format, ...)
 {
     char line[CONTROL_LINE_MAX + 1];
-    if (control->over || control->closing || control->mute) {
+    if (control->over || control->closing || control->mute)
         return;
-    }
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);

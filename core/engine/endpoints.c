@@ -65,9 +65,8 @@ static void spec_add_headers(struct probe_spec *spec, const struct endpoint *end
     spec->headers = mem_resize(spec->headers, own + endpoint->header_count, sizeof *spec->headers);
     for (size_t i = 0; i < endpoint->header_count; i++) {
         bool has = false;
-        for (size_t k = 0; k < own; k++) {
+        for (size_t k = 0; k < own; k++)
             has = has || strcasecmp(spec->headers[k].name, endpoint->headers[i].name) == 0;
-        }
         if (!has) {
             spec->headers[spec->header_count] = (struct probe_header){mem_dup(endpoint->headers[i].name), NULL};
             spec->header_count++;
@@ -87,13 +86,11 @@ static void target_specs(const struct target *target, struct pod_facts *facts)
     }
     for (enum lane_kind lane = 0; lane < LANE_COUNT; lane++) {
         endpoint_spec(endpoint, lane, &facts->probes[lane]);
-        if (facts->probes[lane].action != PROBE_NONE) {
+        if (facts->probes[lane].action != PROBE_NONE)
             spec_add_headers(&facts->probes[lane], endpoint);
-        }
     }
-    if (target->source->endpoints.count > MANY) {
+    if (target->source->endpoints.count > MANY)
         facts->probes[LANE_HEALTH].period = MANY_HEALTH_SECONDS;
-    }
 }
 
 /* Nobody tells us of a container: we take it that one runs. When it began is known only where we began the run ourselves. */
@@ -166,9 +163,8 @@ static void target_line(struct target *target, const char *line, size_t length)
         target_begin_run(target);
     }
     progress_line(&target->seen, line, length, clock_now(engine_clock(engine)));
-    if (target->caught_up && !target_has_room(target)) {
+    if (target->caught_up && !target_has_room(target))
         return;
-    }
     struct fact fact;
     fact_init(&fact, FACT_LOG, target->id);
     text_set(&fact.u.log.line, line, length, TEXT_LINE);
@@ -213,11 +209,10 @@ static void on_follow(void *user, enum follow_word word, const char *bytes, size
     struct target *target = user;
     switch (word) {
     case FOLLOW_LINE:
-        if (target->caught_up) {
+        if (target->caught_up)
             target_line(target, bytes, length);
-        } else {
+        else
             target_old_line(target, bytes, length);
-        }
         break;
     case FOLLOW_CAUGHT_UP:
         target_caught_up(target);
@@ -237,11 +232,10 @@ static void target_address(const struct target *target, int32_t port, const char
 {
     const struct endpoint *endpoint = target->endpoint;
     struct endpoint_url parts;
-    if (endpoint->unix_path != NULL) {
+    if (endpoint->unix_path != NULL)
         direct_set(target->source->direct, target->id, port, NULL, 0, endpoint->unix_path);
-    } else if (endpoint_url_parse(url, "url", &parts, NULL) == STATUS_OK) {
+    else if (endpoint_url_parse(url, "url", &parts, NULL) == STATUS_OK)
         direct_set(target->source->direct, target->id, port, parts.host, port, NULL);
-    }
 }
 
 /* Every port that a lane asks is one of the URL's host, but for vLLM's own, which has a URL itself. */
@@ -250,15 +244,12 @@ static void target_addresses(const struct target *target)
     const struct endpoint *endpoint = target->endpoint;
     struct pod_facts facts = {0};
     target_specs(target, &facts);
-    for (int lane = 0; lane < LANE_COUNT; lane++) {
-        if (facts.probes[lane].action != PROBE_NONE) {
+    for (int lane = 0; lane < LANE_COUNT; lane++)
+        if (facts.probes[lane].action != PROBE_NONE)
             target_address(target, facts.probes[lane].port, endpoint->url);
-        }
-    }
     target_address(target, facts.serving_port, endpoint->url);
-    if (endpoint->vllm_url != NULL) {
+    if (endpoint->vllm_url != NULL)
         target_address(target, facts.vllm_port, endpoint->vllm_url);
-    }
     pod_facts_free(&facts);
 }
 
@@ -282,27 +273,24 @@ static enum status endpoints_start(void *user, struct engine *engine, struct pro
 {
     struct source *source = user;
     source->engine = engine;
-    if (source->endpoints.count == 0) {
+    if (source->endpoints.count == 0)
         return problem_set(problem, STATUS_BAD_INPUT, "no endpoints; expected at least one as URL or NAME=URL");
-    }
     struct fact fact;
     fact_init(&fact, FACT_SOURCE, 0);
     fact.u.source.state = SOURCE_WATCHING;
     engine_emit(engine, &fact);
     fact_free(&fact);
     source->targets = mem_array(source->endpoints.count, sizeof *source->targets);
-    for (size_t i = 0; i < source->endpoints.count; i++) {
+    for (size_t i = 0; i < source->endpoints.count; i++)
         target_start(source, i);
-    }
     return STATUS_OK;
 }
 
 /* The endpoint of this pod: ids were handed out one after the other. */
 static struct target *source_target(const struct source *source, uint32_t id)
 {
-    if (source->targets == NULL || id < source->targets[0].id) {
+    if (source->targets == NULL || id < source->targets[0].id)
         return NULL;
-    }
     size_t index = id - source->targets[0].id;
     return index < source->endpoints.count && source->targets[index].id == id ? &source->targets[index] : NULL;
 }
@@ -311,27 +299,23 @@ static struct target *source_target(const struct source *source, uint32_t id)
 static void endpoints_after(void *user, const struct fact *fact, const struct pod *pod)
 {
     struct source *source = user;
-    if (fact->kind != FACT_PROBE || pod == NULL || source->stopping) {
+    if (fact->kind != FACT_PROBE || pod == NULL || source->stopping)
         return;
-    }
     enum lane_kind lane = fact->u.sample.lane;
-    if (lane != LANE_STARTUP && lane != LANE_LIVENESS) {
+    if (lane != LANE_STARTUP && lane != LANE_LIVENESS)
         return;
-    }
     const struct prober *prober = &pod->lanes[lane].prober;
     struct target *target = source_target(source, fact->pod);
-    if (target != NULL && prober->on_hold && prober->stored == VERDICT_FAILURE) {
+    if (target != NULL && prober->on_hold && prober->stored == VERDICT_FAILURE)
         target_begin_run(target);
-    }
 }
 
 static void on_follow_closed(void *user)
 {
     struct source *source = user;
     source->open_follows--;
-    if (source->open_follows == 0) {
+    if (source->open_follows == 0)
         engine_source_stopped(source->engine);
-    }
 }
 
 static void endpoints_stop(void *user)

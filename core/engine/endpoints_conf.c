@@ -25,22 +25,19 @@ static size_t url_scheme(const char *url, struct endpoint_url *out)
 {
     static const char http[] = "http://", https[] = "https://";
     out->https = strncasecmp(url, https, sizeof https - 1) == 0;
-    if (out->https) {
+    if (out->https)
         return sizeof https - 1;
-    }
     return strncasecmp(url, http, sizeof http - 1) == 0 ? sizeof http - 1 : 0;
 }
 
 static bool port_parse(const char *digits, size_t length, int32_t *port)
 {
     int32_t value = 0;
-    if (length == 0 || length > 5) {
+    if (length == 0 || length > 5)
         return false;
-    }
     for (size_t i = 0; i < length; i++) {
-        if (digits[i] < '0' || digits[i] > '9') {
+        if (digits[i] < '0' || digits[i] > '9')
             return false;
-        }
         value = 10 * value + (digits[i] - '0');
     }
     *port = value;
@@ -53,14 +50,11 @@ static bool host_is_good(const struct endpoint_url *url, bool bracketed)
         struct in6_addr address;
         return inet_pton(AF_INET6, url->host, &address) == 1;
     }
-    if (url->host[0] == '\0') {
+    if (url->host[0] == '\0')
         return false;
-    }
-    for (const char *byte = url->host; *byte != '\0'; byte++) {
-        if (!isascii(*byte) || (!isalnum((unsigned char)*byte) && strchr("-._", *byte) == NULL)) {
+    for (const char *byte = url->host; *byte != '\0'; byte++)
+        if (!isascii(*byte) || (!isalnum((unsigned char)*byte) && strchr("-._", *byte) == NULL))
             return false;
-        }
-    }
     return true;
 }
 
@@ -70,27 +64,22 @@ static const char *authority_parse(const char *bytes, size_t length, struct endp
     bool bracketed = length > 0 && bytes[0] == '[';
     const char *host = bracketed ? bytes + 1 : bytes;
     const char *end = memchr(bytes, bracketed ? ']' : ':', length);
-    if (bracketed && end == NULL) {
+    if (bracketed && end == NULL)
         return "the bracket of the IPv6 address is not closed";
-    }
-    if (end == NULL) {
+    if (end == NULL)
         end = bytes + length;
-    }
     size_t host_length = (size_t)(end - host);
-    if (host_length > ENDPOINT_HOST_MAX) {
+    if (host_length > ENDPOINT_HOST_MAX)
         return "the host's name is too long";
-    }
     memcpy(out->host, host, host_length);
     out->host[host_length] = '\0';
-    if (!host_is_good(out, bracketed)) {
+    if (!host_is_good(out, bracketed))
         return host_length == 0 ? "no host" : "not a host name or address (an IPv6 address goes into brackets)";
-    }
     const char *rest = bracketed ? end + 1 : end;
     size_t left = length - (size_t)(rest - bytes);
     out->port = out->https ? 443 : 80;
-    if (left > 0 && (rest[0] != ':' || !port_parse(rest + 1, left - 1, &out->port))) {
+    if (left > 0 && (rest[0] != ':' || !port_parse(rest + 1, left - 1, &out->port)))
         return "the port is not a number from 1 to 65535";
-    }
     return NULL;
 }
 
@@ -110,15 +99,12 @@ enum status endpoint_url_parse(const char *url, const char *what, struct endpoin
         wrong = authority_parse(authority, length, out);
     }
     const char *rest = authority + length;
-    if (wrong == NULL && strchr(rest, '#') != NULL) {
+    if (wrong == NULL && strchr(rest, '#') != NULL)
         wrong = "a fragment means nothing here";
-    }
-    if (wrong == NULL && rest[0] != '\0' && strcmp(rest, "/") != 0) {
+    if (wrong == NULL && rest[0] != '\0' && strcmp(rest, "/") != 0)
         wrong = "a path or query belongs to a probe (readinessProbe.path)";
-    }
-    if (wrong != NULL) {
+    if (wrong != NULL)
         return problem_set(problem, STATUS_BAD_INPUT, "%s \"%.*s\": %s; %s", what, QUOTE_MAX, url, wrong, expected);
-    }
     return STATUS_OK;
 }
 
@@ -137,36 +123,31 @@ static void endpoint_free(struct endpoint *endpoint)
         mem_free(endpoint->headers[i].value);
     }
     mem_free(endpoint->headers);
-    for (int lane = 0; lane < LANE_COUNT; lane++) {
+    for (int lane = 0; lane < LANE_COUNT; lane++)
         probe_spec_free(&endpoint->probes[lane]);
-    }
     for (size_t i = 0; i < endpoint->setting_count; i++) {
         mem_free(endpoint->settings[i].field);
         mem_free(endpoint->settings[i].value);
     }
     mem_free(endpoint->settings);
-    for (size_t i = 0; i < endpoint->secret_count; i++) {
+    for (size_t i = 0; i < endpoint->secret_count; i++)
         mem_free(endpoint->secrets[i]);
-    }
     mem_free(endpoint->secrets);
 }
 
 void endpoints_free(struct endpoints *endpoints)
 {
-    for (size_t i = 0; i < endpoints->count; i++) {
+    for (size_t i = 0; i < endpoints->count; i++)
         endpoint_free(&endpoints->list[i]);
-    }
     mem_free(endpoints->list);
     *endpoints = (struct endpoints){0};
 }
 
 static struct endpoint *endpoints_find(const struct endpoints *endpoints, const char *name)
 {
-    for (size_t i = 0; i < endpoints->count; i++) {
-        if (strcmp(endpoints->list[i].name, name) == 0) {
+    for (size_t i = 0; i < endpoints->count; i++)
+        if (strcmp(endpoints->list[i].name, name) == 0)
             return &endpoints->list[i];
-        }
-    }
     return NULL;
 }
 
@@ -192,9 +173,8 @@ enum status endpoints_add_argument(struct endpoints *endpoints, const char *argu
     }
     struct endpoint_url parts;
     enum status status = endpoint_url_parse(url, "endpoint", &parts, problem);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     char name[ENDPOINT_HOST_MAX + 16];
     snprintf(name, sizeof name, strchr(parts.host, ':') != NULL ? "[%s]:%d" : "%s:%d", parts.host, (int)parts.port);
     char *chosen = named ? mem_dup_n(argument, (size_t)(equals - argument)) : mem_dup(name);
@@ -213,12 +193,10 @@ enum status endpoints_add_argument(struct endpoints *endpoints, const char *argu
 
 static enum status string_set(char **where, const char *key, const char *value, struct problem *problem)
 {
-    if (value[0] == '\0') {
+    if (value[0] == '\0')
         return problem_set(problem, STATUS_BAD_INPUT, "%s is empty; expected a value", key);
-    }
-    if (*where != NULL) {
+    if (*where != NULL)
         return problem_set(problem, STATUS_BAD_INPUT, "%s is given twice; expected once for each endpoint", key);
-    }
     *where = mem_dup(value);
     return STATUS_OK;
 }
@@ -241,9 +219,8 @@ static enum status string_line(struct endpoint *endpoint, const char *key, const
 
 static enum status role_line(struct endpoint *endpoint, const char *key, const char *value, struct problem *problem)
 {
-    if (role_from_name(value, &endpoint->role)) {
+    if (role_from_name(value, &endpoint->role))
         return STATUS_OK;
-    }
     char names[PROBLEM_MAX / 2] = "";
     for (enum role role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
         size_t used = strlen(names);
@@ -322,12 +299,10 @@ static enum status header_set(struct endpoint *endpoint, struct probe_spec *spec
     struct buf expanded;
     buf_init(&expanded, 2 * CONF_LINE_MAX);
     enum status status = variables_expand(endpoint, value, &expanded, problem);
-    if (status == STATUS_OK && expanded.truncated) {
+    if (status == STATUS_OK && expanded.truncated)
         status = problem_set(problem, STATUS_FULL, "header: longer than %d bytes", 2 * CONF_LINE_MAX);
-    }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         status = probe_spec_set(spec, "header", buf_str(&expanded), problem);
-    }
     if (status == STATUS_OK) {
         struct probe_header *header = &spec->headers[spec->header_count - 1];
         status = header_check(header, problem);
@@ -383,9 +358,8 @@ static enum status field_line(struct endpoint *endpoint, enum lane_kind lane, co
     if (status == STATUS_OK) {
         endpoint->settings = mem_resize(endpoint->settings, endpoint->setting_count + 1, sizeof *endpoint->settings);
         const struct probe_header *header = is_header ? &trial.headers[trial.header_count - 1] : NULL;
-        if (is_header) {
+        if (is_header)
             buf_printf(&expanded, "%s: %s", header->name, header->value);
-        }
         endpoint->settings[endpoint->setting_count] =
             (struct endpoint_setting){lane, mem_dup(field), mem_dup(is_header ? buf_str(&expanded) : value)};
         endpoint->setting_count++;
@@ -401,12 +375,10 @@ static enum status lane_line(struct endpoint *endpoint, const char *key, const c
     for (int kind = 0; kind < LANE_SERVING_COUNT; kind++) {
         enum lane_kind lane = (enum lane_kind)kind;
         size_t length = strlen(lane_key(lane));
-        if (strncmp(key, lane_key(lane), length) != 0) {
+        if (strncmp(key, lane_key(lane), length) != 0)
             continue;
-        }
-        if (key[length] == '.' && lane_is_kubelets(lane)) {
+        if (key[length] == '.' && lane_is_kubelets(lane))
             return field_line(endpoint, lane, key + length + 1, value, problem);
-        }
         if (key[length] == '\0' && strcmp(value, "off") != 0) {
             return problem_set(problem, STATUS_BAD_INPUT, "%s = \"%.*s\": expected off%s", key, QUOTE_MAX, value,
                                lane_is_kubelets(lane) ? ", or a field as in readinessProbe.periodSeconds = 5" : "");
@@ -425,17 +397,14 @@ static enum status section_endpoint(struct endpoints *endpoints, const char *sec
 {
     static const char word[] = "endpoint";
     const char *name = section + strlen(word);
-    if (strncmp(section, word, strlen(word)) != 0 || !isspace((unsigned char)*name)) {
+    if (strncmp(section, word, strlen(word)) != 0 || !isspace((unsigned char)*name))
         return problem_set(problem, STATUS_BAD_INPUT, "section [%.*s]: expected [endpoint NAME]", QUOTE_MAX, section);
-    }
     name += strspn(name, " \t");
-    if (*name == '\0') {
+    if (*name == '\0')
         return problem_set(problem, STATUS_BAD_INPUT, "section [endpoint] has no name; expected [endpoint NAME]");
-    }
     *out = endpoints_find(endpoints, name);
-    if (*out == NULL) {
+    if (*out == NULL)
         *out = endpoints_add(endpoints, name);
-    }
     return STATUS_OK;
 }
 
@@ -449,14 +418,11 @@ enum status endpoints_conf_line(struct endpoints *endpoints, const char *section
                  {"log", string_line}, {"model", string_line}, {"header", header_line}};
     struct endpoint *endpoint = NULL;
     enum status status = section_endpoint(endpoints, section, &endpoint, problem);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        if (strcmp(key, lines[i].key) == 0) {
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (strcmp(key, lines[i].key) == 0)
             return lines[i].set(endpoint, key, value, problem);
-        }
-    }
     status = lane_line(endpoint, key, value, problem);
     if (status == STATUS_NOT_FOUND) {
         return problem_set(
@@ -475,17 +441,15 @@ static void lane_target(const struct endpoint *endpoint, enum lane_kind lane, st
 {
     bool own = endpoint->vllm_url != NULL && lane != LANE_MODELS;
     struct problem problem;
-    if (endpoint_url_parse(own ? endpoint->vllm_url : endpoint->url, "url", out, &problem) != STATUS_OK) {
+    if (endpoint_url_parse(own ? endpoint->vllm_url : endpoint->url, "url", out, &problem) != STATUS_OK)
         *out = (struct endpoint_url){0};
-    }
 }
 
 void endpoint_spec(const struct endpoint *endpoint, enum lane_kind lane, struct probe_spec *out)
 {
     probe_spec_free(out);
-    if (endpoint->probe_off[lane] || lane_is_sidecars(lane)) {
+    if (endpoint->probe_off[lane] || lane_is_sidecars(lane))
         return;
-    }
     if (endpoint->probes[lane].action != PROBE_NONE) {
         probe_spec_copy(out, &endpoint->probes[lane]);
         return;
@@ -505,9 +469,8 @@ void endpoint_spec(const struct endpoint *endpoint, enum lane_kind lane, struct 
 /* What is wrong with the endpoint as a whole; its specs are made on the way. */
 static enum status endpoint_check(struct endpoint *endpoint, struct problem *problem)
 {
-    if (endpoint->url == NULL) {
+    if (endpoint->url == NULL)
         return problem_set(problem, STATUS_BAD_INPUT, "has no url; expected url = http://HOST:PORT");
-    }
     struct endpoint_url serving, own;
     lane_target(endpoint, LANE_MODELS, &serving);
     lane_target(endpoint, LANE_HEALTH, &own);
@@ -524,9 +487,8 @@ static enum status endpoint_check(struct endpoint *endpoint, struct problem *pro
         endpoint_spec(endpoint, lane, &spec);
         for (size_t i = 0; i < endpoint->setting_count && spec.action != PROBE_NONE; i++) {
             const struct endpoint_setting *setting = &endpoint->settings[i];
-            if (setting->lane == lane && status == STATUS_OK) {
+            if (setting->lane == lane && status == STATUS_OK)
                 status = probe_spec_set(&spec, setting->field, setting->value, problem);
-            }
         }
         status = status == STATUS_OK ? probe_spec_check(&spec, lane, problem) : status;
         probe_spec_free(&endpoint->probes[lane]);
@@ -561,11 +523,9 @@ struct strings {
 
 static void strings_add(struct strings *strings, const char *string)
 {
-    for (size_t i = 0; i < strings->count; i++) {
-        if (strcmp(strings->list[i], string) == 0) {
+    for (size_t i = 0; i < strings->count; i++)
+        if (strcmp(strings->list[i], string) == 0)
             return;
-        }
-    }
     if (strlen(string) >= REDACT_LENGTH_MIN) {
         strings->list = mem_resize(strings->list, strings->count + 1, sizeof *strings->list);
         strings->list[strings->count] = mem_dup(string);
@@ -578,18 +538,15 @@ static void headers_collect(const struct probe_header *headers, size_t count, st
 {
     for (size_t i = 0; i < count; i++) {
         const char *value = headers[i].value;
-        if (value == NULL) {
+        if (value == NULL)
             continue;
-        }
         strings_add(strings, value);
         const char *space = strchr(value, ' ');
         const char *equals = strchr(value, '=');
-        if (space != NULL) {
+        if (space != NULL)
             strings_add(strings, space + 1 + strspn(space + 1, " "));
-        }
-        if (equals != NULL && equals[1] != '=') {
+        if (equals != NULL && equals[1] != '=')
             strings_add(strings, equals + 1);
-        }
     }
 }
 
@@ -599,12 +556,10 @@ char **endpoints_secrets(const struct endpoints *endpoints, size_t *count)
     for (size_t i = 0; i < endpoints->count; i++) {
         const struct endpoint *endpoint = &endpoints->list[i];
         headers_collect(endpoint->headers, endpoint->header_count, &strings);
-        for (int lane = 0; lane < LANE_COUNT; lane++) {
+        for (int lane = 0; lane < LANE_COUNT; lane++)
             headers_collect(endpoint->probes[lane].headers, endpoint->probes[lane].header_count, &strings);
-        }
-        for (size_t k = 0; k < endpoint->secret_count; k++) {
+        for (size_t k = 0; k < endpoint->secret_count; k++)
             strings_add(&strings, endpoint->secrets[k]);
-        }
     }
     *count = strings.count;
     return strings.list;

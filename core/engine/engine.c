@@ -91,18 +91,16 @@ static struct run_pod *run_pod_get(const struct engine *engine, uint32_t id)
 
 static struct run_pod *run_pod_make(struct engine *engine, uint32_t id)
 {
-    if (id == 0 || id >= PODS_MAX) {
+    if (id == 0 || id >= PODS_MAX)
         return NULL;
-    }
     if (id >= engine->pod_capacity) {
         uint32_t capacity = id < 32 ? 64 : 2 * id;
         engine->pods = mem_resize(engine->pods, capacity, sizeof(struct run_pod *));
         memset(engine->pods + engine->pod_capacity, 0, (capacity - engine->pod_capacity) * sizeof(struct run_pod *));
         engine->pod_capacity = capacity;
     }
-    if (engine->pods[id] == NULL) {
+    if (engine->pods[id] == NULL)
         engine->pods[id] = mem_new(sizeof(struct run_pod));
-    }
     return engine->pods[id];
 }
 
@@ -118,13 +116,11 @@ static void headers_free(struct probe_header *headers, size_t count)
 static void run_pod_free(struct engine *engine, uint32_t id)
 {
     struct run_pod *pod = engine->pods[id];
-    if (pod == NULL) {
+    if (pod == NULL)
         return;
-    }
     engine->pods[id] = NULL;
-    for (int lane = 0; lane < LANE_COUNT; lane++) {
+    for (int lane = 0; lane < LANE_COUNT; lane++)
         probe_spec_free(&pod->lanes[lane].spec);
-    }
     headers_free(pod->headers, pod->header_count);
     mem_free(pod);
 }
@@ -153,14 +149,12 @@ static int64_t t_of_mono(const struct engine *engine, int64_t mono)
 static void flight_free(struct flight *flight)
 {
     struct engine *engine = flight->engine;
-    if (flight->previous != NULL) {
+    if (flight->previous != NULL)
         flight->previous->next = flight->next;
-    } else {
+    else
         engine->flights = flight->next;
-    }
-    if (flight->next != NULL) {
+    if (flight->next != NULL)
         flight->next->previous = flight->previous;
-    }
     probe_spec_free(&flight->spec);
     mem_free(flight);
 }
@@ -171,11 +165,9 @@ static void spec_fill_headers(struct probe_spec *spec, const struct run_pod *pod
     size_t kept = 0;
     for (size_t i = 0; i < spec->header_count; i++) {
         struct probe_header header = spec->headers[i];
-        for (size_t k = 0; header.value == NULL && k < pod->header_count; k++) {
-            if (strcmp(pod->headers[k].name, header.name) == 0) {
+        for (size_t k = 0; header.value == NULL && k < pod->header_count; k++)
+            if (strcmp(pod->headers[k].name, header.name) == 0)
                 header.value = mem_dup(pod->headers[k].value);
-            }
-        }
         if (header.value == NULL) {
             mem_free(header.name);
         } else {
@@ -192,9 +184,8 @@ static void flight_send(struct flight *flight)
 {
     struct engine *engine = flight->engine;
     int64_t timeout = real_us(engine, (int64_t)flight->spec.timeout * SECOND_US);
-    if (timeout < MILLISECOND_US) {
+    if (timeout < MILLISECOND_US)
         timeout = MILLISECOND_US;
-    }
     flight->attempt++;
     if (flight->spec.action == PROBE_TCP_SOCKET) {
         flight->ticket = http_tcp_connect(engine->http, &flight->address, timeout, flight_done, flight);
@@ -220,9 +211,8 @@ static void flight_begin(struct engine *engine, const struct pod *pod, struct ru
     struct flight *flight = mem_new(sizeof *flight);
     flight->engine = engine;
     flight->next = engine->flights;
-    if (engine->flights != NULL) {
+    if (engine->flights != NULL)
         engine->flights->previous = flight;
-    }
     engine->flights = flight;
     flight->pod = pod->facts.id;
     flight->lane = lane;
@@ -239,9 +229,8 @@ static void flight_begin(struct engine *engine, const struct pod *pod, struct ru
 /* Who has shown to serve in this run, see classify.h. */
 static enum answerer pod_known_server(const struct pod *pod)
 {
-    if (pod->answered_by[0] == ANSWERER_SGLANG || pod->answered_by[1] == ANSWERER_SGLANG) {
+    if (pod->answered_by[0] == ANSWERER_SGLANG || pod->answered_by[1] == ANSWERER_SGLANG)
         return ANSWERER_SGLANG;
-    }
     return pod->loaded_at >= 0 ? ANSWERER_VLLM : ANSWERER_NOBODY;
 }
 
@@ -297,12 +286,10 @@ static void flight_fill(struct flight *flight, const struct pod *pod, const stru
     sample->attempt = flight->attempt;
     sample->late = sample->sent > flight->due ? sample->sent - flight->due : 0;
     sample->is_late = flight->stalled || is_behind(engine, real_us(engine, sample->late));
-    if (question.tunnelled && pod->tunnel_round_trip >= 0) {
+    if (question.tunnelled && pod->tunnel_round_trip >= 0)
         sample->tunnel = pod->tunnel_round_trip < sample->total ? pod->tunnel_round_trip : sample->total;
-    }
-    if (flight->stalled) {
+    if (flight->stalled)
         sample_blame_ourselves(sample);
-    }
 }
 
 /* Startup has just succeeded: the kubelet probes the same container's readiness at once (facts/kube.md 1.1). */
@@ -310,9 +297,8 @@ static void readiness_follow(struct engine *engine, uint32_t id, enum lane_kind 
 {
     const struct run_pod *run = run_pod_get(engine, id);
     const struct pod *pod = fleet_pod(engine->fleet, id);
-    if (run != NULL && pod != NULL && run->lanes[readiness].scheduled && pod_gate(pod, readiness, now) == GATE_SEND) {
+    if (run != NULL && pod != NULL && run->lanes[readiness].scheduled && pod_gate(pod, readiness, now) == GATE_SEND)
         schedule_now(engine->schedule, id, readiness, now);
-    }
 }
 
 static bool startup_succeeded(const struct engine *engine, uint32_t id, enum lane_kind lane)
@@ -326,10 +312,8 @@ static bool startup_succeeded(const struct engine *engine, uint32_t id, enum lan
 static bool flight_wants_retry(const struct flight *flight, enum outcome outcome)
 {
     const struct pod *pod = fleet_pod(flight->engine->fleet, flight->pod);
-    if (outcome != OUTCOME_ERRORED || !lane_is_kubelets(flight->lane) || flight->attempt >= ATTEMPTS_MAX ||
-        pod == NULL) {
+    if (outcome != OUTCOME_ERRORED || !lane_is_kubelets(flight->lane) || flight->attempt >= ATTEMPTS_MAX || pod == NULL)
         return false;
-    }
     int32_t errored = pod->lanes[flight->lane].prober.errored;
     return errored > 0 && errored < ATTEMPTS_MAX;
 }
@@ -374,9 +358,8 @@ static void flight_done(void *user, const struct http_result *result)
         return;
     }
     flight_end(flight, now);
-    if (goes_on && !was_started && startup_succeeded(engine, id, lane)) {
+    if (goes_on && !was_started && startup_succeeded(engine, id, lane))
         readiness_follow(engine, id, lane_is_sidecars(lane) ? LANE_SIDECAR_READINESS : LANE_READINESS, now);
-    }
 }
 
 /* ---- what is due ---- */
@@ -394,12 +377,10 @@ static void lane_emit_unsent(struct engine *engine, uint32_t id, enum lane_kind 
     struct fact fact;
     fact_init(&fact, FACT_PROBE, id);
     classify_unsent(lane, spec->action, word, &fact.u.sample);
-    if (!possible) {
+    if (!possible)
         fact.u.sample.cause = PROBE_CAUSE_NOT_REPRODUCIBLE;
-    }
-    if (spec->port_name != NULL && spec->port == 0) {
+    if (spec->port_name != NULL && spec->port == 0)
         text_printf(&fact.u.sample.detail, TEXT_LINE, "the container has no port named %s", spec->port_name);
-    }
     fact.u.sample.sent = clock_now(&engine->options.clock);
     fact.u.sample.attempt = 1;
     engine_emit(engine, &fact);
@@ -423,9 +404,8 @@ static void lane_tick(struct engine *engine, const struct ticker *ticker, int64_
     struct run_pod *run = run_pod_get(engine, ticker->pod);
     const struct pod *pod = fleet_pod(engine->fleet, ticker->pod);
     if (run == NULL || pod == NULL || run->lanes[ticker->lane].flight != NULL ||
-        pod_gate(pod, ticker->lane, now) != GATE_SEND) {
+        pod_gate(pod, ticker->lane, now) != GATE_SEND)
         return;
-    }
     struct run_lane *lane = &run->lanes[ticker->lane];
     if (!spec_is_sendable(engine, &lane->spec)) {
         lane_tell_unsendable(engine, pod, lane, ticker->lane);
@@ -452,9 +432,8 @@ static void engine_run_due(struct engine *engine)
 {
     int64_t now = clock_now(&engine->options.clock);
     struct ticker ticker;
-    while (engine->phase == RUNNING && !engine->ended && schedule_take(engine->schedule, now, &ticker)) {
+    while (engine->phase == RUNNING && !engine->ended && schedule_take(engine->schedule, now, &ticker))
         lane_tick(engine, &ticker, now);
-    }
 }
 
 /* ---- following pod facts ---- */
@@ -463,14 +442,12 @@ static void engine_run_due(struct engine *engine)
 static void pod_take_specs(struct engine *engine, const struct fact *fact)
 {
     struct run_pod *run = run_pod_make(engine, fact->pod);
-    if (run == NULL) {
+    if (run == NULL)
         return;
-    }
     for (int lane = 0; lane < LANE_COUNT; lane++) {
         const struct probe_spec *spec = &fact->u.facts.probes[lane];
-        if (!probe_spec_same_target(spec, &run->lanes[lane].spec)) {
+        if (!probe_spec_same_target(spec, &run->lanes[lane].spec))
             run->lanes[lane].told = false;
-        }
         probe_spec_copy(&run->lanes[lane].spec, spec);
     }
 }
@@ -485,26 +462,22 @@ static void pod_follow(struct engine *engine, uint32_t id, int64_t now)
 {
     struct run_pod *run = run_pod_get(engine, id);
     const struct pod *pod = fleet_pod(engine->fleet, id);
-    if (run == NULL || pod == NULL) {
+    if (run == NULL || pod == NULL)
         return;
-    }
     for (enum lane_kind lane = 0; lane < LANE_COUNT; lane++) {
         struct run_lane *run_lane = &run->lanes[lane];
         bool wanted = run_lane->spec.action != PROBE_NONE && run_lane->spec.period > 0;
-        if (wanted) {
+        if (wanted)
             schedule_set(engine->schedule, id, lane, (int64_t)run_lane->spec.period * SECOND_US, now);
-        } else if (run_lane->scheduled) {
+        else if (run_lane->scheduled)
             schedule_remove(engine->schedule, id, lane);
-        }
         run_lane->scheduled = wanted;
     }
     /* the kubelet's manual trigger: its status of a started pod that is not ready was made anew */
-    if (run->known && pod_view(pod).started && !pod_is_ready(pod)) {
+    if (run->known && pod_view(pod).started && !pod_is_ready(pod))
         readiness_follow(engine, id, LANE_READINESS, now);
-    }
-    if (run->known && pod->facts.sidecar.started == TRI_TRUE && pod->facts.sidecar.ready != TRI_TRUE) {
+    if (run->known && pod->facts.sidecar.started == TRI_TRUE && pod->facts.sidecar.ready != TRI_TRUE)
         readiness_follow(engine, id, LANE_SIDECAR_READINESS, now);
-    }
     run->known = true;
 }
 
@@ -514,14 +487,12 @@ static void pod_forget(struct engine *engine, uint32_t id)
     schedule_remove_pod(engine->schedule, id);
     for (int lane = 0; run != NULL && lane < LANE_COUNT; lane++) {
         struct flight *flight = run->lanes[lane].flight;
-        if (flight != NULL && flight->ticket != 0) {
+        if (flight != NULL && flight->ticket != 0)
             http_cancel(engine->http, flight->ticket);
-        }
     }
     engine->options.tunnel_ops->close_pod(engine->options.tunnel, id);
-    if (run != NULL) {
+    if (run != NULL)
         run_pod_free(engine, id);
-    }
 }
 
 static void engine_cancel_all(struct engine *engine)
@@ -529,9 +500,8 @@ static void engine_cancel_all(struct engine *engine)
     struct flight *flight = engine->flights;
     while (flight != NULL) {
         struct flight *next = flight->next;
-        if (flight->ticket != 0) {
+        if (flight->ticket != 0)
             http_cancel(engine->http, flight->ticket);
-        }
         flight = next;
     }
 }
@@ -540,36 +510,31 @@ static void engine_cancel_all(struct engine *engine)
 
 void engine_emit(struct engine *engine, struct fact *fact)
 {
-    if (engine->phase != RUNNING || engine->ended) {
+    if (engine->phase != RUNNING || engine->ended)
         return;
-    }
     int64_t now = clock_now(&engine->options.clock);
     fact->t = now;
-    if (fact->kind == FACT_POD) {
+    if (fact->kind == FACT_POD)
         pod_take_specs(engine, fact);
-    }
     redact_fact(engine->redact, fact);
     fleet_apply(engine->fleet, fact);
-    if (fact->kind == FACT_POD) {
+    if (fact->kind == FACT_POD)
         pod_follow(engine, fact->pod, now);
-    } else if (fact->kind == FACT_GONE) {
+    else if (fact->kind == FACT_GONE)
         pod_forget(engine, fact->pod);
-    }
     if (engine->options.journal != NULL) {
         journal_append(engine->options.journal, fact);
         engine->dirty = true;
     }
-    for (size_t i = 0; i < engine->observer_count; i++) {
+    for (size_t i = 0; i < engine->observer_count; i++)
         engine->observers[i].fn(engine->observers[i].user, fact);
-    }
     if (fact->kind == FACT_END) {
         engine->ended = true;
         engine_cancel_all(engine);
     }
     const struct source_ops *ops = engine->options.source_ops;
-    if (ops->after != NULL) {
+    if (ops->after != NULL)
         ops->after(engine->options.source, fact, fleet_pod(engine->fleet, fact->pod));
-    }
 }
 
 void engine_note(struct engine *engine, const char *format, ...)
@@ -619,18 +584,15 @@ void engine_retitle(struct engine *engine, const char *title)
 
 static void engine_flush(struct engine *engine)
 {
-    if (!engine->dirty) {
+    if (!engine->dirty)
         return;
-    }
     struct problem trouble = {{0}};
     /* a full disk stops both files at once; each has its own note */
-    for (int told = 0; journal_flush(engine->options.journal, &trouble) && told < NOTES_A_FLUSH; told++) {
+    for (int told = 0; journal_flush(engine->options.journal, &trouble) && told < NOTES_A_FLUSH; told++)
         engine_note(engine, "%s", trouble.text);
-    }
     engine->dirty = false;
-    if (engine->flushed != NULL) {
+    if (engine->flushed != NULL)
         engine->flushed(engine->flushed_user);
-    }
 }
 
 /* ---- the loop ---- */
@@ -638,18 +600,16 @@ static void engine_flush(struct engine *engine)
 /* Our own loop was not there for a while: what was under way meanwhile has waited for us, not for the pod. */
 static void engine_mark_stalled(struct engine *engine)
 {
-    for (struct flight *flight = engine->flights; flight != NULL; flight = flight->next) {
+    for (struct flight *flight = engine->flights; flight != NULL; flight = flight->next)
         flight->stalled = true;
-    }
 }
 
 static void on_check(uv_check_t *check)
 {
     struct engine *engine = check->data;
     engine->turn_began = clock_mono_us();
-    if (engine->wake_by >= 0 && is_behind(engine, engine->turn_began - engine->wake_by)) {
+    if (engine->wake_by >= 0 && is_behind(engine, engine->turn_began - engine->wake_by))
         engine_mark_stalled(engine);
-    }
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -662,9 +622,8 @@ static void on_timer(uv_timer_t *timer)
 static void engine_arm(struct engine *engine)
 {
     int64_t next = engine->phase == RUNNING && !engine->ended ? schedule_next(engine->schedule) : INT64_MAX;
-    if (next == engine->armed_for) {
+    if (next == engine->armed_for)
         return;
-    }
     engine->armed_for = next;
     if (next == INT64_MAX) {
         uv_timer_stop(&engine->timer);
@@ -681,9 +640,8 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct engine *engine = prepare->data;
     int64_t now = clock_mono_us();
-    if (engine->turn_began >= 0 && is_behind(engine, now - engine->turn_began)) {
+    if (engine->turn_began >= 0 && is_behind(engine, now - engine->turn_began))
         engine_mark_stalled(engine);
-    }
     engine_run_due(engine);
     engine_flush(engine);
     if (engine->phase == SOURCE_STOPPED) {
@@ -718,9 +676,8 @@ struct engine *engine_new(const struct engine_options *options)
 
 enum status engine_start(struct engine *engine, struct problem *problem)
 {
-    if (engine->http == NULL) {
+    if (engine->http == NULL)
         return problem_set(problem, STATUS_UNSUPPORTED, "libcurl cannot start");
-    }
     uv_check_start(&engine->check, on_check);
     uv_prepare_start(&engine->prepare, on_prepare);
     engine_hello(engine);
@@ -764,9 +721,8 @@ static void engine_close(struct engine *engine)
 
 void engine_stop(struct engine *engine, void (*done)(void *user), void *user)
 {
-    if (engine->phase != RUNNING) {
+    if (engine->phase != RUNNING)
         return;
-    }
     engine->phase = STOPPING;
     engine->done = done;
     engine->done_user = user;
@@ -785,12 +741,10 @@ void engine_source_stopped(struct engine *engine)
 
 void engine_free(struct engine *engine)
 {
-    if (engine == NULL) {
+    if (engine == NULL)
         return;
-    }
-    for (uint32_t id = 0; id < engine->pod_capacity; id++) {
+    for (uint32_t id = 0; id < engine->pod_capacity; id++)
         run_pod_free(engine, id);
-    }
     mem_free(engine->pods);
     mem_free(engine->observers);
     mem_free(engine->title);
@@ -838,29 +792,25 @@ uint32_t engine_new_pod_id(struct engine *engine)
 void engine_set_headers(struct engine *engine, uint32_t pod, const struct probe_header *headers, size_t count)
 {
     struct run_pod *run = run_pod_make(engine, pod);
-    if (run == NULL) {
+    if (run == NULL)
         return;
-    }
     headers_free(run->headers, run->header_count);
     run->headers = mem_array(count, sizeof *headers);
     run->header_count = count;
     for (size_t i = 0; i < count; i++) {
         run->headers[i].name = mem_dup(headers[i].name);
         run->headers[i].value = mem_dup(headers[i].value);
-        if (headers[i].value != NULL) {
+        if (headers[i].value != NULL)
             redact_add(engine->redact, headers[i].value);
-        }
     }
 }
 
 static void pod_probe_now(struct engine *engine, uint32_t id, int64_t now)
 {
     const struct run_pod *run = run_pod_get(engine, id);
-    for (enum lane_kind lane = 0; run != NULL && lane < LANE_COUNT; lane++) {
-        if (run->lanes[lane].scheduled) {
+    for (enum lane_kind lane = 0; run != NULL && lane < LANE_COUNT; lane++)
+        if (run->lanes[lane].scheduled)
             schedule_now(engine->schedule, id, lane, now);
-        }
-    }
 }
 
 void engine_probe_now(struct engine *engine, uint32_t pod)
@@ -870,7 +820,6 @@ void engine_probe_now(struct engine *engine, uint32_t pod)
         pod_probe_now(engine, pod, now);
         return;
     }
-    for (uint32_t id = 1; id < engine->pod_capacity; id++) {
+    for (uint32_t id = 1; id < engine->pod_capacity; id++)
         pod_probe_now(engine, id, now);
-    }
 }

@@ -298,9 +298,8 @@ static bool shape_is_default(const struct shape *shape, const void *base);
 /* The value of a field of one of the integer types; enums are ints by size. */
 static int64_t field_int(const struct field *field, const void *at)
 {
-    if (field->type == FIELD_INT64) {
+    if (field->type == FIELD_INT64)
         return *(const int64_t *)at;
-    }
     int32_t value;
     memcpy(&value, at, sizeof value);
     return value;
@@ -335,11 +334,9 @@ static bool field_is_default(const struct field *field, const void *base)
 
 static bool shape_is_default(const struct shape *shape, const void *base)
 {
-    for (size_t i = 0; i < shape->count; i++) {
-        if (!field_is_default(&shape->fields[i], base)) {
+    for (size_t i = 0; i < shape->count; i++)
+        if (!field_is_default(&shape->fields[i], base))
             return false;
-        }
-    }
     return true;
 }
 
@@ -360,18 +357,16 @@ static void text_write(struct json_writer *writer, const char *key, const struct
 static void headers_write(struct json_writer *writer, const char *key, const struct probe_spec *spec)
 {
     json_open_array(writer, key);
-    for (size_t i = 0; i < spec->header_count; i++) {
+    for (size_t i = 0; i < spec->header_count; i++)
         json_put_string(writer, NULL, spec->headers[i].name != NULL ? spec->headers[i].name : "");
-    }
     json_close_array(writer);
 }
 
 static void models_write(struct json_writer *writer, const char *key, const struct sample *sample)
 {
     json_open_array(writer, key);
-    for (int i = 0; i < sample->model_count && i < SAMPLE_MODELS_MAX; i++) {
+    for (int i = 0; i < sample->model_count && i < SAMPLE_MODELS_MAX; i++)
         text_write(writer, NULL, &sample->models[i]);
-    }
     json_close_array(writer);
 }
 
@@ -420,9 +415,8 @@ static void shape_write(struct json_writer *writer, const struct shape *shape, c
 {
     for (size_t i = 0; i < shape->count; i++) {
         const struct field *field = &shape->fields[i];
-        if (!field_is_default(field, base)) {
+        if (!field_is_default(field, base))
             field_write(writer, field, (const char *)base + field->offset);
-        }
     }
 }
 
@@ -435,9 +429,8 @@ enum status fact_encode(const struct fact *fact, struct buf *out)
     json_open_object(&writer, NULL);
     json_put_string(&writer, "k", fact_kind_name(fact->kind));
     json_put_int(&writer, "t", fact->t);
-    if (fact->pod != 0) {
+    if (fact->pod != 0)
         json_put_int(&writer, "pod", fact->pod);
-    }
     shape_write(&writer, &kind->shape, (const char *)fact + kind->offset);
     json_close_object(&writer);
     if (!buf_putc(out, '\n') || out->len - start > FACT_LINE_MAX - LINE_SPARE) {
@@ -455,9 +448,8 @@ static enum status shape_read(const struct shape *shape, const struct json *obje
 static enum status text_read(const struct json *value, struct text *text)
 {
     const struct json *string = json_is_array(value) ? json_first(value) : value;
-    if (json_string(string) == NULL) {
+    if (json_string(string) == NULL)
         return STATUS_BAD_INPUT;
-    }
     json_text(string, text, TEXT_BODY);
     const char *flags = json_is_array(value) ? json_string(json_next(string)) : NULL;
     if (flags != NULL && !text_empty(text)) {
@@ -470,14 +462,12 @@ static enum status text_read(const struct json *value, struct text *text)
 static enum status headers_read(const struct json *array, struct probe_spec *spec)
 {
     size_t count = json_count(array);
-    if (!json_is_array(array) || count > PROBE_HEADERS_MAX) {
+    if (!json_is_array(array) || count > PROBE_HEADERS_MAX)
         return STATUS_BAD_INPUT;
-    }
     spec->headers = count > 0 ? mem_array(count, sizeof *spec->headers) : NULL;
     for (const struct json *name = json_first(array); name != NULL; name = json_next(name)) {
-        if (json_string(name) == NULL) {
+        if (json_string(name) == NULL)
             return STATUS_BAD_INPUT;
-        }
         spec->headers[spec->header_count++].name = mem_dup(json_string(name));
     }
     return STATUS_OK;
@@ -485,15 +475,12 @@ static enum status headers_read(const struct json *array, struct probe_spec *spe
 
 static enum status models_read(const struct json *array, struct sample *sample)
 {
-    if (!json_is_array(array) || json_count(array) > SAMPLE_MODELS_MAX) {
+    if (!json_is_array(array) || json_count(array) > SAMPLE_MODELS_MAX)
         return STATUS_BAD_INPUT;
-    }
     sample->model_count = 0;
-    for (const struct json *model = json_first(array); model != NULL; model = json_next(model)) {
-        if (text_read(model, &sample->models[sample->model_count++]) != STATUS_OK) {
+    for (const struct json *model = json_first(array); model != NULL; model = json_next(model))
+        if (text_read(model, &sample->models[sample->model_count++]) != STATUS_OK)
             return STATUS_BAD_INPUT;
-        }
-    }
     return STATUS_OK;
 }
 
@@ -501,14 +488,12 @@ static enum status int_read(const struct field *field, const struct json *value,
 {
     /* Below every min, so that what is no whole number is out of range as well. */
     int64_t number = json_int(value, INT64_MIN);
-    if (number < field->min || number > field->max) {
+    if (number < field->min || number > field->max)
         return STATUS_BAD_INPUT;
-    }
-    if (field->type == FIELD_INT64) {
+    if (field->type == FIELD_INT64)
         *(int64_t *)at = number;
-    } else {
+    else
         *(int32_t *)at = (int32_t)number;
-    }
     return STATUS_OK;
 }
 
@@ -527,14 +512,12 @@ static enum status name_read(const struct field *field, const struct json *value
 static enum status bool_read(const struct field *field, const struct json *value, void *at)
 {
     bool is = json_bool(value, false);
-    if (!is && json_bool(value, true)) {
+    if (!is && json_bool(value, true))
         return STATUS_BAD_INPUT; /* neither */
-    }
-    if (field->type == FIELD_TRI) {
+    if (field->type == FIELD_TRI)
         *(enum tri *)at = is ? TRI_TRUE : TRI_FALSE;
-    } else {
+    else
         *(bool *)at = is;
-    }
     return STATUS_OK;
 }
 
@@ -584,9 +567,8 @@ static enum status field_read(const struct field *field, const struct json *valu
         status = models_read(value, at);
         break;
     }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         problem_set(problem, status, "\"%s\": not a value this key can have", field->key);
-    }
     return status;
 }
 
@@ -595,9 +577,8 @@ static size_t field_find(const struct shape *shape, const char *key, size_t gues
 {
     for (size_t i = 0; i < shape->count; i++) {
         size_t index = guess + i < shape->count ? guess + i : guess + i - shape->count;
-        if (shape->fields[index].key[0] == key[0] && strcmp(shape->fields[index].key, key) == 0) {
+        if (shape->fields[index].key[0] == key[0] && strcmp(shape->fields[index].key, key) == 0)
             return index;
-        }
     }
     return shape->count;
 }
@@ -607,21 +588,18 @@ static enum status shape_read(const struct shape *shape, const struct json *obje
 {
     uint64_t seen = 0;
     size_t guess = 0;
-    if (!json_is_object(object)) {
+    if (!json_is_object(object))
         return problem_set(problem, STATUS_BAD_INPUT, "expected an object");
-    }
     for (const struct json *member = json_first(object); member != NULL; member = json_next(member)) {
         size_t index = field_find(shape, json_key(member), guess);
-        if (index == shape->count || (seen >> index & 1) != 0) {
+        if (index == shape->count || (seen >> index & 1) != 0)
             continue;
-        }
         seen |= UINT64_C(1) << index;
         guess = index + 1;
         const struct field *field = &shape->fields[index];
         enum status status = field_read(field, member, (char *)base + field->offset, problem);
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK)
             return status;
-        }
     }
     return STATUS_OK;
 }
@@ -629,9 +607,8 @@ static enum status shape_read(const struct shape *shape, const struct json *obje
 /* What readers rely on and the ranges of the tables do not say: nobody divides by a period of 0. */
 static enum status pod_check(const struct fact *fact, struct problem *problem)
 {
-    if (fact->pod == 0) {
+    if (fact->pod == 0)
         return problem_set(problem, STATUS_BAD_INPUT, "\"pod\": expected a number above 0");
-    }
     for (int i = 0; i < LANE_COUNT; i++) {
         const struct probe_spec *spec = &fact->u.facts.probes[i];
         if (spec->action != PROBE_NONE &&
@@ -651,21 +628,16 @@ static enum status head_read(const struct json *line, struct fact *fact, struct 
     int64_t t = json_int(json_get(line, "t"), INT64_MIN);
     int64_t pod = json_int(json_get(line, "pod"), 0);
     int kind = 0;
-    if (name == NULL) {
+    if (name == NULL)
         return problem_set(problem, STATUS_BAD_INPUT, "expected an object with \"k\", the kind of fact");
-    }
-    while (kind < FACT_KIND_COUNT && strcmp(fact_kind_name((enum fact_kind)kind), name) != 0) {
+    while (kind < FACT_KIND_COUNT && strcmp(fact_kind_name((enum fact_kind)kind), name) != 0)
         kind++;
-    }
-    if (kind == FACT_KIND_COUNT) {
+    if (kind == FACT_KIND_COUNT)
         return problem_set(problem, STATUS_UNSUPPORTED, "\"%s\" is no known kind of fact", name);
-    }
-    if (t < -MOMENT_MAX || t > MOMENT_MAX) {
+    if (t < -MOMENT_MAX || t > MOMENT_MAX)
         return problem_set(problem, STATUS_BAD_INPUT, "\"t\": expected a whole number of microseconds");
-    }
-    if (pod < 0 || pod > UINT32_MAX) {
+    if (pod < 0 || pod > UINT32_MAX)
         return problem_set(problem, STATUS_BAD_INPUT, "\"pod\": expected a number from 0 to 4294967295");
-    }
     fact_init(fact, (enum fact_kind)kind, (uint32_t)pod);
     fact->t = t;
     return STATUS_OK;
@@ -675,19 +647,16 @@ enum status fact_decode(const char *line, size_t length, struct fact *fact, stru
 {
     struct json *document;
     enum status status = json_parse(line, length, FACT_LINE_MAX, &document, problem);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     status = head_read(document, fact, problem);
     if (status == STATUS_OK) {
         const struct kind *kind = &kinds[fact->kind];
         status = shape_read(&kind->shape, document, (char *)fact + kind->offset, problem);
-        if (status == STATUS_OK && fact->kind == FACT_POD) {
+        if (status == STATUS_OK && fact->kind == FACT_POD)
             status = pod_check(fact, problem);
-        }
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK)
             fact_free(fact);
-        }
     }
     json_free(document);
     return status;

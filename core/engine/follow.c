@@ -93,9 +93,8 @@ static bool look_open(struct look *look)
         }
         return true;
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return false;
 }
 
@@ -103,9 +102,8 @@ static void look_read(struct look *look)
 {
     while (look->length < CHUNK && !look->at_end) {
         ssize_t got = pread(look->fd, look->bytes + look->length, CHUNK - look->length, look->offset);
-        if (got < 0 && errno == EINTR) {
+        if (got < 0 && errno == EINTR)
             continue;
-        }
         if (got < 0) {
             look_fail(look, NULL);
             return;
@@ -122,9 +120,8 @@ static void look_read(struct look *look)
 
 static void look_free(struct look *look)
 {
-    if (look->fd >= 0) {
+    if (look->fd >= 0)
         close(look->fd);
-    }
     pthread_mutex_destroy(&look->lock);
     mem_free(look->path);
     mem_free(look);
@@ -133,19 +130,16 @@ static void look_free(struct look *look)
 static void *look_run(void *user)
 {
     struct look *look = user;
-    if (look->fd >= 0 || look_open(look)) {
+    if (look->fd >= 0 || look_open(look))
         look_read(look);
-    }
     pthread_mutex_lock(&look->lock);
     bool given_up = look->follow == NULL;
     look->over = true;
-    if (!given_up) {
+    if (!given_up)
         uv_async_send(&look->follow->async);
-    }
     pthread_mutex_unlock(&look->lock);
-    if (given_up) {
+    if (given_up)
         look_free(look);
-    }
     return NULL;
 }
 
@@ -153,16 +147,14 @@ static void *look_run(void *user)
 
 static void follow_say(struct follow *follow, enum follow_word word, const char *bytes, size_t length)
 {
-    if (!follow->closing) {
+    if (!follow->closing)
         follow->fn(follow->user, word, bytes, length);
-    }
 }
 
 static void follow_trouble(struct follow *follow, const char *why)
 {
-    if (follow->troubled) {
+    if (follow->troubled)
         return;
-    }
     follow->troubled = true;
     char sentence[PROBLEM_SENTENCE];
     snprintf(sentence, sizeof sentence, "log file %.300s: %s", follow->path, why);
@@ -185,9 +177,8 @@ static void follow_close_file(struct follow *follow)
 
 static void follow_end_line(struct follow *follow)
 {
-    if (!follow->skip_line && follow->line.len > 0) {
+    if (!follow->skip_line && follow->line.len > 0)
         follow_say(follow, FOLLOW_LINE, follow->line.data, follow->line.len);
-    }
     follow->skip_line = false;
     buf_clear(&follow->line);
 }
@@ -197,13 +188,11 @@ static void follow_bytes(struct follow *follow, const char *bytes, size_t length
     size_t at = 0;
     while (at < length && !follow->closing) {
         size_t end = at;
-        while (end < length && bytes[end] != '\n' && bytes[end] != '\r') {
+        while (end < length && bytes[end] != '\n' && bytes[end] != '\r')
             end++;
-        }
         buf_append(&follow->line, bytes + at, end - at);
-        if (end < length) {
+        if (end < length)
             follow_end_line(follow);
-        }
         at = end + 1;
     }
 }
@@ -214,9 +203,8 @@ static void follow_opened(struct follow *follow, const struct look *look)
     follow->inode = look->about.st_ino;
     follow->troubled = false;
     follow->skip_line = look->skip;
-    if (follow->opened_once) {
+    if (follow->opened_once)
         follow_say(follow, FOLLOW_NEW_FILE, "", 0);
-    }
     follow->opened_once = true;
     follow->has_event = !follow->closing && uv_fs_event_start(&follow->event, on_event, follow->path, 0) == 0;
 }
@@ -231,12 +219,10 @@ static bool follow_turned(struct follow *follow, const struct look *look)
         follow_say(follow, FOLLOW_NEW_FILE, "", 0);
         return true;
     }
-    if (!look->has_named) {
+    if (!look->has_named)
         return false; /* moved away, the next one is not there yet: the old one may still get its last lines */
-    }
-    if (look->named.st_dev == follow->device && look->named.st_ino == follow->inode) {
+    if (look->named.st_dev == follow->device && look->named.st_ino == follow->inode)
         return false;
-    }
     follow_end_line(follow);
     follow_close_file(follow);
     return true;
@@ -245,18 +231,16 @@ static bool follow_turned(struct follow *follow, const struct look *look)
 /* What has come. Returns true when there may be more. */
 static bool follow_take(struct follow *follow, const struct look *look)
 {
-    if (look->opened) {
+    if (look->opened)
         follow_opened(follow, look);
-    }
     follow_bytes(follow, look->bytes, look->length);
     if (look->error != 0 || look->why != NULL) {
         follow_trouble(follow, look->why != NULL ? look->why : strerror(look->error));
         return false;
     }
     follow->troubled = false;
-    if (!look->at_end) {
+    if (!look->at_end)
         return true;
-    }
     if (!follow->caught_up) {
         follow->caught_up = true;
         follow_say(follow, FOLLOW_CAUGHT_UP, "", 0);
@@ -266,24 +250,21 @@ static bool follow_take(struct follow *follow, const struct look *look)
 
 static void follow_rearm(struct follow *follow, bool more)
 {
-    if (!follow->closing) {
+    if (!follow->closing)
         uv_timer_start(&follow->timer, on_timer, more ? 0 : FOLLOW_POLL_MS, 0);
-    }
 }
 
 static void on_look_over(uv_async_t *async)
 {
     struct follow *follow = async->data;
     struct look *look = follow->look;
-    if (look == NULL) {
+    if (look == NULL)
         return;
-    }
     pthread_mutex_lock(&look->lock);
     bool over = look->over;
     pthread_mutex_unlock(&look->lock);
-    if (!over) {
+    if (!over)
         return;
-    }
     follow->look = NULL;
     follow->fd = look->fd;
     follow->offset = look->offset;
@@ -291,9 +272,8 @@ static void on_look_over(uv_async_t *async)
     bool more = follow_take(follow, look) || follow->look_again;
     follow->look_again = false;
     look_free(look);
-    if (follow->closing) {
+    if (follow->closing)
         follow_close_file(follow); /* let go of by whom it was told */
-    }
     follow_rearm(follow, more);
 }
 
@@ -371,12 +351,10 @@ static void on_closed(uv_handle_t *handle)
 {
     struct follow *follow = handle->data;
     follow->handles--;
-    if (follow->handles > 0) {
+    if (follow->handles > 0)
         return;
-    }
-    if (follow->closed != NULL) {
+    if (follow->closed != NULL)
         follow->closed(follow->closed_user);
-    }
     buf_free(&follow->line);
     mem_free(follow->path);
     mem_free(follow);
@@ -386,17 +364,15 @@ static void on_closed(uv_handle_t *handle)
 static void look_let_go(struct follow *follow)
 {
     struct look *look = follow->look;
-    if (look == NULL) {
+    if (look == NULL)
         return;
-    }
     follow->look = NULL;
     pthread_mutex_lock(&look->lock);
     bool over = look->over;
     look->follow = NULL;
     pthread_mutex_unlock(&look->lock);
-    if (over) {
+    if (over)
         look_free(look);
-    }
 }
 
 void follow_free(struct follow *follow, void (*closed)(void *user), void *user)

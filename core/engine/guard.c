@@ -55,9 +55,8 @@ static int tty_reopen(int tty_fd)
     char name[256];
     if (ttyname_r(tty_fd, name, sizeof name) == 0) {
         int fd = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0) {
+        if (fd >= 0)
             return fd;
-        }
     }
     return fcntl(tty_fd, F_DUPFD_CLOEXEC, 3);
 }
@@ -66,23 +65,19 @@ static int tty_reopen(int tty_fd)
 static void guard_leave_streams(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0) {
+    if (null < 0)
         return;
-    }
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         dup2(null, fd);
-    }
-    if (null > STDERR_FILENO) {
+    if (null > STDERR_FILENO)
         close(null);
-    }
 }
 
 static void guard_become_engine(int tty_fd, struct guard *guard)
 {
     static const int ignored[] = {SIGHUP, SIGPIPE, SIGTTOU, SIGTTIN, SIGTSTP};
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal_ignore(ignored[i]);
-    }
     setsid();
     guard->is_engine = true;
     guard->other = getppid();
@@ -96,9 +91,8 @@ static void guard_become_engine(int tty_fd, struct guard *guard)
 
 static enum status guard_pair(int ends[2], struct problem *problem)
 {
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
         return problem_set(problem, status_from_errno(errno), "cannot join the two halves: %s", strerror(errno));
-    }
     for (int i = 0; i < 2; i++) {
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
@@ -109,9 +103,8 @@ static enum status guard_pair(int ends[2], struct problem *problem)
 static void *termios_saved(int tty_fd)
 {
     struct termios now;
-    if (tty_fd < 0 || tcgetattr(tty_fd, &now) != 0) {
+    if (tty_fd < 0 || tcgetattr(tty_fd, &now) != 0)
         return NULL;
-    }
     struct termios *saved = mem_new(sizeof *saved);
     *saved = now;
     return saved;
@@ -122,9 +115,8 @@ enum status guard_split(int tty_fd, struct guard *out, struct problem *problem)
     *out = (struct guard){.fd = -1, .tty = -1};
     int ends[2];
     enum status status = guard_pair(ends, problem);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     guard_limit();
     out->saved = termios_saved(tty_fd);
     fflush(NULL); /* or both halves would write what is buffered */
@@ -140,9 +132,8 @@ enum status guard_split(int tty_fd, struct guard *out, struct problem *problem)
     close(ends[is_engine ? 0 : 1]);
     out->fd = ends[is_engine ? 1 : 0];
     out->other = child;
-    if (is_engine) {
+    if (is_engine)
         guard_become_engine(tty_fd, out);
-    }
     return STATUS_OK;
 }
 
@@ -151,13 +142,11 @@ static void tty_write(int tty, const char *bytes, size_t length)
 {
     while (length > 0) {
         struct pollfd ready = {.fd = tty, .events = POLLOUT};
-        if (poll(&ready, 1, RESTORE_WAIT_MS) <= 0 || (ready.revents & POLLOUT) == 0) {
+        if (poll(&ready, 1, RESTORE_WAIT_MS) <= 0 || (ready.revents & POLLOUT) == 0)
             return;
-        }
         ssize_t put = write(tty, bytes, length);
-        if (put <= 0) {
+        if (put <= 0)
             return;
-        }
         bytes += put;
         length -= (size_t)put;
     }
@@ -165,12 +154,10 @@ static void tty_write(int tty, const char *bytes, size_t length)
 
 void guard_restore_terminal(const struct guard *guard, const char *bytes, size_t length)
 {
-    if (guard->tty < 0) {
+    if (guard->tty < 0)
         return;
-    }
-    if (guard->saved != NULL) {
+    if (guard->saved != NULL)
         tcsetattr(guard->tty, TCSANOW, guard->saved);
-    }
     tty_write(guard->tty, bytes, length);
     /* what the screen half may have said, out of memory for one, went down with the screen it was written on */
     static const char words[] =
@@ -186,12 +173,10 @@ static enum wait_end guard_wait(pid_t pid, int *how)
     int64_t deadline = clock_mono_us() + REAP_US;
     for (;;) {
         pid_t got = waitpid(pid, how, WNOHANG);
-        if (got == pid || (got < 0 && errno != EINTR)) {
+        if (got == pid || (got < 0 && errno != EINTR))
             return got == pid ? WAIT_ENDED : WAIT_NOT_OURS;
-        }
-        if (clock_mono_us() >= deadline) {
+        if (clock_mono_us() >= deadline)
             return WAIT_LATE;
-        }
         poll(NULL, 0, REAP_STEP_MS);
     }
 }
@@ -222,12 +207,10 @@ int guard_reap(const struct guard *guard, char *words, size_t size)
 
 void guard_free(struct guard *guard)
 {
-    if (guard->fd >= 0) {
+    if (guard->fd >= 0)
         close(guard->fd);
-    }
-    if (guard->is_engine && guard->tty >= 0) {
+    if (guard->is_engine && guard->tty >= 0)
         close(guard->tty);
-    }
     mem_free(guard->saved);
     *guard = (struct guard){.fd = -1, .tty = -1};
 }
@@ -236,14 +219,11 @@ void guard_free(struct guard *guard)
 
 void guard_groups_note(struct guard_groups *groups, pid_t group, bool alive)
 {
-    for (size_t i = 0; i < groups->count; i++) {
-        if (groups->list[i] == group) {
+    for (size_t i = 0; i < groups->count; i++)
+        if (groups->list[i] == group)
             groups->list[i--] = groups->list[--groups->count];
-        }
-    }
-    if (alive && group > 1 && groups->count < GUARD_GROUPS_MAX) {
+    if (alive && group > 1 && groups->count < GUARD_GROUPS_MAX)
         groups->list[groups->count++] = group;
-    }
 }
 
 static const char GROUPS_WORD[] = "groups";
@@ -251,24 +231,21 @@ static const char GROUPS_WORD[] = "groups";
 void guard_groups_write(const struct guard_groups *groups, struct buf *out)
 {
     buf_puts(out, GROUPS_WORD);
-    for (size_t i = 0; i < groups->count; i++) {
+    for (size_t i = 0; i < groups->count; i++)
         buf_printf(out, " %ld", (long)groups->list[i]);
-    }
 }
 
 bool guard_groups_read(struct guard_groups *groups, const char *line)
 {
     size_t length = sizeof GROUPS_WORD - 1;
-    if (strncmp(line, GROUPS_WORD, length) != 0 || (line[length] != ' ' && line[length] != '\0')) {
+    if (strncmp(line, GROUPS_WORD, length) != 0 || (line[length] != ' ' && line[length] != '\0'))
         return false;
-    }
     groups->count = 0;
     char *end = NULL;
     for (const char *at = line + length; *at == ' '; at = end) {
         guard_groups_note(groups, (pid_t)strtol(at, &end, 10), true);
-        if (end == at) {
+        if (end == at)
             break;
-        }
     }
     return true;
 }
@@ -276,11 +253,9 @@ bool guard_groups_read(struct guard_groups *groups, const char *line)
 /* Forgets those that are gone or that are not ours to end. */
 static void groups_sift(struct guard_groups *groups, int number)
 {
-    for (size_t i = groups->count; i > 0; i--) {
-        if (kill(-groups->list[i - 1], number) != 0) {
+    for (size_t i = groups->count; i > 0; i--)
+        if (kill(-groups->list[i - 1], number) != 0)
             groups->list[i - 1] = groups->list[--groups->count];
-        }
-    }
 }
 
 size_t guard_groups_end(struct guard_groups *groups)

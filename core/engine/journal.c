@@ -68,9 +68,8 @@ static void sink_init(struct sink *sink, int fd)
 
 static void close_if_open(int fd)
 {
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
 }
 
 static void sink_close(struct sink *sink)
@@ -91,9 +90,8 @@ static size_t file_write(int fd, const char *bytes, size_t length)
     size_t done = 0;
     while (done < length) {
         ssize_t written = write(fd, bytes + done, length - done);
-        if (written < 0 && errno != EINTR) {
+        if (written < 0 && errno != EINTR)
             break;
-        }
         done += written > 0 ? (size_t)written : 0;
     }
     return done;
@@ -104,18 +102,16 @@ static size_t file_write(int fd, const char *bytes, size_t length)
 static bool sink_write(struct sink *sink)
 {
     struct stat info;
-    if (sink->fd < 0 || sink->pending.len == 0) {
+    if (sink->fd < 0 || sink->pending.len == 0)
         return true;
-    }
     if (fstat(sink->fd, &info) == 0 && info.st_nlink == 0) {
         errno = ENOENT;
         return false;
     }
     size_t done = file_write(sink->fd, sink->pending.data, sink->pending.len);
     if (done < sink->pending.len) {
-        while (done > 0 && sink->pending.data[done - 1] != '\n') {
+        while (done > 0 && sink->pending.data[done - 1] != '\n')
             done--;
-        }
         buf_drop(&sink->pending, done);
         return false;
     }
@@ -130,9 +126,8 @@ static const char *failure_words(int error)
 
 static bool sink_take_note(struct sink *sink, struct problem *note)
 {
-    if (sink->note.text[0] == '\0') {
+    if (sink->note.text[0] == '\0')
         return false;
-    }
     *note = sink->note;
     sink->note.text[0] = '\0';
     return true;
@@ -146,9 +141,8 @@ enum status journal_create(const char *dir, size_t segment_max, int segments, st
     int fd = -1;
     *out = NULL;
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir_fd < 0) {
+    if (dir_fd < 0)
         return problem_set(problem, status_from_errno(errno), "the journal's directory %s: %s", dir, strerror(errno));
-    }
     if (fstat(dir_fd, &info) != 0 || !journal_dir_is_private(&info, true)) {
         close(dir_fd);
         return problem_set(problem, STATUS_DENIED,
@@ -216,18 +210,15 @@ static int segment_begin(struct journal *journal, int dir_fd, unsigned number)
     const struct buf *pending = &journal->live.pending;
     segment_name(name, number);
     int fd = journal_file_create(dir_fd, name);
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
     buf_init(&bytes, SIZE_MAX);
     bool begun = journal->hello != NULL && (pending->len < journal->hello_length ||
                                             memcmp(pending->data, journal->hello, journal->hello_length) != 0);
-    if (begun) {
+    if (begun)
         buf_add_again(&bytes, journal->hello, journal->hello_length);
-    }
-    for (struct pod_line *pod = begun ? journal->pods : NULL; pod != NULL; pod = pod->hh.next) {
+    for (struct pod_line *pod = begun ? journal->pods : NULL; pod != NULL; pod = pod->hh.next)
         buf_add_again(&bytes, pod->line, pod->length);
-    }
     buf_append(&bytes, buf_str(pending), pending->len);
     if (file_write(fd, buf_str(&bytes), bytes.len) < bytes.len) {
         int error = errno;
@@ -263,9 +254,8 @@ static bool journal_settle(struct journal *journal, char *dir)
     journal->dirs[journal->dir_count++] = (struct run_dir){dir, lock};
     journal->live.fd = fd;
     run_bound(dir_fd, &journal->segment_max, &journal->segments);
-    if (journal->kept) {
+    if (journal->kept)
         run_keep(dir_fd);
-    }
     return true;
 }
 
@@ -305,9 +295,8 @@ static void journal_move(struct journal *journal, int error)
 static bool live_write(struct journal *journal)
 {
     bool written = sink_write(&journal->live);
-    if (!written) {
+    if (!written)
         journal_move(journal, errno);
-    }
     return written;
 }
 
@@ -326,9 +315,8 @@ static void recording_write(struct journal *journal)
 static void journal_rotate(struct journal *journal)
 {
     char name[SEGMENT_NAME_SIZE];
-    if (!live_write(journal)) {
+    if (!live_write(journal))
         return;
-    }
     int fd = segment_begin(journal, journal->dir_fd, journal->segment + 1);
     if (fd < 0) {
         journal_move(journal, errno);
@@ -382,18 +370,14 @@ void journal_append(struct journal *journal, const struct fact *fact)
                     fact_kind_name(fact->kind));
         return;
     }
-    if (journal->recording.pending.len >= PENDING_MAX) {
+    if (journal->recording.pending.len >= PENDING_MAX)
         recording_write(journal);
-    }
-    if (journal->recording.fd >= 0) {
+    if (journal->recording.fd >= 0)
         buf_append(&journal->recording.pending, line->data, line->len);
-    }
-    if (journal->live.pending.len >= PENDING_MAX) {
+    if (journal->live.pending.len >= PENDING_MAX)
         live_write(journal);
-    }
-    if (journal->live.fd >= 0 && journal->has_own_facts && journal->segment_size + line->len > journal->segment_max) {
+    if (journal->live.fd >= 0 && journal->has_own_facts && journal->segment_size + line->len > journal->segment_max)
         journal_rotate(journal);
-    }
     if (journal->live.fd >= 0) {
         buf_append(&journal->live.pending, line->data, line->len);
         journal->segment_size += line->len;
@@ -418,14 +402,12 @@ void journal_close(struct journal *journal, bool keep)
 {
     struct problem ignored;
     struct pod_line *pod, *next;
-    if (journal == NULL) {
+    if (journal == NULL)
         return;
-    }
     journal_flush(journal, &ignored);
     for (size_t i = 0; i < journal->dir_count; i++) {
-        if (!keep && !journal->kept) {
+        if (!keep && !journal->kept)
             journal_remove_dir(journal->dirs[i].path);
-        }
         close(journal->dirs[i].lock);
         mem_free(journal->dirs[i].path);
     }

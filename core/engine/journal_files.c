@@ -22,14 +22,12 @@ unsigned segment_number(const char *name)
     static const char prefix[] = "journal-";
     char same[SEGMENT_NAME_SIZE];
     unsigned number = 0;
-    if (strncmp(name, prefix, sizeof prefix - 1) != 0) {
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0)
         return 0;
-    }
     for (const char *digit = name + sizeof prefix - 1; *digit >= '0' && *digit <= '9'; digit++) {
         number = number * 10 + (unsigned)(*digit - '0');
-        if (number > SEGMENT_NUMBER_MAX) {
+        if (number > SEGMENT_NUMBER_MAX)
             return 0;
-        }
     }
     segment_name(same, number);
     return strcmp(same, name) == 0 ? number : 0;
@@ -39,9 +37,8 @@ DIR *journal_dir_list(int dir_fd)
 {
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
-    if (list == NULL && fd >= 0) {
+    if (list == NULL && fd >= 0)
         close(fd);
-    }
     return list;
 }
 
@@ -51,13 +48,11 @@ unsigned segment_lowest(int dir_fd, unsigned above)
     DIR *list = journal_dir_list(dir_fd);
     for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
         unsigned number = segment_number(entry->d_name);
-        if (number > above && (lowest == 0 || number < lowest)) {
+        if (number > above && (lowest == 0 || number < lowest))
             lowest = number;
-        }
     }
-    if (list != NULL) {
+    if (list != NULL)
         closedir(list);
-    }
     return lowest;
 }
 
@@ -70,9 +65,8 @@ int journal_file_open(int dir_fd, const char *name, int flags)
 {
     struct stat info;
     int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         close(fd);
         errno = EINVAL;

@@ -76,12 +76,10 @@ static void reader_forget_known(struct journal_reader *reader)
 
 static void reader_close_files(struct journal_reader *reader)
 {
-    if (reader->fd >= 0) {
+    if (reader->fd >= 0)
         close(reader->fd);
-    }
-    if (reader->next_fd >= 0) {
+    if (reader->next_fd >= 0)
         close(reader->next_fd);
-    }
     reader->fd = -1;
     reader->next_fd = -1;
 }
@@ -126,9 +124,8 @@ static enum status reader_fill(struct journal_reader *reader)
     do {
         count = read(reader->fd, reader->held + reader->end, reader->cap - reader->end);
     } while (count < 0 && errno == EINTR);
-    if (count < 0) {
+    if (count < 0)
         return STATUS_IO;
-    }
     reader->end += (size_t)count;
     return count > 0 ? STATUS_OK : STATUS_AGAIN;
 }
@@ -151,9 +148,8 @@ static enum status reader_peek(struct journal_reader *reader, const char **line,
             reader->start = reader->end;
         }
         enum status status = reader_fill(reader);
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK)
             return status;
-        }
     }
 }
 
@@ -192,12 +188,10 @@ static enum status reader_find_next(struct journal_reader *reader, struct proble
     reader->next_segment = reader->segment + 1;
     segment_name(name, reader->next_segment);
     reader->next_fd = journal_file_open(reader_dir(reader), name, O_NOFOLLOW);
-    if (reader->next_fd < 0 && errno == ENOENT && fstat(reader->fd, &info) == 0 && info.st_nlink == 0) {
+    if (reader->next_fd < 0 && errno == ENOENT && fstat(reader->fd, &info) == 0 && info.st_nlink == 0)
         reader->next_fd = segment_open_lowest(reader_dir(reader), reader->segment, &reader->next_segment);
-    }
-    if (reader->next_fd >= 0) {
+    if (reader->next_fd >= 0)
         return STATUS_OK;
-    }
     return errno == ENOENT ? STATUS_AGAIN
                            : problem_set(problem, STATUS_IO, "%s/%s: %s", reader_path(reader), name, strerror(errno));
 }
@@ -211,25 +205,21 @@ static void reader_switch(struct journal_reader *reader, bool gap)
     reader_begin(reader, fd, reader->next_segment);
     reader->repeated = gap ? REPEATED_CONFIRM : REPEATED_KNOWN;
     reader->note_due = gap;
-    for (struct known_pod *pod = reader->known; gap && pod != NULL; pod = pod->hh.next) {
+    for (struct known_pod *pod = reader->known; gap && pod != NULL; pod = pod->hh.next)
         pod->confirmed = false;
-    }
 }
 
 /* Follows the writer into the next directory. The first segment there has the number after the last one here, or that of one that was begun here in vain. AGAIN: there is no such directory. */
 static enum status reader_move(struct journal_reader *reader, bool gap, struct problem *problem)
 {
-    if (reader->place + 1 >= reader->place_count) {
+    if (reader->place + 1 >= reader->place_count)
         return STATUS_AGAIN;
-    }
     const struct reader_place *next = &reader->places[reader->place + 1];
     int fd = segment_open_lowest(next->dir_fd, 0, &reader->next_segment);
-    if (fd < 0) {
+    if (fd < 0)
         return problem_set(problem, STATUS_IO, "%s: %s", next->path, strerror(errno));
-    }
-    if (reader->next_fd >= 0) {
+    if (reader->next_fd >= 0)
         close(reader->next_fd);
-    }
     reader->next_fd = fd;
     reader->place++;
     reader_switch(reader, gap);
@@ -239,15 +229,13 @@ static enum status reader_move(struct journal_reader *reader, bool gap, struct p
 /* At the end of what there is. OK: there may be more now. */
 static enum status reader_advance(struct journal_reader *reader, struct problem *problem)
 {
-    if (reader_dir(reader) < 0) {
+    if (reader_dir(reader) < 0)
         return STATUS_AGAIN;
-    }
     if (reader->next_fd < 0) {
         /* The writer may have added to the present one before it began the next: read to its end once more, then move on. */
         enum status status = reader_find_next(reader, problem);
-        if (status == STATUS_OK) {
+        if (status == STATUS_OK)
             return status;
-        }
         enum status moved = reader_move(reader, status != STATUS_AGAIN, problem);
         return moved == STATUS_AGAIN ? status : moved;
     }
@@ -259,9 +247,8 @@ static enum status reader_advance(struct journal_reader *reader, struct problem 
 static void reader_note_pod(struct journal_reader *reader, const struct fact *fact)
 {
     struct known_pod *pod;
-    if (reader_dir(reader) < 0 || (fact->kind != FACT_POD && fact->kind != FACT_GONE)) {
+    if (reader_dir(reader) < 0 || (fact->kind != FACT_POD && fact->kind != FACT_GONE))
         return;
-    }
     HASH_FIND(hh, reader->known, &fact->pod, sizeof fact->pod, pod);
     if (fact->kind == FACT_GONE && pod != NULL) {
         HASH_DEL(reader->known, pod);
@@ -271,9 +258,8 @@ static void reader_note_pod(struct journal_reader *reader, const struct fact *fa
         pod->id = fact->pod;
         HASH_ADD(hh, reader->known, id, sizeof pod->id, pod);
     }
-    if (fact->kind == FACT_POD) {
+    if (fact->kind == FACT_POD)
         pod->confirmed = true;
-    }
 }
 
 /* What a reader has to be told that stands in no line: the gap itself, and after it who went away meanwhile. */
@@ -287,9 +273,8 @@ static bool reader_tell_gap(struct journal_reader *reader, struct fact *fact, bo
                      TEXT_LINE);
         return true;
     }
-    if (reader->repeated != REPEATED_CONFIRM || repeated_line) {
+    if (reader->repeated != REPEATED_CONFIRM || repeated_line)
         return false;
-    }
     for (struct known_pod *pod = reader->known; pod != NULL; pod = pod->hh.next) {
         if (!pod->confirmed) {
             fact_init(fact, FACT_GONE, pod->id);
@@ -308,20 +293,17 @@ static enum status reader_decode(struct journal_reader *reader, const char *line
 {
     struct problem inner = {0};
     enum status status = fact_decode(line, length, fact, &inner);
-    if (status == STATUS_UNSUPPORTED) {
+    if (status == STATUS_UNSUPPORTED)
         return STATUS_AGAIN;
-    }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return reader_complain(reader, reader->line, problem, status, inner.text);
-    }
     if (repeated_line && reader->repeated == REPEATED_CONFIRM && fact->kind == FACT_HELLO) {
         fact_free(fact);
         return STATUS_AGAIN;
     }
     /* what is repeated after a gap is older than what was read last, and what was pending at a move is older than what is repeated before it */
-    if (reader_dir(reader) >= 0 && fact->t < reader->last_t) {
+    if (reader_dir(reader) >= 0 && fact->t < reader->last_t)
         fact->t = reader->last_t;
-    }
     reader->last_t = fact->t;
     reader_note_pod(reader, fact);
     return STATUS_OK;
@@ -338,13 +320,11 @@ static enum status reader_step(struct journal_reader *reader, const char *line, 
     bool repeated_line =
         length > SEGMENT_AGAIN_MARK_LENGTH &&
         memcmp(line + length - 1 - SEGMENT_AGAIN_MARK_LENGTH, SEGMENT_AGAIN_MARK, SEGMENT_AGAIN_MARK_LENGTH) == 0;
-    if (reader_tell_gap(reader, fact, repeated_line)) {
+    if (reader_tell_gap(reader, fact, repeated_line))
         return STATUS_OK;
-    }
     reader_take(reader, length);
-    if (repeated_line && reader->repeated == REPEATED_KNOWN) {
+    if (repeated_line && reader->repeated == REPEATED_KNOWN)
         return STATUS_AGAIN;
-    }
     return reader_decode(reader, line, length, repeated_line, fact, problem);
 }
 
@@ -356,23 +336,20 @@ enum status journal_next(struct journal_reader *reader, struct fact *fact, struc
         enum status status = reader_peek(reader, &line, &length);
         if (status == STATUS_OK) {
             status = reader_step(reader, line, length, fact, problem);
-            if (status != STATUS_AGAIN) {
+            if (status != STATUS_AGAIN)
                 return status;
-            }
             continue;
         }
         if (status == STATUS_IO) {
             reader_complain(reader, reader->line + 1, problem, status, strerror(errno));
             status = reader_move(reader, true, NULL);
-            if (status != STATUS_OK) {
+            if (status != STATUS_OK)
                 return STATUS_IO;
-            }
             continue;
         }
         status = reader_advance(reader, problem);
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK)
             return status;
-        }
     }
 }
 
@@ -384,12 +361,10 @@ static enum status reader_check_head(struct journal_reader *reader, struct probl
     struct fact fact;
     struct problem inner = {0};
     enum status status = reader_peek(reader, &line, &length);
-    if (status == STATUS_AGAIN && reader_dir(reader) >= 0) {
+    if (status == STATUS_AGAIN && reader_dir(reader) >= 0)
         return STATUS_OK;
-    }
-    if (status == STATUS_IO) {
+    if (status == STATUS_IO)
         return reader_complain(reader, 1, problem, status, strerror(errno));
-    }
     if (status != STATUS_OK || reader->too_long || fact_decode(line, length, &fact, &inner) != STATUS_OK) {
         return reader_complain(reader, 1, problem, STATUS_BAD_INPUT,
                                "no journal of probetop; expected a line of JSON of the kind \"hello\"");
@@ -443,9 +418,8 @@ enum status journal_open(const char *path, struct journal_reader **out, struct p
     reader->next_fd = -1;
     reader_add_place(reader, path, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     enum status status = reader_open_first(reader, problem);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         status = reader_check_head(reader, problem);
-    }
     if (status != STATUS_OK) {
         journal_reader_free(reader);
         reader = NULL;
@@ -457,9 +431,8 @@ enum status journal_open(const char *path, struct journal_reader **out, struct p
 enum status journal_follow(struct journal_reader *reader, const char *dir, struct problem *problem)
 {
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir_fd < 0) {
+    if (dir_fd < 0)
         return problem_set(problem, status_from_errno(errno), "the journal goes on in %s: %s", dir, strerror(errno));
-    }
     reader_add_place(reader, dir, dir_fd);
     return STATUS_OK;
 }
@@ -478,15 +451,13 @@ enum status journal_rewind(struct journal_reader *reader)
 
 void journal_reader_free(struct journal_reader *reader)
 {
-    if (reader == NULL) {
+    if (reader == NULL)
         return;
-    }
     reader_close_files(reader);
     reader_forget_known(reader);
     for (size_t i = 0; i < reader->place_count; i++) {
-        if (reader->places[i].dir_fd >= 0) {
+        if (reader->places[i].dir_fd >= 0)
             close(reader->places[i].dir_fd);
-        }
         mem_free(reader->places[i].path);
     }
     mem_free(reader->places);

@@ -44,9 +44,8 @@ static char *place_parent(enum run_place place)
     static const char *const BELOW[PLACE_COUNT] = {"probetop", ".local/state/probetop", NULL, NULL, NULL};
     static const char *const OTHERWISE[PLACE_COUNT] = {NULL, NULL, "/tmp", "/dev/shm", NULL};
     const char *base = NAMES[place] != NULL ? environment_path(NAMES[place]) : NULL;
-    if (base == NULL) {
+    if (base == NULL)
         return mem_dup(OTHERWISE[place]);
-    }
     return BELOW[place] != NULL ? journal_join(base, '/', BELOW[place]) : mem_dup(base);
 }
 
@@ -68,9 +67,8 @@ static bool dir_make_all(char *path)
         *slash = '\0';
         bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
         *slash = '/';
-        if (!made) {
+        if (!made)
             return false;
-        }
     }
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
@@ -78,12 +76,10 @@ static bool dir_make_all(char *path)
 /* Our own places are made where they are missing; in others we are guests. */
 static bool place_prepare(enum run_place place, char *parent, struct stat *info)
 {
-    if (!place_is_ours(place)) {
+    if (!place_is_ours(place))
         return stat(parent, info) == 0;
-    }
-    if (!dir_make_all(parent) || lstat(parent, info) != 0) {
+    if (!dir_make_all(parent) || lstat(parent, info) != 0)
         return false;
-    }
     errno = EACCES;
     return journal_dir_is_private(info, false);
 }
@@ -128,18 +124,14 @@ static bool dir_is_memory(int dir_fd)
 void run_bound(int dir_fd, size_t *segment_max, unsigned *segments)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < *segment_max) {
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < *segment_max)
         *segment_max = (size_t)limit.rlim_cur;
-    }
-    if (!dir_is_memory(dir_fd)) {
+    if (!dir_is_memory(dir_fd))
         return;
-    }
-    if (*segment_max > MEMORY_SEGMENT_MAX) {
+    if (*segment_max > MEMORY_SEGMENT_MAX)
         *segment_max = MEMORY_SEGMENT_MAX;
-    }
-    if (*segment_max > 0 && *segments > MEMORY_MAX / *segment_max) {
+    if (*segment_max > 0 && *segments > MEMORY_MAX / *segment_max)
         *segments = (unsigned)(MEMORY_MAX / *segment_max);
-    }
 }
 
 int run_lock(int dir_fd)
@@ -154,9 +146,8 @@ int run_lock(int dir_fd)
 void run_keep(int dir_fd)
 {
     int fd = journal_file_create(dir_fd, keep_name);
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
 }
 
 /* ---- what runs have left ---- */
@@ -216,15 +207,13 @@ static void run_look(int dir_fd, struct journal_run *run)
             plain = false;
         }
     }
-    if (list != NULL) {
+    if (list != NULL)
         closedir(list);
-    }
     int lock = lock_take(dir_fd, LOCK_SH);
     run->live = lock < 0 && lock_is_there(dir_fd);
     run->leftover = lock >= 0 && plain;
-    if (lock >= 0) {
+    if (lock >= 0)
         close(lock);
-    }
 }
 
 /* "run-a1B2c3", with the place's own beginning. */
@@ -246,9 +235,8 @@ static void list_add(struct run_list *list, char *dir)
 {
     int fd = run_open(dir);
     bool known = fd < 0;
-    for (size_t i = 0; i < list->count && !known; i++) {
+    for (size_t i = 0; i < list->count && !known; i++)
         known = strcmp(list->runs[i].dir, dir) == 0;
-    }
     if (known) {
         mem_free(dir);
     } else {
@@ -256,23 +244,19 @@ static void list_add(struct run_list *list, char *dir)
         list->runs[list->count] = (struct journal_run){.dir = dir};
         run_look(fd, &list->runs[list->count++]);
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
 }
 
 static void list_add_place(struct run_list *list, enum run_place place)
 {
     char *parent = place_parent(place);
     DIR *entries = parent != NULL ? opendir(parent) : NULL;
-    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
-        if (name_is_of_run(place, entry->d_name)) {
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;)
+        if (name_is_of_run(place, entry->d_name))
             list_add(list, journal_join(parent, '/', entry->d_name));
-        }
-    }
-    if (entries != NULL) {
+    if (entries != NULL)
         closedir(entries);
-    }
     mem_free(parent);
 }
 
@@ -284,17 +268,15 @@ static int newer_first(const void *left, const void *right)
 
 static void list_sort(struct run_list *list)
 {
-    if (list->count > 0) {
+    if (list->count > 0)
         qsort(list->runs, list->count, sizeof *list->runs, newer_first);
-    }
 }
 
 size_t journal_runs(struct journal_run **runs)
 {
     struct run_list list = {0};
-    for (int place = 0; place < PLACE_COUNT; place++) {
+    for (int place = 0; place < PLACE_COUNT; place++)
         list_add_place(&list, (enum run_place)place);
-    }
     list_sort(&list);
     *runs = list.runs;
     return list.count;
@@ -302,9 +284,8 @@ size_t journal_runs(struct journal_run **runs)
 
 void journal_runs_free(struct journal_run *runs, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         mem_free(runs[i].dir);
-    }
     mem_free(runs);
 }
 
@@ -314,14 +295,11 @@ void journal_remove_dir(const char *dir)
 {
     int dir_fd = run_open(dir);
     DIR *list = dir_fd >= 0 ? journal_dir_list(dir_fd) : NULL;
-    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
-        if (segment_number(entry->d_name) != 0 || entry_is_socket(dir_fd, entry->d_name)) {
+    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;)
+        if (segment_number(entry->d_name) != 0 || entry_is_socket(dir_fd, entry->d_name))
             unlinkat(dir_fd, entry->d_name, 0);
-        }
-    }
-    if (list != NULL) {
+    if (list != NULL)
         closedir(list);
-    }
     if (dir_fd >= 0) {
         unlinkat(dir_fd, keep_name, 0);
         unlinkat(dir_fd, lock_name, 0);
@@ -339,9 +317,8 @@ static void run_clear(const char *dir)
         journal_remove_dir(dir);
         close(lock);
     }
-    if (dir_fd >= 0) {
+    if (dir_fd >= 0)
         close(dir_fd);
-    }
 }
 
 /* ---- directories of sockets alone ---- */
@@ -356,9 +333,8 @@ static bool run_has_only_sockets(int dir_fd)
         only = only && (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, lock_name) == 0 ||
                         entry_is_socket(dir_fd, name));
     }
-    if (list != NULL) {
+    if (list != NULL)
         closedir(list);
-    }
     return only && list != NULL;
 }
 
@@ -370,9 +346,8 @@ static void sockets_clear(const char *dir)
         journal_remove_dir(dir);
         close(lock);
     }
-    if (dir_fd >= 0) {
+    if (dir_fd >= 0)
         close(dir_fd);
-    }
 }
 
 static void sockets_clear_all(const char *parent)
@@ -385,9 +360,8 @@ static void sockets_clear_all(const char *parent)
             mem_free(dir);
         }
     }
-    if (entries != NULL) {
+    if (entries != NULL)
         closedir(entries);
-    }
 }
 
 /* Whoever clears away may take the lock between its making and our holding it; then the directory is gone. */
@@ -401,9 +375,8 @@ static int sockets_lock(const char *dir)
         lock = -1;
         errno = ENOENT;
     }
-    if (dir_fd >= 0) {
+    if (dir_fd >= 0)
         close(dir_fd);
-    }
     return lock;
 }
 
@@ -415,13 +388,11 @@ static char *sockets_dir_make(const char *parent, size_t path_max, int *lock)
     errno = ENAMETOOLONG;
     bool made = strlen(dir) <= path_max && mkdtemp(dir) != NULL;
     *lock = made ? sockets_lock(dir) : -1;
-    if (*lock >= 0) {
+    if (*lock >= 0)
         return dir;
-    }
     int error = errno;
-    if (made) {
+    if (made)
         rmdir(dir);
-    }
     mem_free(dir);
     errno = error;
     return NULL;
@@ -432,9 +403,8 @@ char *run_make_for_sockets(const char *parent, size_t path_max, int *lock)
     enum { TRIES = 3 };
     char *dir = NULL;
     sockets_clear_all(parent);
-    for (int i = 0; i < TRIES && dir == NULL; i++) {
+    for (int i = 0; i < TRIES && dir == NULL; i++)
         dir = sockets_dir_make(parent, path_max, lock);
-    }
     return dir;
 }
 
@@ -451,9 +421,8 @@ static void place_clear(enum run_place place)
         const struct journal_run *run = &list.runs[i];
         leftovers += run->leftover ? 1 : 0;
         if (run->leftover &&
-            (leftovers > LEFTOVERS_MAX || clock.wall_zero - run->written > (int64_t)LEFTOVER_AGE_S * SECOND_US)) {
+            (leftovers > LEFTOVERS_MAX || clock.wall_zero - run->written > (int64_t)LEFTOVER_AGE_S * SECOND_US))
             run_clear(run->dir);
-        }
     }
     journal_runs_free(list.runs, list.count);
 }
@@ -462,17 +431,15 @@ enum status journal_make_dir(char **dir, struct problem *problem)
 {
     static const enum run_place cleared[] = {PLACE_STATE, PLACE_HOME, PLACE_MEMORY, PLACE_RUNTIME};
     *dir = NULL;
-    for (int place = 0; place < PLACE_COUNT && *dir == NULL; place++) {
+    for (int place = 0; place < PLACE_COUNT && *dir == NULL; place++)
         *dir = run_make((enum run_place)place, NULL);
-    }
     if (*dir == NULL) {
         return problem_set(problem, STATUS_DENIED,
                            "no directory for the journal can be made anywhere; set XDG_STATE_HOME or TMPDIR to a "
                            "directory that can be written");
     }
     /* not in /tmp, which may be large and has others to clear it */
-    for (size_t i = 0; i < sizeof cleared / sizeof *cleared; i++) {
+    for (size_t i = 0; i < sizeof cleared / sizeof *cleared; i++)
         place_clear(cleared[i]);
-    }
     return STATUS_OK;
 }

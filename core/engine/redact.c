@@ -21,14 +21,12 @@ enum { ELLIPSIS_LENGTH = 3 }; /* a cut text ends in U+2026 */
 
 static void needle_add(struct redact *redact, const char *bytes, size_t length)
 {
-    if (length < REDACT_LENGTH_MIN) {
+    if (length < REDACT_LENGTH_MIN)
         return;
-    }
     size_t at = 0;
     while (at < redact->count && redact->needles[at].length >= length) {
-        if (redact->needles[at].length == length && memcmp(redact->needles[at].bytes, bytes, length) == 0) {
+        if (redact->needles[at].length == length && memcmp(redact->needles[at].bytes, bytes, length) == 0)
             return;
-        }
         at++;
     }
     redact->needles = mem_resize(redact->needles, redact->count + 1, sizeof *redact->needles);
@@ -43,9 +41,8 @@ static void needle_add_json(struct redact *redact, const char *secret, bool slas
     struct buf escaped;
     buf_init(&escaped, 2 * strlen(secret));
     for (const char *byte = secret; *byte != '\0'; byte++) {
-        if (*byte == '"' || *byte == '\\' || (slashes && *byte == '/')) {
+        if (*byte == '"' || *byte == '\\' || (slashes && *byte == '/'))
             buf_putc(&escaped, '\\');
-        }
         buf_putc(&escaped, *byte);
     }
     needle_add(redact, buf_str(&escaped), escaped.len);
@@ -57,22 +54,19 @@ static void needle_add_url(struct redact *redact, const char *secret)
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     struct buf escaped;
     buf_init(&escaped, 3 * strlen(secret));
-    for (const char *byte = secret; *byte != '\0'; byte++) {
-        if (strchr(plain, *byte) != NULL) {
+    for (const char *byte = secret; *byte != '\0'; byte++)
+        if (strchr(plain, *byte) != NULL)
             buf_putc(&escaped, *byte);
-        } else {
+        else
             buf_printf(&escaped, "%%%02X", (unsigned)(unsigned char)*byte);
-        }
-    }
     needle_add(redact, buf_str(&escaped), escaped.len);
     buf_free(&escaped);
 }
 
 void redact_add(struct redact *redact, const char *secret)
 {
-    if (strlen(secret) < REDACT_LENGTH_MIN) {
+    if (strlen(secret) < REDACT_LENGTH_MIN)
         return;
-    }
     struct text shown = {0};
     text_set_str(&shown, secret, 4 * strlen(secret) + 8 * TEXT_LINE);
     needle_add(redact, text_str(&shown), shown.len);
@@ -86,20 +80,17 @@ void redact_add(struct redact *redact, const char *secret)
 struct redact *redact_new(char *const *secrets, size_t count)
 {
     struct redact *redact = mem_new(sizeof *redact);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         redact_add(redact, secrets[i]);
-    }
     return redact;
 }
 
 void redact_free(struct redact *redact)
 {
-    if (redact == NULL) {
+    if (redact == NULL)
         return;
-    }
-    for (size_t i = 0; i < redact->count; i++) {
+    for (size_t i = 0; i < redact->count; i++)
         mem_free(redact->needles[i].bytes);
-    }
     mem_free(redact->needles);
     mem_free(redact);
 }
@@ -109,10 +100,8 @@ static const struct needle *needle_at(const struct redact *redact, const char *b
 {
     for (size_t i = 0; i < redact->count; i++) {
         const struct needle *needle = &redact->needles[i];
-        if (needle->length <= rest && needle->bytes[0] == bytes[0] &&
-            memcmp(needle->bytes, bytes, needle->length) == 0) {
+        if (needle->length <= rest && needle->bytes[0] == bytes[0] && memcmp(needle->bytes, bytes, needle->length) == 0)
             return needle;
-        }
     }
     return NULL;
 }
@@ -124,11 +113,9 @@ static size_t tail_length(const struct redact *redact, const char *bytes, size_t
     for (size_t i = 0; i < redact->count; i++) {
         const struct needle *needle = &redact->needles[i];
         size_t most = needle->length - 1 < length ? needle->length - 1 : length;
-        for (size_t take = most; take >= REDACT_LENGTH_MIN && take > longest; take--) {
-            if (memcmp(bytes + length - take, needle->bytes, take) == 0) {
+        for (size_t take = most; take >= REDACT_LENGTH_MIN && take > longest; take--)
+            if (memcmp(bytes + length - take, needle->bytes, take) == 0)
                 longest = take;
-            }
-        }
     }
     return longest;
 }
@@ -155,24 +142,20 @@ static bool redact_bytes(const struct redact *redact, const char *bytes, size_t 
 
 static bool has_secret(const struct redact *redact, const char *bytes, size_t length, bool tail)
 {
-    for (size_t i = 0; i < redact->count; i++) {
-        if (memmem(bytes, length, redact->needles[i].bytes, redact->needles[i].length) != NULL) {
+    for (size_t i = 0; i < redact->count; i++)
+        if (memmem(bytes, length, redact->needles[i].bytes, redact->needles[i].length) != NULL)
             return true;
-        }
-    }
     return tail && tail_length(redact, bytes, length) > 0;
 }
 
 void redact_text(const struct redact *redact, struct text *text, bool tail)
 {
-    if (redact->count == 0 || text->len == 0) {
+    if (redact->count == 0 || text->len == 0)
         return;
-    }
     size_t mark = text->cut && text->len >= ELLIPSIS_LENGTH ? ELLIPSIS_LENGTH : 0;
     size_t length = text->len - mark;
-    if (!has_secret(redact, text_str(text), length, tail || text->cut)) {
+    if (!has_secret(redact, text_str(text), length, tail || text->cut))
         return;
-    }
     bool escaped = text->escaped, cut = text->cut;
     size_t limit = text->cells > TEXT_LINE ? TEXT_BODY : TEXT_LINE;
     struct buf clean;
@@ -188,9 +171,8 @@ void redact_text(const struct redact *redact, struct text *text, bool tail)
 /* A string that stands in a spec. */
 static void redact_string(const struct redact *redact, char **string)
 {
-    if (*string == NULL || !has_secret(redact, *string, strlen(*string), false)) {
+    if (*string == NULL || !has_secret(redact, *string, strlen(*string), false))
         return;
-    }
     struct buf clean;
     buf_init(&clean, strlen(*string) * sizeof REDACTED);
     redact_bytes(redact, *string, strlen(*string), false, &clean);
@@ -204,9 +186,8 @@ static void redact_container(const struct redact *redact, struct container_facts
     struct text *const texts[] = {&container->name,        &container->image,   &container->container_id,
                                   &container->reason,      &container->message, &container->last.reason,
                                   &container->last.message};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         redact_text(redact, texts[i], false);
-    }
 }
 
 static void redact_pod(const struct redact *redact, struct pod_facts *facts)
@@ -215,9 +196,8 @@ static void redact_pod(const struct redact *redact, struct pod_facts *facts)
                                   &facts->pod_ip,         &facts->workload, &facts->phase_reason, &facts->phase_message,
                                   &facts->expected_model, &facts->via,      &facts->context,      &facts->kubeconfig,
                                   &facts->cluster,        &facts->user,     &facts->as,           &facts->address};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         redact_text(redact, texts[i], false);
-    }
     struct condition *const conditions[] = {&facts->scheduled, &facts->initialized, &facts->containers_ready,
                                             &facts->ready};
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
@@ -231,9 +211,8 @@ static void redact_pod(const struct redact *redact, struct pod_facts *facts)
         redact_string(redact, &spec->port_name);
         redact_string(redact, &spec->path);
         redact_string(redact, &spec->host);
-        for (size_t i = 0; i < spec->header_count; i++) {
+        for (size_t i = 0; i < spec->header_count; i++)
             redact_string(redact, &spec->headers[i].name);
-        }
     }
 }
 
@@ -241,9 +220,8 @@ static void redact_sample(const struct redact *redact, struct sample *sample)
 {
     redact_text(redact, &sample->detail, false);
     redact_text(redact, &sample->body, true);
-    for (int32_t i = 0; i < sample->model_count && i < SAMPLE_MODELS_MAX; i++) {
+    for (int32_t i = 0; i < sample->model_count && i < SAMPLE_MODELS_MAX; i++)
         redact_text(redact, &sample->models[i], false);
-    }
 }
 
 static void redact_event(const struct redact *redact, struct fact *fact)
@@ -256,9 +234,8 @@ static void redact_event(const struct redact *redact, struct fact *fact)
 
 void redact_fact(const struct redact *redact, struct fact *fact)
 {
-    if (redact->count == 0) {
+    if (redact->count == 0)
         return;
-    }
     switch (fact->kind) {
     case FACT_HELLO:
         redact_text(redact, &fact->u.hello.title, false);

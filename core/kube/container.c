@@ -43,9 +43,8 @@ bool command_words_next(struct command_words *words)
                 return true;
             }
         }
-        if (!words_element(words)) {
+        if (!words_element(words))
             return false;
-        }
     }
 }
 
@@ -54,9 +53,8 @@ static const char *env_value(const struct json *container, const char *name, siz
 {
     for (const struct json *env = json_first(json_get(container, "env")); env != NULL; env = json_next(env)) {
         const char *has = json_string(json_get(env, "name"));
-        if (has != NULL && strlen(has) == length && strncmp(has, name, length) == 0) {
+        if (has != NULL && strlen(has) == length && strncmp(has, name, length) == 0)
             return json_string(json_get(env, "value"));
-        }
     }
     return NULL;
 }
@@ -64,9 +62,8 @@ static const char *env_value(const struct json *container, const char *name, siz
 /* A value that is a variable as a whole becomes what the variable holds; ${NAME:-5} is 5 where nothing sets it. */
 static void word_expand(const struct json *container, char *word)
 {
-    if (word[0] != '$') {
+    if (word[0] != '$')
         return;
-    }
     const char *name = word[1] == '(' || word[1] == '{' ? word + 2 : word + 1;
     size_t length = strcspn(name, "(){}:$/");
     const char *value = env_value(container, name, length);
@@ -75,9 +72,8 @@ static void word_expand(const struct json *container, char *word)
         snprintf(fallback, sizeof fallback, "%.*s", (int)strcspn(name + length + 2, "}"), name + length + 2);
         value = fallback;
     }
-    if (value != NULL) {
+    if (value != NULL)
         snprintf(word, COMMAND_WORD_MAX, "%s", value);
-    }
 }
 
 bool command_flag(const struct json *container, const char *flag, char *out)
@@ -86,17 +82,14 @@ bool command_flag(const struct json *container, const char *flag, char *out)
     size_t length = strlen(flag);
     command_words_init(&words, container);
     while (command_words_next(&words)) {
-        if (strncmp(words.word, flag, length) != 0 || (words.word[length] != '\0' && words.word[length] != '=')) {
+        if (strncmp(words.word, flag, length) != 0 || (words.word[length] != '\0' && words.word[length] != '='))
             continue;
-        }
-        if (words.word[length] == '=' &&
-            words.word[length + 1] != '\0') { /* in --port="8000" the quote ends the word */
+        if (words.word[length] == '=' && words.word[length + 1] != '\0') /* in --port="8000" the quote ends the word */
             snprintf(out, COMMAND_WORD_MAX, "%s", words.word + length + 1);
-        } else if (command_words_next(&words)) {
+        else if (command_words_next(&words))
             snprintf(out, COMMAND_WORD_MAX, "%s", words.word);
-        } else {
+        else
             return false;
-        }
         word_expand(container, out);
         return true;
     }
@@ -108,11 +101,9 @@ bool command_has(const struct json *container, const char *word)
     struct command_words words;
     size_t length = strlen(word);
     command_words_init(&words, container);
-    while (command_words_next(&words)) {
-        if (strncmp(words.word, word, length) == 0 && (words.word[length] == '\0' || words.word[length] == '=')) {
+    while (command_words_next(&words))
+        if (strncmp(words.word, word, length) == 0 && (words.word[length] == '\0' || words.word[length] == '='))
             return true;
-        }
-    }
     return false;
 }
 
@@ -140,14 +131,12 @@ static int32_t port_of_number(const struct json *number)
 int32_t container_port(const struct json *container, const struct json *port)
 {
     const char *name = json_string(port);
-    if (name == NULL) {
+    if (name == NULL)
         return port_of_number(port);
-    }
     for (const struct json *own = json_first(json_get(container, "ports")); own != NULL; own = json_next(own)) {
         const char *own_name = json_string(json_get(own, "name"));
-        if (own_name != NULL && strcmp(own_name, name) == 0) {
+        if (own_name != NULL && strcmp(own_name, name) == 0)
             return port_of_number(json_get(own, "containerPort"));
-        }
     }
     return port_of_string(name);
 }
@@ -161,9 +150,8 @@ const struct json *container_find(const struct json *pod, const char *name)
     for (size_t i = 0; name != NULL && i < sizeof LISTS / sizeof LISTS[0]; i++) {
         for (const struct json *c = json_first(json_get(spec, LISTS[i])); c != NULL; c = json_next(c)) {
             const char *has = json_string(json_get(c, "name"));
-            if (has != NULL && strcmp(has, name) == 0) {
+            if (has != NULL && strcmp(has, name) == 0)
                 return c;
-            }
         }
     }
     return NULL;
@@ -210,9 +198,8 @@ bool json_moment(const struct json *value, const struct clock *clock, int64_t *t
     const int64_t end = INT64_C(1) << 53;
     int64_t wall;
     const char *string = json_string(value);
-    if (string == NULL || !clock_parse_rfc3339(string, &wall) || wall <= 0 || wall >= end) {
+    if (string == NULL || !clock_parse_rfc3339(string, &wall) || wall <= 0 || wall >= end)
         return false;
-    }
     *t = wall - clock->wall_zero;
     return true;
 }

@@ -700,12 +700,11 @@ static void told_event_tell(struct work *work, const struct told_event *event)
 static uint32_t table_tell(struct work *work, const struct described *events)
 {
     uint32_t others = 0;
-    for (uint32_t i = 0; i < events->event_count; i++) {
+    for (uint32_t i = 0; i < events->event_count; i++)
         if (event_concerns(work, &events->events[i]))
             told_event_tell(work, &events->events[i]);
         else
             others++;
-    }
     return others;
 }
 

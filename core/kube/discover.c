@@ -16,11 +16,9 @@ static bool starts_with(const char *string, const char *start)
 
 static bool has_any(const char *string, const char *const *words)
 {
-    for (; *words != NULL; words++) {
-        if (strstr(string, *words) != NULL) {
+    for (; *words != NULL; words++)
+        if (strstr(string, *words) != NULL)
             return true;
-        }
-    }
     return false;
 }
 
@@ -36,9 +34,8 @@ static void image_name(const struct json *container, char *out, size_t size)
     const char *image = member_string(container, "image");
     size_t whole = strcspn(image, "@");
     const char *name = image;
-    for (size_t i = 0; i < whole; i++) {
+    for (size_t i = 0; i < whole; i++)
         name = image[i] == '/' ? image + i + 1 : name;
-    }
     size_t length = strcspn(name, ":@");
     length = length < size ? length : size - 1;
     memcpy(out, name, length);
@@ -68,11 +65,9 @@ static bool image_serves(const char *image)
 {
     static const char *const BUILDS[] = {"llm-d-cuda", "llm-d-xpu", "llm-d-aws", "llm-d-rocm", "llm-d-hpu",
                                          "llm-d-cpu",  "llm-d-tpu", "llm-d-gke", "llm-d-dev"};
-    for (size_t i = 0; i < sizeof BUILDS / sizeof BUILDS[0]; i++) {
-        if (starts_with(image, BUILDS[i])) {
+    for (size_t i = 0; i < sizeof BUILDS / sizeof BUILDS[0]; i++)
+        if (starts_with(image, BUILDS[i]))
             return true;
-        }
-    }
     return strstr(image, "vllm") != NULL || strstr(image, "inference-sim") != NULL || strcmp(image, "llm-d") == 0;
 }
 
@@ -95,33 +90,26 @@ static const char *command_sign(const struct json *container)
     while (command_words_next(&words)) {
         const char *slash = strrchr(words.word, '/');
         const char *program = slash != NULL ? slash + 1 : words.word;
-        if (after_vllm && strcmp(words.word, "serve") == 0) {
+        if (after_vllm && strcmp(words.word, "serve") == 0)
             return "command has vllm serve";
-        }
-        if (starts_with(words.word, "vllm.entrypoints.")) {
+        if (starts_with(words.word, "vllm.entrypoints."))
             return "command has vllm.entrypoints";
-        }
-        if (strcmp(program, "llm-d-inference-sim") == 0) {
+        if (strcmp(program, "llm-d-inference-sim") == 0)
             return "command has llm-d-inference-sim";
-        }
         after_vllm = strcmp(program, "vllm") == 0;
     }
-    for (size_t i = 0; ARGUMENTS[i] != NULL; i++) {
-        if (command_has(container, ARGUMENTS[i])) {
+    for (size_t i = 0; ARGUMENTS[i] != NULL; i++)
+        if (command_has(container, ARGUMENTS[i]))
             return "arguments are vLLM's";
-        }
-    }
     return NULL;
 }
 
 static const char *container_name_sign(const char *name)
 {
-    if (strcmp(name, "vllm") == 0) {
+    if (strcmp(name, "vllm") == 0)
         return "container named vllm";
-    }
-    if (starts_with(name, "modelserver")) {
+    if (starts_with(name, "modelserver"))
         return "container named modelserver";
-    }
     return starts_with(name, "vllm-") ? "container named vllm-..." : NULL;
 }
 
@@ -130,9 +118,8 @@ static const char *probe_sign(const struct json *container)
     static const char *const PROBES[] = {"startupProbe", "readinessProbe", "livenessProbe"};
     for (size_t i = 0; i < sizeof PROBES / sizeof PROBES[0]; i++) {
         const char *path = member_string(json_get(json_get(container, PROBES[i]), "httpGet"), "path");
-        if (strcmp(path, "/v1/models") == 0) {
+        if (strcmp(path, "/v1/models") == 0)
             return "probe asks /v1/models";
-        }
     }
     return NULL;
 }
@@ -149,24 +136,18 @@ static struct look container_look(const struct json *container)
     char image[128];
     const char *name = member_string(container, "name"), *sign;
     image_name(container, image, sizeof image);
-    if ((sign = command_sign(container)) != NULL) {
+    if ((sign = command_sign(container)) != NULL)
         return (struct look){LOOKS_SERVING, sign, 5};
-    }
-    if (is_routing_sidecar(container, image, name)) {
+    if (is_routing_sidecar(container, image, name))
         return (struct look){LOOKS_SIDECAR, NULL, -1};
-    }
-    if (is_something_else(image, name)) {
+    if (is_something_else(image, name))
         return (struct look){LOOKS_OTHER, NULL, -2};
-    }
-    if (image_serves(image)) {
+    if (image_serves(image))
         return (struct look){LOOKS_SERVING, "image is vLLM's", 4};
-    }
-    if ((sign = container_name_sign(name)) != NULL) {
+    if ((sign = container_name_sign(name)) != NULL)
         return (struct look){LOOKS_SERVING, sign, 3};
-    }
-    if ((sign = probe_sign(container)) != NULL) {
+    if ((sign = probe_sign(container)) != NULL)
         return (struct look){LOOKS_SERVING, sign, 2};
-    }
     bool usual = strcmp(name, "main") == 0 || strcmp(name, "kserve-container") == 0;
     return (struct look){LOOKS_PLAIN, NULL, usual ? 1 : 0};
 }
@@ -181,18 +162,14 @@ static const struct json *pod_labels(const struct json *pod)
 /* A label that only pods serving a model have. */
 static const char *label_sign(const struct json *labels)
 {
-    if (json_string(json_get(labels, "llm-d.ai/role")) != NULL) {
+    if (json_string(json_get(labels, "llm-d.ai/role")) != NULL)
         return "label llm-d.ai/role";
-    }
-    if (strcmp(member_string(labels, "llm-d.ai/inference-serving"), "true") == 0) {
+    if (strcmp(member_string(labels, "llm-d.ai/inference-serving"), "true") == 0)
         return "label llm-d.ai/inference-serving";
-    }
-    if (strcmp(member_string(labels, "llm-d.ai/inferenceServing"), "true") == 0) {
+    if (strcmp(member_string(labels, "llm-d.ai/inferenceServing"), "true") == 0)
         return "label llm-d.ai/inferenceServing";
-    }
-    if (json_string(json_get(labels, "llm-d.ai/engine-type")) != NULL) {
+    if (json_string(json_get(labels, "llm-d.ai/engine-type")) != NULL)
         return "label llm-d.ai/engine-type";
-    }
     const char *component = member_string(labels, "app.kubernetes.io/component");
     return starts_with(component, "llminferenceservice-workload") ? "label of an LLMInferenceService's workload" : NULL;
 }
@@ -200,14 +177,11 @@ static const char *label_sign(const struct json *labels)
 /* One that others of the same release may have as well. */
 static const char *weak_label_sign(const struct json *labels)
 {
-    for (const struct json *label = json_first(labels); label != NULL; label = json_next(label)) {
-        if (json_key(label) != NULL && starts_with(json_key(label), "llm-d.ai/")) {
+    for (const struct json *label = json_first(labels); label != NULL; label = json_next(label))
+        if (json_key(label) != NULL && starts_with(json_key(label), "llm-d.ai/"))
             return "a label llm-d.ai/...";
-        }
-    }
-    if (strcmp(member_string(labels, "app"), "vllm") == 0) {
+    if (strcmp(member_string(labels, "app"), "vllm") == 0)
         return "label app=vllm";
-    }
     bool named = strcmp(member_string(labels, "app.kubernetes.io/name"), "vllm") == 0;
     return named ? "label app.kubernetes.io/name=vllm" : NULL;
 }
@@ -229,9 +203,8 @@ static int32_t port_declared(const struct json *container)
         const char *protocol = member_string(port, "protocol");
         bool tcp = protocol[0] == '\0' || strcmp(protocol, "TCP") == 0;
         int32_t number = container_port(container, json_get(port, "containerPort"));
-        if (tcp && number > 0 && !port_is_aside(member_string(port, "name"))) {
+        if (tcp && number > 0 && !port_is_aside(member_string(port, "name")))
             return number;
-        }
     }
     return 0;
 }
@@ -245,9 +218,8 @@ static int32_t port_probed(const struct json *container)
         const char *name = json_string(json_get(get, "port"));
         bool aside = (name != NULL && port_is_aside(name)) || strcmp(member_string(get, "path"), "/readyz") == 0;
         int32_t port = aside ? 0 : container_port(container, json_get(get, "port"));
-        if (port > 0) {
+        if (port > 0)
             return port;
-        }
     }
     return 0;
 }
@@ -257,11 +229,9 @@ static bool command_is_plain(const struct json *container)
 {
     struct command_words words;
     command_words_init(&words, container);
-    while (command_words_next(&words)) {
-        if (strpbrk(words.word, "$@") != NULL || strstr(words.word, "{{") != NULL) {
+    while (command_words_next(&words))
+        if (strpbrk(words.word, "$@") != NULL || strstr(words.word, "{{") != NULL)
             return false;
-        }
-    }
     const char *sign = command_sign(container);
     return sign != NULL && strcmp(sign, "command has vllm serve") == 0 && !command_has(container, "--config");
 }
@@ -303,9 +273,8 @@ static int32_t command_count(const struct json *container, const char *flag)
 {
     enum { RANKS_MAX = 1024 };
     char value[COMMAND_WORD_MAX], *end;
-    if (container == NULL || !command_flag(container, flag, value)) {
+    if (container == NULL || !command_flag(container, flag, value))
         return 0;
-    }
     long count = strtol(value, &end, 10);
     return end != value && *end == '\0' && count > 0 && count <= RANKS_MAX ? (int32_t)count : 0;
 }
@@ -315,9 +284,8 @@ static int32_t find_ranks(const struct json *pod, const struct json *serving, co
 {
     const struct json *annotations = json_get(json_get(pod, "metadata"), "annotations");
     const char *active = json_string(json_get(annotations, "llm-d.ai/active-ports"));
-    if (active == NULL) {
+    if (active == NULL)
         active = json_string(json_get(annotations, "inference.networking.k8s.io/active-ports"));
-    }
     int32_t ranks = command_count(sidecar, "--data-parallel-size");
     if (ranks == 0 && command_has(serving, "--data-parallel-multi-port-external-lb")) {
         ranks = command_count(serving, "--data-parallel-size-local");
@@ -357,12 +325,10 @@ struct found {
 static void found_offer(struct found *found, const struct json *container, bool may_serve)
 {
     struct look look = container_look(container);
-    if (look.looks == LOOKS_SIDECAR && found->sidecar == NULL) {
+    if (look.looks == LOOKS_SIDECAR && found->sidecar == NULL)
         found->sidecar = container;
-    }
-    if (look.looks == LOOKS_SIDECAR || !may_serve) {
+    if (look.looks == LOOKS_SIDECAR || !may_serve)
         return;
-    }
     found->something_else = found->something_else || look.looks == LOOKS_OTHER;
     if (found->serving == NULL || look.weight > found->look.weight) {
         found->serving = container;
@@ -373,26 +339,21 @@ static void found_offer(struct found *found, const struct json *container, bool 
 static void find_containers(const struct json *pod, struct found *found)
 {
     const struct json *spec = json_get(pod, "spec");
-    for (const struct json *c = json_first(json_get(spec, "containers")); c != NULL; c = json_next(c)) {
+    for (const struct json *c = json_first(json_get(spec, "containers")); c != NULL; c = json_next(c))
         found_offer(found, c, true);
-    }
-    for (const struct json *c = json_first(json_get(spec, "initContainers")); c != NULL; c = json_next(c)) {
-        if (container_is_native_sidecar(c)) {
+    for (const struct json *c = json_first(json_get(spec, "initContainers")); c != NULL; c = json_next(c))
+        if (container_is_native_sidecar(c))
             found_offer(found, c, false);
-        }
-    }
 }
 
 static const char *pod_sign(const struct json *pod, const struct found *found)
 {
     const char *sign = label_sign(pod_labels(pod));
     bool serves = found->look.looks == LOOKS_SERVING;
-    if (sign != NULL && (serves || !found->something_else)) {
+    if (sign != NULL && (serves || !found->something_else))
         return sign;
-    }
-    if (serves) {
+    if (serves)
         return found->look.sign;
-    }
     return found->something_else ? NULL : weak_label_sign(pod_labels(pod));
 }
 
@@ -400,9 +361,8 @@ static enum role pod_role(const struct json *pod, const struct found *found, boo
 {
     enum role role;
     const char *label = json_string(json_get(pod_labels(pod), "llm-d.ai/role"));
-    if (label != NULL) {
+    if (label != NULL)
         return role_from_name(label, &role) ? role : ROLE_NONE;
-    }
     return !known ? ROLE_NONE : found->sidecar != NULL ? ROLE_DECODE : ROLE_STANDALONE;
 }
 
@@ -413,9 +373,8 @@ static void discover_found(const struct json *pod, const struct found *found, bo
     bool known = sign != NULL;
     out->is_ours = known || asked;
     out->sign = asked ? "asked for" : sign;
-    if (found->serving == NULL) {
+    if (found->serving == NULL)
         return;
-    }
     out->serving = json_string(json_get(found->serving, "name"));
     out->sidecar = json_string(json_get(found->sidecar, "name"));
     if (is_portless_worker(pod, found->serving)) {
@@ -465,11 +424,9 @@ static bool others_declare(const struct json *pod, const char *serving, int32_t 
     bool aside;
     for (size_t i = 0; i < sizeof LISTS / sizeof LISTS[0]; i++) {
         const struct json *list = json_get(json_get(pod, "spec"), LISTS[i]);
-        for (const struct json *c = json_first(list); c != NULL; c = json_next(c)) {
-            if (strcmp(member_string(c, "name"), serving) != 0 && container_declares(c, port, &aside)) {
+        for (const struct json *c = json_first(list); c != NULL; c = json_next(c))
+            if (strcmp(member_string(c, "name"), serving) != 0 && container_declares(c, port, &aside))
                 return true;
-            }
-        }
     }
     return false;
 }
@@ -481,11 +438,9 @@ bool discover_is_unserved(const struct json *pod, const struct discovery *discov
     bool vllm = port >= discovery->vllm_port && port <= discovery->vllm_port + more, aside;
     bool front = port >= discovery->serving_port && port <= discovery->serving_port + more;
     if (serving == NULL || port == discovery->supervisor_port || (front && discovery->sidecar != NULL) ||
-        (vllm && discovery->port_told) || others_declare(pod, discovery->serving, port)) {
+        (vllm && discovery->port_told) || others_declare(pod, discovery->serving, port))
         return false;
-    }
-    if (container_declares(serving, port, &aside)) {
+    if (container_declares(serving, port, &aside))
         return discovery->port_told && !aside; /* it says so, and its command says otherwise */
-    }
     return discovery->port_told || port_declared(serving) != 0;
 }

@@ -10,17 +10,15 @@ static void container_of(const struct json *involved, struct text *out)
     const char *path = json_string(json_get(involved, "fieldPath"));
     const char *open = path != NULL ? strchr(path, '{') : NULL;
     const char *close = open != NULL ? strchr(open, '}') : NULL;
-    if (close != NULL) {
+    if (close != NULL)
         text_set(out, open + 1, (size_t)(close - open - 1), TEXT_NAME);
-    }
 }
 
 static int32_t count_of(const struct json *event)
 {
     int64_t count = json_int(json_get(event, "count"), 0);
-    if (count < 1) {
+    if (count < 1)
         count = json_int(json_get(json_get(event, "series"), "count"), 1);
-    }
     return count < 1 ? 1 : count > INT32_MAX ? INT32_MAX : (int32_t)count;
 }
 
@@ -33,9 +31,8 @@ static bool times_of(const struct json *event, const struct clock *clock, int64_
     bool any = false;
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         int64_t t;
-        if (!json_moment(times[i], clock, &t)) {
+        if (!json_moment(times[i], clock, &t))
             continue;
-        }
         *first = !any || t < *first ? t : *first;
         *last = !any || t > *last ? t : *last;
         any = true;
@@ -49,9 +46,8 @@ bool event_from_json(const struct json *event, const struct clock *clock, struct
     const char *kind = json_string(json_get(involved, "kind")), *type = json_string(json_get(event, "type"));
     int64_t first = 0, last = 0;
     *pod_uid = json_string(json_get(involved, "uid"));
-    if (kind == NULL || strcmp(kind, "Pod") != 0 || *pod_uid == NULL || !times_of(event, clock, &first, &last)) {
+    if (kind == NULL || strcmp(kind, "Pod") != 0 || *pod_uid == NULL || !times_of(event, clock, &first, &last))
         return false;
-    }
     fact_init(out, FACT_EVENT, 0);
     out->t = last;
     out->u.event.first = first;

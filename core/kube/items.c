@@ -34,12 +34,11 @@ static bool span_take(struct items_span *span, char byte)
 /* The bytes of the string that begins at `at`, with both quotes; 0: it does not end. */
 static size_t string_length(const char *bytes, size_t length)
 {
-    for (size_t i = 1; i < length; i++) {
+    for (size_t i = 1; i < length; i++)
         if (bytes[i] == '\\')
             i++;
         else if (bytes[i] == '"')
             return i + 1;
-    }
     return 0;
 }
 

@@ -91,9 +91,8 @@ static void on_closed(uv_handle_t *handle)
 void logs_free(struct logs *logs)
 {
     struct follower *follower, *next;
-    if (logs == NULL) {
+    if (logs == NULL)
         return;
-    }
     HASH_ITER(hh, logs->followers, follower, next)
     {
         follower_free(follower);
@@ -129,14 +128,12 @@ static size_t line_moment(const char *line, size_t length, int64_t *wall)
     char stamp[STAMP_MAX];
     const char *blank = memchr(line, ' ', length < sizeof stamp ? length : sizeof stamp);
     size_t size = blank != NULL ? (size_t)(blank - line) : length;
-    if (size >= sizeof stamp) {
+    if (size >= sizeof stamp)
         return 0;
-    }
     memcpy(stamp, line, size);
     stamp[size] = '\0';
-    if (!clock_parse_rfc3339(stamp, wall)) {
+    if (!clock_parse_rfc3339(stamp, wall))
         return 0;
-    }
     return blank != NULL ? size + 1 : size;
 }
 
@@ -147,9 +144,8 @@ static void on_line(void *user, const char *line, size_t length)
     int64_t wall = 0;
     size_t stamp = line_moment(line, length, &wall);
     bool known = stamp > 0 && wall <= follower->skip_to;
-    if (known || !follower_has_room(follower)) {
+    if (known || !follower_has_room(follower))
         return;
-    }
     follower->pause = 0;
     follower->logs->denied = follower->logs->doubted = false;
     follower->logs->been_good = true;
@@ -171,9 +167,8 @@ static void on_line(void *user, const char *line, size_t length)
 static void follower_pause(struct follower *follower)
 {
     follower->pause = follower->pause == 0 ? PAUSE_S : 2 * follower->pause;
-    if (follower->pause > PAUSE_MAX_S) {
+    if (follower->pause > PAUSE_MAX_S)
         follower->pause = PAUSE_MAX_S;
-    }
     follower->retry_at = clock_mono_us() + (int64_t)follower->pause * SECOND_US;
 }
 
@@ -217,11 +212,10 @@ static void reading_open(struct follower *follower, enum reading reading)
     buf_puts(&path, "/log?container=");
     select_escape(follower->container, &path);
     buf_printf(&path, "&timestamps=true&tailLines=%d", reading == READING_PREVIOUS ? LOGS_PREVIOUS_TAIL : LOGS_TAIL);
-    if (reading == READING_PREVIOUS) {
+    if (reading == READING_PREVIOUS)
         buf_puts(&path, "&previous=true");
-    } else if (reading == READING_ON) {
+    else if (reading == READING_ON)
         buf_puts(&path, "&follow=true");
-    }
     if (follower->last != NEVER) {
         buf_puts(&path, "&sinceTime=");
         select_escape(clock_format(follower->last, CLOCK_ISO_UTC, since, sizeof since), &path);
@@ -237,9 +231,8 @@ static void reading_open(struct follower *follower, enum reading reading)
 /* Its log is wanted: it is on its way to Ready, or fell from there, or somebody looks. */
 static bool follower_is_wanted(const struct follower *follower, int64_t now)
 {
-    if (follower->run_id == NULL) {
+    if (follower->run_id == NULL)
         return false; /* no container has run yet */
-    }
     return !follower->ready || now < follower->ready_at + (int64_t)LOGS_AFTER_READY_S * SECOND_US ||
            now < follower->asked_until;
 }
@@ -257,9 +250,8 @@ static void follower_turn(struct follower *follower, int64_t now)
         reading_close(follower);
         return;
     }
-    if (follower->ticket != 0 || !follower_has_more(follower) || now < follower->retry_at || now < logs->denied_until) {
+    if (follower->ticket != 0 || !follower_has_more(follower) || now < follower->retry_at || now < logs->denied_until)
         return;
-    }
     if (logs->open >= LOGS_AT_ONCE) {
         if (!logs->crowd_told) {
             logs->crowd_told = true;
@@ -291,11 +283,10 @@ static void logs_turn(struct logs *logs)
         follower_turn(follower, now);
         busy = busy || (follower_is_wanted(follower, now) && (follower->ticket != 0 || follower_has_more(follower)));
     }
-    if (busy && !logs->turning) {
+    if (busy && !logs->turning)
         uv_timer_start(&logs->timer, on_turn, TURN_MS, TURN_MS);
-    } else if (!busy) {
+    else if (!busy)
         uv_timer_stop(&logs->timer);
-    }
     logs->turning = busy;
 }
 
@@ -333,17 +324,15 @@ static void follower_new_run(struct follower *follower, const struct container_f
     follower->was_read = false;
     follower->retry_at = 0;
     follower->pause = 0;
-    if (!follower->previous_wanted) {
+    if (!follower->previous_wanted)
         follower->last = NEVER;
-    }
 }
 
 void logs_pod(struct logs *logs, const struct pod_facts *facts)
 {
     const struct container_facts *container = &facts->serving;
-    if (!container->exists || text_empty(&container->name)) {
+    if (!container->exists || text_empty(&container->name))
         return;
-    }
     struct follower *follower = follower_get(logs, facts);
     bool ready = container->ready == TRI_TRUE;
     bool has_run = !text_empty(&container->container_id);
@@ -351,9 +340,8 @@ void logs_pod(struct logs *logs, const struct pod_facts *facts)
         /* one that was Ready when we came is of no interest */
         follower->ready_at = follower->run_id != NULL ? clock_mono_us() : -(int64_t)LOGS_AFTER_READY_S * SECOND_US;
     }
-    if (has_run && (follower->run_id == NULL || !text_is(&container->container_id, follower->run_id))) {
+    if (has_run && (follower->run_id == NULL || !text_is(&container->container_id, follower->run_id)))
         follower_new_run(follower, container);
-    }
     if (container->state != CONTAINER_RUNNING && follower->running) {
         follower->retry_at = 0; /* what it said last is there at once */
         follower->pause = 0;

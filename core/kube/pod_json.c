@@ -42,9 +42,8 @@ static void headers_of(const struct json *headers, struct probe_spec *out)
     out->headers = count > 0 ? mem_array(count, sizeof *out->headers) : NULL;
     for (const struct json *h = json_first(headers); h != NULL && out->header_count < count; h = json_next(h)) {
         const char *name = json_string(json_get(h, "name")), *value = json_string(json_get(h, "value"));
-        if (name != NULL) {
+        if (name != NULL)
             out->headers[out->header_count++] = (struct probe_header){mem_dup(name), mem_dup(value ? value : "")};
-        }
     }
 }
 
@@ -81,9 +80,8 @@ static void probe_of(const struct json *container, const char *key, struct probe
 {
     const struct json *probe = json_get(container, key);
     action_of(container, probe, out);
-    if (out->action == PROBE_NONE) {
+    if (out->action == PROBE_NONE)
         return;
-    }
     out->initial_delay = int_within(json_get(probe, "initialDelaySeconds"), 0, PROBE_SECONDS_MAX, 0);
     out->timeout = int_within(json_get(probe, "timeoutSeconds"), 0, PROBE_SECONDS_MAX, 0);
     out->period = int_within(json_get(probe, "periodSeconds"), 0, PROBE_SECONDS_MAX, 0);
@@ -95,9 +93,8 @@ static void probe_of(const struct json *container, const char *key, struct probe
 
 static void witness_of(const struct json *container, const char *path, int32_t port, struct probe_spec *out)
 {
-    if (port <= 0) {
+    if (port <= 0)
         return;
-    }
     probe_spec_http(out, path, port);
     out->period = out->timeout = WITNESS_SECONDS;
     out->timeout_unset = false;
@@ -128,9 +125,8 @@ static void probes_of(const struct json *pod, const struct discovery *discovery,
 
 static void termination_of(const struct json *end, const struct clock *clock, struct termination *out)
 {
-    if (!json_is_object(end)) {
+    if (!json_is_object(end))
         return;
-    }
     out->known = true;
     out->exit_code = int_within(json_get(end, "exitCode"), INT32_MIN, INT32_MAX, 0);
     out->signal = int_within(json_get(end, "signal"), 0, INT32_MAX, 0);
@@ -164,11 +160,9 @@ static const struct json *status_find(const struct json *pod, const char *name)
     static const char *const LISTS[] = {"containerStatuses", "initContainerStatuses"};
     for (size_t i = 0; i < sizeof LISTS / sizeof LISTS[0]; i++) {
         const struct json *list = json_get(json_get(pod, "status"), LISTS[i]);
-        for (const struct json *status = json_first(list); status != NULL; status = json_next(status)) {
-            if (string_is(json_get(status, "name"), name)) {
+        for (const struct json *status = json_first(list); status != NULL; status = json_next(status))
+            if (string_is(json_get(status, "name"), name))
                 return status;
-            }
-        }
     }
     return NULL;
 }
@@ -176,9 +170,8 @@ static const struct json *status_find(const struct json *pod, const char *name)
 static void container_of(const struct json *pod, const char *name, const struct clock *clock,
                          struct container_facts *out)
 {
-    if (name == NULL) {
+    if (name == NULL)
         return;
-    }
     const struct json *status = status_find(pod, name);
     out->exists = true;
     text_set_str(&out->name, name, TEXT_NAME);
@@ -188,9 +181,8 @@ static void container_of(const struct json *pod, const char *name, const struct 
     out->started = tri_of(json_get(status, "started"));
     out->ready = tri_of(json_get(status, "ready"));
     state_of(json_get(status, "state"), clock, out);
-    if (!out->last.known) {
+    if (!out->last.known)
         termination_of(json_get(json_get(status, "lastState"), "terminated"), clock, &out->last);
-    }
 }
 
 /* ---- what an init container holds back ---- */
@@ -199,9 +191,8 @@ static void container_of(const struct json *pod, const char *name, const struct 
 static bool init_is_over(const struct json *pod, const struct json *status)
 {
     const struct json *state = json_get(status, "state"), *end = json_get(state, "terminated");
-    if (container_is_native_sidecar(container_find(pod, json_string(json_get(status, "name"))))) {
+    if (container_is_native_sidecar(container_find(pod, json_string(json_get(status, "name")))))
         return json_is_object(json_get(state, "running")) && tri_of(json_get(status, "started")) == TRI_TRUE;
-    }
     return json_is_object(end) && json_int(json_get(end, "exitCode"), 1) == 0;
 }
 
@@ -217,11 +208,10 @@ static void init_words(const struct json *pod, const struct json *status, size_t
     bool failed = init.state == CONTAINER_TERMINATED ||
                   (init.state == CONTAINER_WAITING && reason[0] != '\0' && !text_is(&init.reason, "PodInitializing") &&
                    !text_is(&init.reason, "ContainerCreating"));
-    if (failed) {
+    if (failed)
         text_printf(&out->reason, TEXT_NAME, "Init:%s", reason[0] != '\0' ? reason : "Error");
-    } else {
+    else
         text_printf(&out->reason, TEXT_NAME, "Init:%zu/%zu", before, all);
-    }
     if (init.state == CONTAINER_TERMINATED) {
         text_printf(&out->message, TEXT_LINE, "init container %s ended with exit code %d", name,
                     (int)init.last.exit_code);
@@ -260,9 +250,8 @@ static void condition_of(const struct json *pod, const char *type, const struct 
 {
     const struct json *list = json_get(json_get(pod, "status"), "conditions");
     for (const struct json *condition = json_first(list); condition != NULL; condition = json_next(condition)) {
-        if (!string_is(json_get(condition, "type"), type)) {
+        if (!string_is(json_get(condition, "type"), type))
             continue;
-        }
         const struct json *status = json_get(condition, "status");
         out->status = string_is(status, "True") ? TRI_TRUE : string_is(status, "False") ? TRI_FALSE : TRI_UNKNOWN;
         out->since = moment_of(json_get(condition, "lastTransitionTime"), clock);
@@ -288,11 +277,9 @@ static void disruption_of(const struct json *pod, const struct clock *clock, str
 static void status_of(const struct json *pod, const struct clock *clock, struct pod_facts *out)
 {
     const struct json *status = json_get(pod, "status");
-    for (int phase = PHASE_UNKNOWN; phase <= PHASE_FAILED; phase++) {
-        if (string_is(json_get(status, "phase"), pod_phase_name((enum pod_phase)phase))) {
+    for (int phase = PHASE_UNKNOWN; phase <= PHASE_FAILED; phase++)
+        if (string_is(json_get(status, "phase"), pod_phase_name((enum pod_phase)phase)))
             out->phase = (enum pod_phase)phase;
-        }
-    }
     json_text(json_get(status, "reason"), &out->phase_reason, TEXT_NAME);
     json_text(json_get(status, "message"), &out->phase_message, TEXT_LINE);
     json_text(json_get(status, "podIP"), &out->pod_ip, TEXT_NAME);
@@ -300,9 +287,8 @@ static void status_of(const struct json *pod, const struct clock *clock, struct 
     condition_of(pod, "Initialized", clock, &out->initialized);
     condition_of(pod, "ContainersReady", clock, &out->containers_ready);
     condition_of(pod, "Ready", clock, &out->ready);
-    if (text_empty(&out->phase_reason)) {
+    if (text_empty(&out->phase_reason))
         disruption_of(pod, clock, out);
-    }
 }
 
 static void metadata_of(const struct json *pod, const struct clock *clock, struct pod_facts *out)

@@ -44,9 +44,8 @@ static char *selection_words(const struct pools *pools)
     for (size_t i = 0; i < pools->count; i++) {
         const struct pool *pool = &pools->list[i];
         buf_puts(&words, pool_denied(pools, i) ? "?" : pool->missing ? "-" : "+");
-        for (size_t k = 0; k < pool->label_count; k++) {
+        for (size_t k = 0; k < pool->label_count; k++)
             buf_printf(&words, "%s\n", pool->labels[k]);
-        }
     }
     char *copy = mem_dup(buf_str(&words));
     buf_free(&words);
@@ -59,11 +58,9 @@ static void pools_tell(struct pools *pools)
         const struct pool_view *views = &pools->views[i * APIS];
         const char *name = pools->list[i].name;
         pools->list[i] = (struct pool){.name = name, .missing = true};
-        for (size_t k = APIS; k > 0; k--) {
-            if (views[k - 1].there) {
+        for (size_t k = APIS; k > 0; k--)
+            if (views[k - 1].there)
                 pools->list[i] = views[k - 1].pool;
-            }
-        }
     }
     char *words = selection_words(pools);
     bool changed = pools_known(pools) && (pools->told == NULL || strcmp(pools->told, words) != 0);
@@ -73,10 +70,9 @@ static void pools_tell(struct pools *pools)
     }
     mem_free(pools->told);
     pools->told = words;
-    for (size_t i = 0; i < pools->count; i++) {
+    for (size_t i = 0; i < pools->count; i++)
         if (pool_denied(pools, i))
             pools->options.denied(pools->options.user, pool_denied(pools, i));
-    }
     pools->options.changed(pools->options.user);
 }
 
@@ -85,12 +81,10 @@ static void on_object(void *user, const char *type, const struct json *object)
     struct pool_view *view = user;
     view->there = strcmp(type, "DELETED") != 0;
     view->counted = true;
-    if (view->there) {
+    if (view->there)
         pool_take(&view->pool, object);
-    }
-    if (view->settled) {
+    if (view->settled)
         pools_tell(view->pools);
-    }
 }
 
 static void on_listed(void *user, size_t count)
@@ -109,9 +103,8 @@ static void on_listed(void *user, size_t count)
 static void on_state(void *user, enum api_end end, const char *words)
 {
     struct pool_view *view = user;
-    if (end != API_NOT_FOUND && end != API_FORBIDDEN) {
+    if (end != API_NOT_FOUND && end != API_FORBIDDEN)
         return;
-    }
     view->unknown = end == API_NOT_FOUND;
     mem_free(view->denied);
     view->denied = end == API_FORBIDDEN ? mem_dup(words) : NULL;
@@ -128,11 +121,9 @@ struct pools *pools_new(const struct pools_options *options)
     struct pools *pools = mem_new(sizeof *pools);
     pools->options = *options;
     pools->list = mem_array(asked->target_count, sizeof *pools->list);
-    for (size_t i = 0; i < asked->target_count; i++) {
-        if (asked->targets[i].kind == TARGET_POOL) {
+    for (size_t i = 0; i < asked->target_count; i++)
+        if (asked->targets[i].kind == TARGET_POOL)
             pools->list[pools->count++].name = asked->targets[i].name;
-        }
-    }
     if (pools->count == 0) {
         pools_free(pools);
         return NULL;
@@ -168,18 +159,15 @@ void pools_look(struct pools *pools, const char *ns)
 
 void pools_retry(struct pools *pools)
 {
-    for (size_t i = 0; pools != NULL && pools->ns != NULL && i < pools->count * APIS; i++) {
+    for (size_t i = 0; pools != NULL && pools->ns != NULL && i < pools->count * APIS; i++)
         watch_retry(pools->views[i].watch);
-    }
 }
 
 bool pools_known(const struct pools *pools)
 {
-    for (size_t i = 0; pools != NULL && i < pools->count * APIS; i++) {
-        if (!pools->views[i].settled) {
+    for (size_t i = 0; pools != NULL && i < pools->count * APIS; i++)
+        if (!pools->views[i].settled)
             return false;
-        }
-    }
     return true;
 }
 
@@ -194,27 +182,24 @@ void pools_trouble(const struct pools *pools, struct buf *out)
         const struct pool *pool = &pools->list[i];
         const struct pool_view *views = &pools->views[i * APIS];
         bool unknown = views[0].unknown && views[1].unknown;
-        if (!pool->missing && pool->label_count > 0) {
+        if (!pool->missing && pool->label_count > 0)
             continue;
-        }
         buf_puts(out, out->len > 0 ? "; " : "");
-        if (pool_denied(pools, i)) {
+        if (pool_denied(pools, i))
             buf_printf(out, "nobody may say which pods the pool %s has", pool->name);
-        } else if (unknown) {
+        else if (unknown)
             buf_printf(out, "the cluster knows no InferencePools, so there is no pool %s", pool->name);
-        } else if (pool->missing) {
+        else if (pool->missing)
             buf_printf(out, "there is no InferencePool %s in the namespace %s", pool->name, pools->ns);
-        } else {
+        else
             buf_printf(out, "the InferencePool %s selects nothing", pool->name);
-        }
     }
 }
 
 void pools_free(struct pools *pools)
 {
-    if (pools == NULL) {
+    if (pools == NULL)
         return;
-    }
     for (size_t i = 0; pools->views != NULL && i < pools->count * APIS; i++) {
         watch_free(pools->views[i].watch);
         pool_free(&pools->views[i].pool);

@@ -33,22 +33,19 @@ static void on_answer(void *user, enum api_end end, const char *words, const cha
     (void)body;
     (void)length;
     asked->ticket = 0;
-    if (end == API_UNREACHABLE || end == API_UNAUTHORIZED || end == API_CUT) {
+    if (end == API_UNREACHABLE || end == API_UNAUTHORIZED || end == API_CUT)
         return; /* nobody has answered: it stays wanted */
-    }
     asked->wanted = false;
-    if (end == API_FORBIDDEN) {
+    if (end == API_FORBIDDEN)
         options->denied(options->user, asked->right, words);
-    }
 }
 
 static void question_ask(struct preflight *preflight, enum question question)
 {
     struct asked *asked = &preflight->asked[question];
     struct buf path;
-    if (!asked->wanted || asked->ticket != 0) {
+    if (!asked->wanted || asked->ticket != 0)
         return;
-    }
     buf_init(&path, PATH_MAX_BYTES);
     select_collection(preflight->ns, "pods/", &path);
     select_escape(question == ASK_LOGS ? preflight->pod : NOBODY, &path);
@@ -62,9 +59,8 @@ static void forward_ask(struct preflight *preflight)
 {
     struct tunnel *tunnel = (struct tunnel *)preflight->options.tunnel;
     struct http_address address = {0};
-    if (!preflight->forwards || preflight->forwarding) {
+    if (!preflight->forwards || preflight->forwarding)
         return;
-    }
     preflight->forwarding = true;
     kube_tunnel_pod(preflight->options.tunnel, PREFLIGHT_POD, preflight->ns, preflight->pod, NOBODY, "", true);
     kube_tunnel_ops.address(tunnel, PREFLIGHT_POD, 1, &address);
@@ -79,21 +75,18 @@ static void on_timer(uv_timer_t *timer)
 void preflight_word(struct preflight *preflight, enum tunnel_word word, const char *detail)
 {
     bool login = word == TUNNEL_FORBIDDEN && kubectl_classify(detail, strlen(detail)) == KUBECTL_UNAUTHORIZED;
-    if (!preflight->forwards || login || word == TUNNEL_STARTING || word == TUNNEL_API_LOST) {
+    if (!preflight->forwards || login || word == TUNNEL_STARTING || word == TUNNEL_API_LOST)
         return; /* nothing is known yet; it is tried again by itself */
-    }
     preflight->forwards = false;
     uv_timer_start(&preflight->timer, on_timer, 0, 0);
-    if (word == TUNNEL_FORBIDDEN) {
+    if (word == TUNNEL_FORBIDDEN)
         preflight->options.denied(preflight->options.user, RIGHT_FORWARD, detail);
-    }
 }
 
 void preflight_go(struct preflight *preflight)
 {
-    for (int question = 0; question < QUESTIONS; question++) {
+    for (int question = 0; question < QUESTIONS; question++)
         question_ask(preflight, (enum question)question);
-    }
     forward_ask(preflight);
 }
 
@@ -104,9 +97,8 @@ struct preflight *preflight_new(const struct preflight_options *options)
     preflight->options = *options;
     preflight->ns = mem_dup(options->ns);
     preflight->pod = mem_dup(options->pod != NULL ? options->pod : NOBODY);
-    for (int question = 0; question < QUESTIONS; question++) {
+    for (int question = 0; question < QUESTIONS; question++)
         preflight->asked[question] = (struct asked){.preflight = preflight, .right = rights[question]};
-    }
     preflight->asked[ASK_LOGS].wanted = true;
     preflight->asked[ASK_PODPROXY].wanted = options->via == VIA_PODPROXY;
     preflight->forwards = options->via == VIA_PORTFORWARD || options->via == VIA_AUTO;
@@ -126,13 +118,10 @@ static void on_closed(uv_handle_t *handle)
 
 void preflight_free(struct preflight *preflight)
 {
-    if (preflight == NULL) {
+    if (preflight == NULL)
         return;
-    }
-    for (int question = 0; question < QUESTIONS; question++) {
-        if (preflight->asked[question].ticket != 0) {
+    for (int question = 0; question < QUESTIONS; question++)
+        if (preflight->asked[question].ticket != 0)
             api_cancel(preflight->options.api, preflight->asked[question].ticket);
-        }
-    }
     uv_close((uv_handle_t *)&preflight->timer, on_closed);
 }

@@ -6,9 +6,8 @@ void rights_role(const char *ns, const struct rights_wanted *wanted, struct buf 
 {
     buf_printf(out, "{apiVersion: rbac.authorization.k8s.io/v1, kind: %sRole, metadata: {name: probetop",
                ns != NULL ? "" : "Cluster");
-    if (ns != NULL) {
+    if (ns != NULL)
         buf_printf(out, ", namespace: %s", ns);
-    }
     buf_puts(out, "}, rules: [{apiGroups: [\"\"], resources: [pods, events], verbs: [get, list, watch]}, "
                   "{apiGroups: [\"\"], resources: [pods/log], verbs: [get]}, ");
     buf_puts(out, wanted->podproxy ? "{apiGroups: [\"\"], resources: [pods/proxy], verbs: [get]}"
@@ -25,9 +24,8 @@ static const char *between(const char *words, const char *before, char after, si
 {
     const char *begin = strstr(words, before);
     const char *end = begin != NULL ? strchr(begin + strlen(before), after) : NULL;
-    if (end == NULL) {
+    if (end == NULL)
         return NULL;
-    }
     begin += strlen(before);
     *length = (size_t)(end - begin);
     return begin;
@@ -39,11 +37,10 @@ void rights_missing(const char *refusal, const char *fallback, struct buf *out)
     size_t verb_length = 0, resource_length = 0;
     const char *verb = between(refusal, "cannot ", ' ', &verb_length);
     const char *resource = between(refusal, "resource \"", '"', &resource_length);
-    if (verb != NULL && resource != NULL) {
+    if (verb != NULL && resource != NULL)
         buf_printf(out, "the right to %.*s %.*s", (int)verb_length, verb, (int)resource_length, resource);
-    } else {
+    else
         buf_printf(out, "the right to %s", fallback);
-    }
 }
 
 void rights_advice(const char *refusal, const char *ns, const struct rights_wanted *wanted, struct buf *out)
@@ -54,14 +51,12 @@ void rights_advice(const char *refusal, const char *ns, const struct rights_want
     rights_role(ns, wanted, out);
     buf_printf(out, " and kubectl create %srolebinding probetop --%srole=probetop --user=", ns != NULL ? "" : "cluster",
                ns != NULL ? "" : "cluster");
-    if (user != NULL) {
+    if (user != NULL)
         buf_append(out, user, length);
-    } else {
+    else
         buf_puts(out, "USER");
-    }
-    if (ns != NULL) {
+    if (ns != NULL)
         buf_printf(out, " -n %s", ns);
-    }
 }
 
 void rights_denied(enum right right, const char *refusal, struct buf *out)

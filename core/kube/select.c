@@ -9,13 +9,11 @@ enum { POOL_LABELS_MAX = 64 };
 void select_escape(const char *string, struct buf *out)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    for (; *string != '\0'; string++) {
-        if (strchr(plain, *string) != NULL) {
+    for (; *string != '\0'; string++)
+        if (strchr(plain, *string) != NULL)
             buf_putc(out, *string);
-        } else {
+        else
             buf_printf(out, "%%%02X", (unsigned)(unsigned char)*string);
-        }
-    }
 }
 
 void select_collection(const char *ns, const char *resource, struct buf *out)
@@ -43,9 +41,8 @@ static void query_add(const char *key, const char *value, struct buf *out)
 void select_query(const struct kube_options *options, struct buf *out)
 {
     const struct kube_target *only = options->target_count == 1 ? &options->targets[0] : NULL;
-    if (options->selector != NULL) {
+    if (options->selector != NULL)
         query_add("labelSelector", options->selector, out);
-    }
     if (options->field_selector != NULL) {
         query_add("fieldSelector", options->field_selector, out);
     } else if (only != NULL && only->kind == TARGET_POD) {
@@ -65,9 +62,8 @@ bool select_has(const struct kube_options *options, const struct pool *pools, co
     for (size_t i = 0; i < options->target_count; i++) {
         const struct kube_target *target = &options->targets[i];
         if (target->kind != TARGET_POOL) {
-            if (kube_target_has(target, pod)) {
+            if (kube_target_has(target, pod))
                 return true;
-            }
             continue;
         }
         const struct pool *candidate = &pools[pool++];
@@ -76,9 +72,8 @@ bool select_has(const struct kube_options *options, const struct pool *pools, co
             const char *value = json_string(json_get(labels, candidate->labels[k]));
             has = value != NULL && strcmp(value, candidate->labels[k + 1]) == 0;
         }
-        if (has) {
+        if (has)
             return true;
-        }
     }
     return options->target_count == 0;
 }
@@ -87,9 +82,8 @@ int pool_path(const char *ns, int attempt, struct buf *out)
 {
     static const char *const apis[] = {"/apis/inference.networking.k8s.io/v1",
                                        "/apis/inference.networking.x-k8s.io/v1alpha2"};
-    if (attempt < 0 || attempt >= (int)(sizeof apis / sizeof *apis)) {
+    if (attempt < 0 || attempt >= (int)(sizeof apis / sizeof *apis))
         return -1;
-    }
     buf_printf(out, "%s/namespaces/", apis[attempt]);
     select_escape(ns, out);
     buf_puts(out, "/inferencepools");
@@ -106,9 +100,8 @@ bool pool_take(struct pool *pool, const struct json *object)
     const char *name = pool->name;
     pool_free(pool);
     *pool = (struct pool){.name = name};
-    if (count == 0 || count > POOL_LABELS_MAX) {
+    if (count == 0 || count > POOL_LABELS_MAX)
         return false;
-    }
     pool->labels = mem_array(2 * count, sizeof *pool->labels);
     for (const struct json *label = json_first(labels); label != NULL; label = json_next(label)) {
         const char *value = json_string(label);
@@ -120,9 +113,8 @@ bool pool_take(struct pool *pool, const struct json *object)
 
 void pool_free(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->label_count; i++) {
+    for (size_t i = 0; i < pool->label_count; i++)
         mem_free(pool->labels[i]);
-    }
     mem_free(pool->labels);
     *pool = (struct pool){0};
 }
@@ -132,9 +124,8 @@ void kube_options_free(struct kube_options *options)
     kubectl_flags_free(&options->flags);
     mem_free(options->selector);
     mem_free(options->field_selector);
-    for (size_t i = 0; i < options->target_count; i++) {
+    for (size_t i = 0; i < options->target_count; i++)
         mem_free(options->targets[i].name);
-    }
     mem_free(options->targets);
     mem_free(options->via);
     *options = (struct kube_options){0};

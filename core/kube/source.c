@@ -115,12 +115,10 @@ static void tally_put(const struct source *source, bool of_signs, int most, stru
     for (const struct entry *entry = source->entries; entry != NULL; entry = entry->hh.next) {
         const char *word = of_signs ? (entry->id != 0 ? entry->sign : NULL) : (entry->id == 0 ? entry->looks : NULL);
         int at = 0;
-        while (word != NULL && at < kinds && strcmp(words[at], word) != 0) {
+        while (word != NULL && at < kinds && strcmp(words[at], word) != 0)
             at++;
-        }
-        if (word == NULL) {
+        if (word == NULL)
             continue;
-        }
         if (at == kinds && kinds == most) {
             more++;
             continue;
@@ -133,13 +131,11 @@ static void tally_put(const struct source *source, bool of_signs, int most, stru
     }
     for (int i = 0; i < kinds; i++) {
         buf_printf(out, "%s%s", i > 0 ? ", " : "", words[i]);
-        if (of_signs && kinds > 1) {
+        if (of_signs && kinds > 1)
             buf_printf(out, " (%d)", counts[i]);
-        }
     }
-    if (more > 0) {
+    if (more > 0)
         buf_puts(out, ", ...");
-    }
 }
 
 static void source_tell(struct source *source)
@@ -194,9 +190,8 @@ static void on_denied(void *user, enum right right, const char *refusal)
 {
     struct source *source = user;
     struct buf words;
-    if (source->denied[right]) {
+    if (source->denied[right])
         return;
-    }
     source->denied[right] = true;
     buf_init(&words, WORDS_MAX);
     rights_denied(right, refusal, &words);
@@ -258,9 +253,8 @@ static void pod_tell_way(struct source *source, struct entry *entry, const char 
     const struct pod *pod = fleet_pod(engine_fleet(source->engine), entry->id);
     const char *via = kube_tunnel_via(source->tunnel, entry->id);
     struct fact fact;
-    if (pod == NULL || is_same(entry->via, via)) {
+    if (pod == NULL || is_same(entry->via, via))
         return;
-    }
     replace(&entry->via, via);
     if (!is_same(source->way_told, via)) { /* for the first pod that goes another way: the others will follow */
         replace(&source->way_told, via);
@@ -277,17 +271,15 @@ static void pod_tell_way(struct source *source, struct entry *entry, const char 
 static void on_wait(void *user)
 {
     struct source *source = user;
-    if (source->pulse != NULL && source->proxy_state == PROXY_UP && !source->stopping) {
+    if (source->pulse != NULL && source->proxy_state == PROXY_UP && !source->stopping)
         pulse_ask(source->pulse);
-    }
 }
 
 static void on_pulse(void *user, bool silent, const char *why)
 {
     struct source *source = user;
-    if (source->stopping) {
+    if (source->stopping)
         return;
-    }
     replace(&source->silent_words, silent ? why : NULL);
     kube_tunnel_silent(source->tunnel, silent);
     source_tell(source);
@@ -299,9 +291,8 @@ static void kube_after(void *user, const struct fact *fact, const struct pod *po
     (void)pod;
     bool silent = fact->kind == FACT_PROBE &&
                   (fact->u.sample.cause == PROBE_CAUSE_API_LOST || cause_is_timeout(fact->u.sample.cause));
-    if (silent) {
+    if (silent)
         on_wait(user);
-    }
 }
 
 static bool trip_has_changed(int64_t before, int64_t now)
@@ -333,25 +324,21 @@ static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t roun
     struct source *source = user;
     struct entry *entry = entry_shown(source, id);
     struct fact fact;
-    if (id == PREFLIGHT_POD && source->preflight != NULL) {
+    if (id == PREFLIGHT_POD && source->preflight != NULL)
         preflight_word(source->preflight, word, detail);
-    }
-    if (entry == NULL || source->stopping) {
+    if (entry == NULL || source->stopping)
         return;
-    }
     if (word == TUNNEL_REFUSED_IN_POD) {
         word = TUNNEL_UP; /* somebody in the pod refused: the tunnel got there */
         detail = "";
     }
-    if (word == TUNNEL_API_LOST) {
+    if (word == TUNNEL_API_LOST)
         on_wait(source);
-    }
     pod_tell_way(source, entry, detail);
     bool came_up = word == TUNNEL_UP && (!entry->word_told || entry->word != TUNNEL_UP);
     if (entry->word_told && word == entry->word && is_same(entry->detail, detail) &&
-        !trip_has_changed(entry->round_trip, round_trip)) {
+        !trip_has_changed(entry->round_trip, round_trip))
         return;
-    }
     entry->word_told = true;
     entry->word = word;
     entry->round_trip = round_trip;
@@ -362,14 +349,12 @@ static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t roun
     text_set_str(&fact.u.tunnel.detail, entry->detail, TEXT_LINE);
     engine_emit(source->engine, &fact);
     fact_free(&fact);
-    if (came_up) {
+    if (came_up)
         engine_probe_now(source->engine, id); /* what could not be sent until now is due */
-    }
-    if (word == TUNNEL_FORBIDDEN) {
+    if (word == TUNNEL_FORBIDDEN)
         tunnel_denied(source, entry->detail);
-    } else if (word == TUNNEL_UP) {
+    else if (word == TUNNEL_UP)
         source->denied[RIGHT_FORWARD] = source->tunnel_login = false;
-    }
 }
 
 /* ---- pods ---- */
@@ -390,9 +375,8 @@ static void entry_free(struct source *source, struct entry *entry)
 static void pod_hide(struct source *source, struct entry *entry)
 {
     struct fact fact;
-    if (entry->id == 0) {
+    if (entry->id == 0)
         return;
-    }
     fact_init(&fact, FACT_GONE, entry->id);
     HASH_DELETE(by_id, source->shown, entry);
     source->ours--;
@@ -422,20 +406,17 @@ static void entry_look(struct entry *entry, const struct json *pod)
 /* With many pods the health witness asks less often: pod_json.c has set it up as for few. */
 static void facts_spare_witnesses(const struct source *source, struct pod_facts *facts)
 {
-    if (source->ours > MANY && facts->probes[LANE_HEALTH].action != PROBE_NONE) {
+    if (source->ours > MANY && facts->probes[LANE_HEALTH].action != PROBE_NONE)
         facts->probes[LANE_HEALTH].period = MANY_HEALTH_SECONDS;
-    }
 }
 
 /* Headers of probes whose values nobody is to read: by their names, since others hold ordinary words that stand everywhere. */
 static bool header_is_secret(const char *name)
 {
     static const char *const parts[] = {"auth", "cookie", "token", "secret", "key", "password"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (strcasestr(name, parts[i]) != NULL) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcasestr(name, parts[i]) != NULL)
             return true;
-        }
-    }
     return false;
 }
 
@@ -446,15 +427,12 @@ static void facts_hide_secrets(const struct source *source, const struct pod_fac
     size_t count = 0;
     for (int lane = 0; lane < LANE_COUNT; lane++) {
         const struct probe_spec *spec = &facts->probes[lane];
-        for (size_t i = 0; i < spec->header_count && count < SECRETS_MAX; i++) {
-            if (spec->headers[i].value != NULL && header_is_secret(spec->headers[i].name)) {
+        for (size_t i = 0; i < spec->header_count && count < SECRETS_MAX; i++)
+            if (spec->headers[i].value != NULL && header_is_secret(spec->headers[i].name))
                 secrets[count++] = spec->headers[i];
-            }
-        }
     }
-    if (count > 0) {
+    if (count > 0)
         engine_set_headers(source->engine, facts->id, secrets, count);
-    }
 }
 
 static void orphans_adopt(struct source *source, const struct entry *entry)
@@ -505,9 +483,8 @@ static void pod_tell(struct source *source, struct entry *entry, const struct js
     logs_pod(source->logs, told);
     pod_facts_free(told);
     mem_free(told);
-    if (is_new) {
+    if (is_new)
         orphans_adopt(source, entry);
-    }
 }
 
 static struct entry *entry_get(struct source *source, const char *uid)
@@ -531,20 +508,17 @@ static void on_pod(void *user, const char *type, const struct json *object)
     const char *version = json_string(json_get(metadata, "resourceVersion"));
     struct entry *entry;
     source->sequence++;
-    if (uid == NULL) {
+    if (uid == NULL)
         return;
-    }
     if (strcmp(type, "DELETED") == 0) {
         HASH_FIND_STR(source->entries, uid, entry);
-        if (entry != NULL) {
+        if (entry != NULL)
             pod_gone(source, entry);
-        }
     } else {
         entry = entry_get(source, uid);
         entry->seen = source->sequence;
-        if (version != NULL && is_same(entry->version, version)) {
+        if (version != NULL && is_same(entry->version, version))
             return; /* listed again, and nothing has changed */
-        }
         replace(&entry->version, version);
         bool asked = select_is_asked(source->options),
              has = select_has(source->options, pools_list(source->pools), object);
@@ -557,9 +531,8 @@ static void on_pod(void *user, const char *type, const struct json *object)
             entry_look(entry, object);
         }
     }
-    if (source->listed) {
+    if (source->listed)
         source_tell(source);
-    }
 }
 
 /* A list is complete. Its objects were the last ones that came, since no watch runs meanwhile: whoever was not among them is gone. */
@@ -570,9 +543,8 @@ static void on_pods_listed(void *user, size_t count)
     uint64_t since = source->sequence > count ? source->sequence - count : 0;
     HASH_ITER(hh, source->entries, entry, next)
     {
-        if (entry->seen <= since) {
+        if (entry->seen <= since)
             pod_gone(source, entry);
-        }
     }
     source->listed = true;
     source->pods_end = API_OK;
@@ -586,19 +558,17 @@ static void on_login_timer(uv_timer_t *timer)
 {
     struct source *source = timer->data;
     kubectl_proxy_refresh(source->proxy);
-    if (source->no_context && source->proxy_state == PROXY_UP) {
+    if (source->no_context && source->proxy_state == PROXY_UP)
         context_ask(source);
-    }
 }
 
 static void login_look(struct source *source)
 {
     if (source->pods_end == API_UNAUTHORIZED || source->proxy_state == PROXY_DOWN || source->no_context ||
-        source->tunnel_login) {
+        source->tunnel_login)
         uv_timer_start(&source->login_timer, on_login_timer, LOGIN_LOOK_MS, LOGIN_LOOK_MS);
-    } else {
+    else
         uv_timer_stop(&source->login_timer);
-    }
 }
 
 static void on_pods_state(void *user, enum api_end end, const char *words)
@@ -606,13 +576,11 @@ static void on_pods_state(void *user, enum api_end end, const char *words)
     struct source *source = user;
     source->pods_end = end == API_CUT || end == API_GONE ? API_OK : end; /* those two are the course of things */
     login_look(source);
-    if (end == API_OK && source->preflight != NULL) {
+    if (end == API_OK && source->preflight != NULL)
         preflight_go(source->preflight);
-    }
     replace(&source->pods_words, words);
-    if (end == API_OK) {
+    if (end == API_OK)
         logs_retry(source->logs);
-    }
     source_tell(source);
 }
 
@@ -624,20 +592,17 @@ static void on_event(void *user, const char *type, const struct json *object)
     struct entry *entry = NULL;
     struct fact fact;
     const char *uid = NULL;
-    if (strcmp(type, "DELETED") == 0 || !event_from_json(object, engine_clock(source->engine), &fact, &uid)) {
+    if (strcmp(type, "DELETED") == 0 || !event_from_json(object, engine_clock(source->engine), &fact, &uid))
         return; /* events are forgotten by the cluster after an hour; what happened has happened */
-    }
-    if (uid != NULL) {
+    if (uid != NULL)
         HASH_FIND_STR(source->entries, uid, entry);
-    }
     if (entry != NULL && entry->id != 0) {
         fact.pod = entry->id;
         engine_emit(source->engine, &fact);
     } else if (entry == NULL && uid != NULL) {
         size_t at = source->orphan_next++ % ORPHANS;
-        if (source->orphan_uids[at] != NULL) {
+        if (source->orphan_uids[at] != NULL)
             fact_free(&source->orphans[at]);
-        }
         replace(&source->orphan_uids[at], uid);
         source->orphans[at] = fact; /* with all it owns */
         return;
@@ -655,9 +620,8 @@ static void on_events_listed(void *user, size_t count)
 static void on_events_state(void *user, enum api_end end, const char *words)
 {
     struct source *source = user;
-    if (end == API_FORBIDDEN && source->events_end != API_FORBIDDEN) {
+    if (end == API_FORBIDDEN && source->events_end != API_FORBIDDEN)
         on_denied(source, RIGHT_EVENTS, words);
-    }
     if (end == API_OK || end == API_FORBIDDEN) {
         source->denied[RIGHT_EVENTS] = end == API_FORBIDDEN;
         source->events_end = end;
@@ -691,9 +655,8 @@ static void watches_start(struct source *source)
 static void on_pools(void *user)
 {
     struct source *source = user;
-    for (struct entry *entry = source->entries; entry != NULL; entry = entry->hh.next) {
+    for (struct entry *entry = source->entries; entry != NULL; entry = entry->hh.next)
         replace(&entry->version, NULL);
-    }
     watch_free(source->pods);
     watch_free(source->events);
     source->pods = source->events = NULL;
@@ -707,9 +670,8 @@ static void preflight_start(struct source *source)
     const struct kube_options *options = source->options;
     bool one = options->target_count == 1 && options->targets[0].kind == TARGET_POD;
     enum via via = VIA_AUTO;
-    if (source->preflight != NULL || options->all_namespaces) {
+    if (source->preflight != NULL || options->all_namespaces)
         return;
-    }
     via_from_name(options->via != NULL ? options->via : "", &via);
     source->preflight = preflight_new(&(struct preflight_options){.loop = engine_loop(source->engine),
                                                                   .api = source->api,
@@ -725,13 +687,11 @@ static void preflight_start(struct source *source)
 static void source_look(struct source *source)
 {
     bool knows = (source->options->all_namespaces && source->pools == NULL) || source->ns != NULL;
-    if (source->stopping || source->proxy_state != PROXY_UP || !knows || source->pods != NULL) {
+    if (source->stopping || source->proxy_state != PROXY_UP || !knows || source->pods != NULL)
         return;
-    }
     pools_look(source->pools, source->ns);
-    if (source->pools == NULL) {
+    if (source->pools == NULL)
         watches_start(source);
-    }
     preflight_start(source);
 }
 
@@ -739,24 +699,20 @@ static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word,
 {
     struct source *source = user;
     enum proxy_state before = source->proxy_state;
-    if (source->stopping) {
+    if (source->stopping)
         return;
-    }
-    if (state == PROXY_STARTING && before == PROXY_DOWN) {
+    if (state == PROXY_STARTING && before == PROXY_DOWN)
         return; /* another try: it is down until it serves */
-    }
     source->proxy_state = state;
-    if (source->no_context && state == PROXY_UP) {
+    if (source->no_context && state == PROXY_UP)
         context_ask(source); /* the configuration has been mended */
-    }
     login_look(source);
     if (!source->no_context) {
         source->word = word;
         replace(&source->words, words);
     }
-    if (source->proxy != NULL && state != before && state != PROXY_STARTING) {
+    if (source->proxy != NULL && state != before && state != PROXY_STARTING)
         kube_tunnel_proxy(source->tunnel, kubectl_proxy_socket(source->proxy), state == PROXY_UP);
-    }
     bool may_ask =
         before != PROXY_UP || (word == KUBECTL_OTHER && source->pods_end == API_UNAUTHORIZED); /* another login */
     if (state == PROXY_UP && may_ask) {
@@ -797,9 +753,8 @@ static void on_context(void *user, const char *context, const char *ns, enum kub
         replace(&source->words, words);
     } else {
         replace(&source->context, context);
-        if (source->ns == NULL) {
+        if (source->ns == NULL)
             replace(&source->ns, ns != NULL && ns[0] != '\0' ? ns : "default");
-        }
         source_retitle(source);
     }
     login_look(source);
@@ -821,9 +776,8 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
     uv_loop_t *loop = engine_loop(engine);
     source->engine = engine;
     source->http = http_new(loop, "probetop/" PACKAGE_VERSION);
-    if (source->http == NULL) {
+    if (source->http == NULL)
         return problem_set(problem, STATUS_UNSUPPORTED, "libcurl cannot start");
-    }
     uv_timer_init(loop, &source->login_timer);
     uv_timer_init(loop, &source->stop_timer);
     source->login_timer.data = source->stop_timer.data = source;
@@ -861,9 +815,8 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
 static void kube_control(void *user, const char *line)
 {
     struct source *source = user;
-    if (strncmp(line, "logs ", 5) == 0) {
+    if (strncmp(line, "logs ", 5) == 0)
         logs_ask(source->logs, (uint32_t)strtoul(line + 5, NULL, 10));
-    }
 }
 
 /* ---- the end ---- */
@@ -872,9 +825,8 @@ static void on_timer_closed(uv_handle_t *handle)
 {
     struct source *source = handle->data;
     source->timers--;
-    if (source->timers == 0) {
+    if (source->timers == 0)
         engine_source_stopped(source->engine);
-    }
 }
 
 static void on_proxy_over(void *user)
@@ -910,9 +862,8 @@ static void stop_go_on(struct source *source)
 static void on_stop_timer(uv_timer_t *timer)
 {
     struct source *source = timer->data;
-    if (!source->context_pending) {
+    if (!source->context_pending)
         stop_go_on(source);
-    }
 }
 
 /* May be called from within an answer of the API that is being told: what is told from is not taken away before the next turn. */

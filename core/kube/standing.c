@@ -4,21 +4,18 @@
 
 static void place_put(const struct standing *standing, struct buf *words)
 {
-    if (standing->context[0] != '\0') {
+    if (standing->context[0] != '\0')
         buf_printf(words, "context %s, ", standing->context);
-    }
-    if (standing->ns != NULL) {
+    if (standing->ns != NULL)
         buf_printf(words, "namespace %s", standing->ns);
-    } else {
+    else
         buf_puts(words, "all namespaces");
-    }
 }
 
 static void quote_put(const char *said, struct buf *words)
 {
-    if (said[0] != '\0') {
+    if (said[0] != '\0')
         buf_printf(words, " (%s)", said);
-    }
 }
 
 static bool config_is_unreadable(const char *said)
@@ -118,9 +115,8 @@ enum source_state standing_tell(const struct standing *standing, struct buf *wor
         return standing->word == KUBECTL_NO_CONFIG || standing->word == KUBECTL_NO_CONTEXT ? SOURCE_NO_CLUSTER
                                                                                            : SOURCE_LOST;
     }
-    if (standing->pods != API_OK) {
+    if (standing->pods != API_OK)
         return trouble_put(standing, words);
-    }
     if (standing->silent) {
         buf_puts(words, "the API server does not answer; the pods may be fine, what is shown of them is from before");
         quote_put(standing->silent_words, words);
@@ -137,11 +133,9 @@ enum source_state standing_tell(const struct standing *standing, struct buf *wor
     }
     buf_printf(words, "%zu of %zu pods in ", standing->ours, standing->seen);
     place_put(standing, words);
-    if (standing->signs[0] != '\0' && !standing->asked) {
+    if (standing->signs[0] != '\0' && !standing->asked)
         buf_printf(words, ", by %s", standing->signs);
-    }
-    if (standing->pools != NULL && standing->pools[0] != '\0') {
+    if (standing->pools != NULL && standing->pools[0] != '\0')
         buf_printf(words, "; %s", standing->pools);
-    }
     return SOURCE_WATCHING;
 }

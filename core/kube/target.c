@@ -51,15 +51,13 @@ static bool group_fits(const char *group, enum target_kind kind)
 static bool kind_find(const char *type, size_t length, enum target_kind *kind)
 {
     char word[64];
-    if (length >= sizeof word) {
+    if (length >= sizeof word)
         return false;
-    }
     memcpy(word, type, length);
     word[length] = '\0';
     char *group = strchr(word, '.');
-    if (group != NULL) {
+    if (group != NULL)
         *group++ = '\0';
-    }
     for (size_t i = 0; i < sizeof TYPE_WORDS / sizeof TYPE_WORDS[0]; i++) {
         if (strcasecmp(TYPE_WORDS[i].word, word) == 0) {
             *kind = TYPE_WORDS[i].kind;
@@ -78,9 +76,8 @@ static bool name_is_good(const char *name)
         char c = name[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
         bool inner = (c == '-' && before != '.') || (c == '.' && before != '.' && before != '-');
-        if (!plain && !inner) {
+        if (!plain && !inner)
             return false;
-        }
         before = c;
     }
     return length > 0 && length <= NAME_MAX_BYTES && before != '-' && before != '.';
@@ -116,11 +113,9 @@ static const char *pod_label(const struct json *pod, const char *key)
 static const struct json *pod_owner(const struct json *pod)
 {
     const struct json *first = json_first(json_get(json_get(pod, "metadata"), "ownerReferences"));
-    for (const struct json *owner = first; owner != NULL; owner = json_next(owner)) {
-        if (json_bool(json_get(owner, "controller"), false)) {
+    for (const struct json *owner = first; owner != NULL; owner = json_next(owner))
+        if (json_bool(json_get(owner, "controller"), false))
             return owner;
-        }
-    }
     return first;
 }
 
@@ -145,9 +140,8 @@ void pod_workload(const struct json *pod, struct text *out)
         text_printf(out, TEXT_NAME, "lws/%s", lws);
         return;
     }
-    if (kind == NULL || name == NULL) {
+    if (kind == NULL || name == NULL)
         return;
-    }
     size_t deployment = strcmp(kind, "ReplicaSet") == 0 ? deployment_length(pod, name) : 0;
     if (deployment > 0) {
         text_printf(out, TEXT_NAME, "deploy/%.*s", (int)deployment, name);
@@ -155,9 +149,8 @@ void pod_workload(const struct json *pod, struct text *out)
     }
     static const char *const SHORT[][2] = {
         {"ReplicaSet", "rs"}, {"StatefulSet", "sts"}, {"DaemonSet", "ds"}, {"Job", "job"}, {"Deployment", "deploy"}};
-    for (size_t i = 0; i < sizeof SHORT / sizeof SHORT[0]; i++) {
+    for (size_t i = 0; i < sizeof SHORT / sizeof SHORT[0]; i++)
         kind = strcmp(kind, SHORT[i][0]) == 0 ? SHORT[i][1] : kind;
-    }
     text_printf(out, TEXT_NAME, "%s/%s", kind, name);
 }
 

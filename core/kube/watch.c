@@ -89,12 +89,11 @@ static bool is_unreserved(char byte)
 
 static void put_escaped(struct buf *out, const char *string)
 {
-    for (; *string; string++) {
+    for (; *string; string++)
         if (is_unreserved(*string))
             buf_putc(out, *string);
         else
             buf_printf(out, "%%%02X", (unsigned)(unsigned char)*string);
-    }
 }
 
 static void path_begin(const struct watch *watch, struct buf *path)
@@ -194,15 +193,14 @@ static void watch_ended(struct watch *watch, enum api_end end, const char *words
         watch->failures = 0;
     if (end == API_GONE || end == API_BAD)
         buf_clear(&watch->version);
-    if (end == API_OK && now - watch->begun >= HELD_US) {
+    if (end == API_OK && now - watch->begun >= HELD_US)
         watch_go(watch); /* its time was over */
-    } else if (end == API_GONE && now - watch->listed >= HELD_US) {
+    else if (end == API_GONE && now - watch->listed >= HELD_US)
         watch_go(watch); /* as it happens; but a server that finds its own lists too old is not asked without a pause */
-    } else if (end == API_OK || (end == API_CUT && watch->failures == 0)) {
+    else if (end == API_OK || (end == API_CUT && watch->failures == 0))
         watch_pause(watch, PAUSE_MAX_MS); /* a fault only if it cannot be resumed */
-    } else {
+    else
         watch_failed(watch, end, words);
-    }
 }
 
 /* A line says that the watch under way is of no more use. */

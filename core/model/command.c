@@ -15,12 +15,11 @@ void command_put_word(struct buf *out, const char *word)
         return;
     }
     buf_putc(out, '\'');
-    for (const char *p = word; *p; p++) {
+    for (const char *p = word; *p; p++)
         if (*p == '\'')
             buf_puts(out, "'\\''");
         else
             buf_putc(out, *p);
-    }
     buf_putc(out, '\'');
 }
 

@@ -60,15 +60,14 @@ void fact_init(struct fact *fact, enum fact_kind kind, uint32_t pod)
     memset(fact, 0, sizeof *fact);
     fact->kind = kind;
     fact->pod = pod;
-    if (kind == FACT_PROBE) {
+    if (kind == FACT_PROBE)
         sample_init(&fact->u.sample);
-    } else if (kind == FACT_POD) {
+    else if (kind == FACT_POD)
         fact->u.facts.id = pod;
-    } else if (kind == FACT_LOG) {
+    else if (kind == FACT_LOG)
         fact->u.log.written = -1;
-    } else if (kind == FACT_TUNNEL) {
+    else if (kind == FACT_TUNNEL)
         fact->u.tunnel.round_trip = -1;
-    }
 }
 
 void fact_free(struct fact *fact)

@@ -84,9 +84,8 @@ static void container_free(struct container_facts *container)
 
 void pod_facts_copy(struct pod_facts *to, const struct pod_facts *from)
 {
-    if (to == from) {
+    if (to == from)
         return;
-    }
     pod_facts_free(to);
     *to = *from; /* the plain fields; everything owned follows */
     text_copy_fresh(&to->name, &from->name);
@@ -133,9 +132,8 @@ void pod_facts_free(struct pod_facts *facts)
     condition_free(&facts->ready);
     container_free(&facts->serving);
     container_free(&facts->sidecar);
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i < LANE_COUNT; i++)
         probe_spec_free(&facts->probes[i]);
-    }
     text_free(&facts->expected_model);
     text_free(&facts->via);
     text_free(&facts->context);

@@ -50,9 +50,8 @@ struct fleet *fleet_new(struct fleet_limits limits)
 
 void fleet_free(struct fleet *fleet)
 {
-    if (!fleet) {
+    if (!fleet)
         return;
-    }
     struct fleet_index *index = fleet->index;
     struct entry *entry, *next;
     HASH_ITER(hh, index->by_id, entry, next)
@@ -61,13 +60,11 @@ void fleet_free(struct fleet *fleet)
         mem_free(entry);
     }
     mem_free(index);
-    for (uint32_t i = 0; i < fleet->count; i++) {
+    for (uint32_t i = 0; i < fleet->count; i++)
         pod_free(fleet->pods[i]);
-    }
     mem_free(fleet->pods);
-    for (int i = 0; i < FLEET_NOTES_MAX; i++) {
+    for (int i = 0; i < FLEET_NOTES_MAX; i++)
         text_free(&fleet->notes[i].words);
-    }
     text_free(&fleet->title);
     text_free(&fleet->source_name);
     text_free(&fleet->program);
@@ -110,9 +107,8 @@ static void fleet_note(struct fleet *fleet, int64_t t, const char *words)
 
 static bool is_power_of_ten(uint64_t number)
 {
-    while (number >= 10 && number % 10 == 0) {
+    while (number >= 10 && number % 10 == 0)
         number /= 10;
-    }
     return number == 1;
 }
 
@@ -151,9 +147,8 @@ static struct pod *fleet_add(struct fleet *fleet, uint32_t id, int64_t t)
 static void fleet_forget(struct fleet *fleet, int64_t t)
 {
     struct fleet_index *index = fleet->index;
-    if (index->gone == 0 || t < index->forget_at) {
+    if (index->gone == 0 || t < index->forget_at)
         return;
-    }
     uint32_t kept = 0;
     index->gone = 0;
     index->forget_at = INT64_MAX;
@@ -179,13 +174,11 @@ static void fleet_forget(struct fleet *fleet, int64_t t)
 static void fleet_take_gone(struct fold *fold)
 {
     struct fleet_index *index = fold->fleet->index;
-    if (fold->pod->gone) {
+    if (fold->pod->gone)
         return;
-    }
     pod_take_gone(fold);
-    if (index->gone++ == 0) {
+    if (index->gone++ == 0)
         index->forget_at = fold->t + FORGET_AFTER_US;
-    }
 }
 
 static void fleet_take_hello(struct fleet *fleet, const struct fact *fact)
@@ -205,9 +198,8 @@ static void fleet_take_pods(struct fleet *fleet, const struct fact *fact)
     struct pod *pod = fleet_find(fleet, fact->pod);
     if (!pod && fact->kind == FACT_POD && fact->pod != 0) {
         pod = fleet_add(fleet, fact->pod, fact->t);
-        if (!pod) {
+        if (!pod)
             return;
-        }
     } else if (!pod) {
         index->unknown_pods++;
         fleet_note_counted(fleet, fact->t, index->unknown_pods,
@@ -253,9 +245,8 @@ void fleet_apply(struct fleet *fleet, const struct fact *fact)
         fleet_take_hello(fleet, fact);
         break;
     case FACT_SOURCE:
-        if (fact->u.source.state != fleet->source) {
+        if (fact->u.source.state != fleet->source)
             fleet->source_since = fact->t;
-        }
         fleet->source = fact->u.source.state;
         text_copy(&fleet->source_detail, &fact->u.source.detail);
         break;
@@ -285,18 +276,16 @@ void fleet_found_in(struct fleet *fleet, uint32_t id, enum evidence_source sourc
     struct pod *pod = fleet_find(fleet, id);
     for (uint32_t i = 0; pod && i < pod->findings.count; i++) {
         struct finding *finding = &pod->findings.list[i];
-        if (finding->source == source && finding->line == 0) {
+        if (finding->source == source && finding->line == 0)
             finding->line = number;
-        }
     }
 }
 
 void fleet_offer(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t number, const struct text *line)
 {
     struct pod *pod = fleet_find(fleet, id);
-    if (!pod) {
+    if (!pod)
         return;
-    }
     pod->findings.lines[source] = number - 1; /* counted up by the offer */
     findings_offer(&pod->findings, fleet->limits.signatures, line, source, false, 0, fleet->t);
     fleet_found_in(fleet, id, source, number);
@@ -307,7 +296,6 @@ void fleet_offer(struct fleet *fleet, uint32_t id, enum evidence_source source, 
 void fleet_skip(struct fleet *fleet, uint32_t id, enum evidence_source source, int32_t lines)
 {
     struct pod *pod = fleet_find(fleet, id);
-    if (pod) {
+    if (pod)
         pod->findings.lines[source] += lines;
-    }
 }

@@ -73,9 +73,8 @@ static struct window startup_window(const struct pace *pace, int32_t missing, in
     };
     struct window followed;
 
-    if (!sent) {
+    if (!sent)
         return arithmetic;
-    }
     followed = window_after(pace, missing, last_sent, last_total, now);
     return start_known && followed.from > arithmetic.to + SECOND_US ? arithmetic : followed;
 }
@@ -88,18 +87,15 @@ static enum consequence streak_leads_to(const struct prober *prober, int32_t *co
     *count = prober->last == VERDICT_UNKNOWN ? 0 : prober->result_run;
     *threshold = threshold_limit(failing ? prober->failure_threshold : prober->success_threshold);
     /* A complete streak has had its effect, or (a restart since) is that of a container that is gone. */
-    if (*count < 1 || *count >= *threshold) {
+    if (*count < 1 || *count >= *threshold)
         return CONSEQUENCE_NONE;
-    }
     if (prober->lane == LANE_READINESS) {
-        if (prober->stored == prober->last) {
+        if (prober->stored == prober->last)
             return CONSEQUENCE_NONE;
-        }
         return failing ? CONSEQUENCE_NOT_READY : CONSEQUENCE_READY;
     }
-    if (failing) {
+    if (failing)
         return CONSEQUENCE_RESTART;
-    }
     return prober->lane == LANE_STARTUP ? CONSEQUENCE_STARTED : CONSEQUENCE_NONE;
 }
 
@@ -112,23 +108,20 @@ struct forecast forecast_streak(const struct prober *prober, const struct probe_
     int32_t missing = 0;
 
     forecast.consequence = streak_leads_to(prober, &forecast.count, &forecast.threshold);
-    if (forecast.consequence == CONSEQUENCE_NONE || prober_gate(prober, view, now) != GATE_SEND) {
+    if (forecast.consequence == CONSEQUENCE_NONE || prober_gate(prober, view, now) != GATE_SEND)
         return (struct forecast){.at = -1, .earliest = -1, .latest = -1};
-    }
     missing = forecast.threshold - forecast.count;
-    if (prober->lane == LANE_STARTUP && view->started_at_known) {
+    if (prober->lane == LANE_STARTUP && view->started_at_known)
         window = startup_window(&pace, missing, forecast.threshold, view->started_at, true, last_sent, last_total, now);
-    } else if (last_sent >= 0) {
+    else if (last_sent >= 0)
         window = window_after(&pace, missing, last_sent, last_total, now);
-    } else { /* the next tick is at most a period away */
+    else /* the next tick is at most a period away */
         window = (struct window){now + (missing - 1) * pace.period, now + missing * pace.period + pace.timeout, -1};
-    }
     forecast.at = window.at;
     forecast.earliest = window.from;
     forecast.latest = window.to;
-    if (forecast.consequence == CONSEQUENCE_READY && now < forecast.earliest) {
+    if (forecast.consequence == CONSEQUENCE_READY && now < forecast.earliest)
         forecast.earliest = now; /* a container that is not ready is probed between its ticks too (1.1) */
-    }
     forecast.guess = prober->lane == LANE_STARTUP && !view->started_at_known;
     return forecast;
 }
@@ -142,9 +135,8 @@ struct budget budget_of(const struct prober *startup, const struct probe_spec *s
     struct budget budget = {0};
     struct window window;
 
-    if (spec->action == PROBE_NONE || !view->running || view->started || view->deleting) {
+    if (spec->action == PROBE_NONE || !view->running || view->started || view->deleting)
         return budget;
-    }
     budget.applies = true;
     budget.guess = !view->started_at_known;
     budget.start = view->started_at_known ? view->started_at : first_seen;

@@ -122,10 +122,9 @@ void hint_evidence(struct hint *hint, enum evidence_source source, int32_t line,
 
 static bool texts_have(const struct text *list, uint32_t count, const struct text *words)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         if (text_equal(&list[i], words))
             return true;
-    }
     return false;
 }
 
@@ -229,10 +228,9 @@ static void hint_complete(struct hint_maker *maker, struct hint *hint)
     struct text words = {0};
     hint_title(hint, 0, "%s", info->title);
     /* The table's first fix is the one that rules work out for this pod. */
-    for (int i = hint->fix_count > 0 ? 1 : 0; i < CAUSE_FIXES_MAX && info->fixes[i]; i++) {
+    for (int i = hint->fix_count > 0 ? 1 : 0; i < CAUSE_FIXES_MAX && info->fixes[i]; i++)
         if (command_fill(info->fixes[i], maker->pod, &words))
             texts_add(hint->fixes, &hint->fix_count, HINT_FIXES_MAX, &words);
-    }
     for (int i = 0; i < CAUSE_COMMANDS_MAX && info->commands[i]; i++)
         hint_command(maker, hint, info->commands[i]);
     hint_patch_cause(hint, maker->pod);

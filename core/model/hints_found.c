@@ -342,10 +342,9 @@ static void finding_tell(const struct look *look, const struct finding *finding)
 static bool hints_have(const struct look *look, enum confidence at_least)
 {
     const struct hints *hints = look->maker->out;
-    for (uint32_t i = 0; i < hints->count; i++) {
+    for (uint32_t i = 0; i < hints->count; i++)
         if (hints->list[i].confidence >= at_least)
             return true;
-    }
     return false;
 }
 
@@ -557,10 +556,9 @@ static void still_downloads(const struct look *look)
 
 static void findings_tell(const struct look *look)
 {
-    for (uint32_t i = 0; i < look->findings->count; i++) {
+    for (uint32_t i = 0; i < look->findings->count; i++)
         if (finding_counts(look, &look->findings->list[i]))
             finding_tell(look, &look->findings->list[i]);
-    }
 }
 
 void hints_of_findings(struct hint_maker *maker)

@@ -38,10 +38,9 @@ static enum word event_word(const struct pod_event *event)
         {"EOF", WORD_CLOSED},
         {"reset by peer", WORD_CLOSED},
     };
-    for (size_t i = 0; event && i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; event && i < sizeof rows / sizeof rows[0]; i++)
         if (strstr(text_str(&event->message), rows[i].words))
             return rows[i].word;
-    }
     return WORD_OTHER;
 }
 
@@ -56,10 +55,9 @@ static int64_t settled_after(const struct probe_spec *spec, int32_t ticks)
 
 static bool is_quoted(const struct hint *hint, const struct text *message)
 {
-    for (uint32_t i = 0; hint && i < hint->evidence_count; i++) {
+    for (uint32_t i = 0; hint && i < hint->evidence_count; i++)
         if (strstr(text_str(&hint->evidence[i].words), text_str(message)))
             return true;
-    }
     return false;
 }
 
@@ -133,10 +131,9 @@ static const struct log_line *loopback_line(const struct pod *pod)
         const char *words = text_str(&line->line);
         bool listens = strstr(words, "running on ") || strstr(words, "API server");
         for (size_t i = 0; listens && line->run == pod->run && !line->sidecar && i < sizeof hosts / sizeof hosts[0];
-             i++) {
+             i++)
             if (strstr(words, hosts[i]))
                 return line;
-        }
     }
     return NULL;
 }

@@ -48,10 +48,9 @@ static const enum lane_kind worst_first[] = {
 
 void live_failing(struct hint_maker *maker, struct hint *hint)
 {
-    for (size_t i = 0; i < sizeof worst_first / sizeof worst_first[0]; i++) {
+    for (size_t i = 0; i < sizeof worst_first / sizeof worst_first[0]; i++)
         if (pod_lane_fails(maker->pod, worst_first[i], maker->now))
             live_lane(hint, maker->pod, worst_first[i]);
-    }
 }
 
 void live_failing_why(struct hint_maker *maker)
@@ -72,10 +71,9 @@ void live_failing_why(struct hint_maker *maker)
 static bool line_names_error(const char *line)
 {
     static const char *const marks[] = {"Error: ", "Exception: ", "error: "};
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
         if (strstr(line, marks[i]))
             return !line_is_wrapper(line);
-    }
     return false;
 }
 
@@ -243,10 +241,9 @@ bool live_hangs(const struct pod *pod)
 static int64_t hangs_since(const struct pod *pod)
 {
     int64_t since = INT64_MIN;
-    for (int i = LANE_LIVENESS; i <= LANE_MODELS; i++) {
+    for (int i = LANE_LIVENESS; i <= LANE_MODELS; i++)
         if (live_gets_no_answer(&pod->lanes[i]) && pod->lanes[i].streak_since > since)
             since = pod->lanes[i].streak_since;
-    }
     return since;
 }
 

@@ -92,10 +92,9 @@ void hint_patch_port(struct hint *hint, const struct pod *pod, int32_t port, int
     struct buf yaml;
     buf_init(&yaml, TEXT_BODY);
     snprintf(said, sizeof said, "was %d", (int)port);
-    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++)
         if (pod->lanes[lane].present && pod->facts.probes[lane].port == port)
             patch_probe(&yaml, pod, lane, &(struct probe_change){.port = right, .said = said});
-    }
     hint_patch(hint, buf_str(&yaml));
     buf_free(&yaml);
 }

@@ -423,10 +423,9 @@ bool hints_command(const struct hints *hints, const struct pod *pod, int64_t now
     for (int i = 0; i <= LANE_MODELS && pod->stage == STAGE_READY; i++)
         fails = fails || pod_lane_fails(pod, (enum lane_kind)i, now);
     static const enum lane_kind order[] = {LANE_MODELS, LANE_READINESS, LANE_STARTUP, LANE_LIVENESS, LANE_HEALTH};
-    for (size_t i = 0; fails && !pod->gone && i < sizeof order / sizeof order[0]; i++) {
+    for (size_t i = 0; fails && !pod->gone && i < sizeof order / sizeof order[0]; i++)
         if (command_curl(pod, order[i], out))
             return true;
-    }
     return fails && !pod->gone && (command_fill(pod->stage >= STAGE_RUNNING ? LOOK_AT_LOG : LOOK_AT_POD, pod, out));
 }
 

@@ -43,23 +43,20 @@ static bool is_at_rest(const struct pod *pod)
 {
     if (pod->stage != STAGE_READY && !pod->gone)
         return false;
-    for (int i = 0; i < POD_TOLD_MAX; i++) {
+    for (int i = 0; i < POD_TOLD_MAX; i++)
         if (pod->told[i].cause != CAUSE_NONE)
             return false;
-    }
-    for (int i = 0; i < LANE_COUNT && !pod->gone; i++) {
+    for (int i = 0; i < LANE_COUNT && !pod->gone; i++)
         if (pod->lanes[i].present && pod->lanes[i].streak_failing)
             return false;
-    }
     return true;
 }
 
 static struct told_hint *told_find(struct pod *pod, enum cause cause)
 {
-    for (int i = 0; i < POD_TOLD_MAX; i++) {
+    for (int i = 0; i < POD_TOLD_MAX; i++)
         if (pod->told[i].cause == cause)
             return &pod->told[i];
-    }
     return NULL;
 }
 

@@ -28,9 +28,8 @@ static void history_grow(struct history *history)
     uint32_t capacity = history->capacity ? history->capacity * 2 : FIRST_CAPACITY;
     capacity = capacity > history->depth ? history->depth : capacity;
     struct mark *marks = mem_array(capacity, sizeof *marks);
-    for (uint32_t i = 0; i < history->count; i++) {
+    for (uint32_t i = 0; i < history->count; i++)
         marks[i] = history->marks[(history->first + i) % history->capacity];
-    }
     mem_free(history->marks);
     history->marks = marks;
     history->capacity = capacity;
@@ -44,12 +43,10 @@ static uint32_t clamp_u32(int64_t value, uint32_t most)
 
 void history_add(struct history *history, const struct sample *sample, int64_t t, int32_t timeout_seconds)
 {
-    if (history->depth == 0) {
+    if (history->depth == 0)
         return;
-    }
-    if (history->count == history->capacity && history->capacity < history->depth) {
+    if (history->count == history->capacity && history->capacity < history->depth)
         history_grow(history);
-    }
     struct mark mark = {
         .at_ms = clamp_u32(t / 1000, UINT32_MAX),
         .total_us = sample->total < 0 ? UINT32_MAX : clamp_u32(sample->total, UINT32_MAX - 1),
@@ -59,9 +56,8 @@ void history_add(struct history *history, const struct sample *sample, int64_t t
         .answerer = (uint8_t)sample->answerer,
         .flags = sample->is_late ? MARK_LATE : 0,
     };
-    if (sample->total > 0 && timeout_seconds > 0) {
+    if (sample->total > 0 && timeout_seconds > 0)
         mark.timeout_share = (uint16_t)clamp_u32(sample->total / ((int64_t)timeout_seconds * 1000), UINT16_MAX);
-    }
     if (history->count < history->capacity) {
         history->marks[(history->first + history->count++) % history->capacity] = mark;
     } else {
@@ -73,9 +69,8 @@ void history_add(struct history *history, const struct sample *sample, int64_t t
 
 const struct mark *history_get(const struct history *history, uint32_t back)
 {
-    if (back >= history->count) {
+    if (back >= history->count)
         return NULL;
-    }
     return &history->marks[(history->first + history->count - 1 - back) % history->capacity];
 }
 
@@ -95,9 +90,8 @@ static int compare_u32(const void *a, const void *b)
 
 static int64_t nearest_rank(const uint32_t *sorted, uint32_t count, double p)
 {
-    if (count == 0) {
+    if (count == 0)
         return -1;
-    }
     double rank = ceil(p / 100 * count);
     uint32_t index = rank < 1 ? 0 : rank > count ? count - 1 : (uint32_t)rank - 1;
     return sorted[index];
@@ -108,24 +102,20 @@ static uint32_t *totals_sorted(const struct history *history, uint32_t *count)
 {
     uint32_t *totals = mem_array(history->count, sizeof *totals);
     *count = 0;
-    for (uint32_t i = 0; i < history->count; i++) {
-        if (mark_counts(&history->marks[i])) {
+    for (uint32_t i = 0; i < history->count; i++)
+        if (mark_counts(&history->marks[i]))
             totals[(*count)++] = history->marks[i].total_us;
-        }
-    }
     qsort(totals, *count, sizeof *totals, compare_u32);
     return totals;
 }
 
 int64_t history_percentile(const struct history *history, double p)
 {
-    if (history->count == 0) {
+    if (history->count == 0)
         return -1;
-    }
     bool cached = (p >= 50 && p <= 50) || (p >= 99 && p <= 99);
-    if (cached && history->percentiles_at == history->added) {
+    if (cached && history->percentiles_at == history->added)
         return p < 99 ? history->p50 : history->p99;
-    }
     uint32_t count;
     uint32_t *totals = totals_sorted(history, &count);
     int64_t value = nearest_rank(totals, count, p);
@@ -142,10 +132,8 @@ int64_t history_percentile(const struct history *history, double p)
 int64_t history_max(const struct history *history)
 {
     int64_t most = -1;
-    for (uint32_t i = 0; i < history->count; i++) {
-        if (mark_counts(&history->marks[i]) && history->marks[i].total_us > most) {
+    for (uint32_t i = 0; i < history->count; i++)
+        if (mark_counts(&history->marks[i]) && history->marks[i].total_us > most)
             most = history->marks[i].total_us;
-        }
-    }
     return most;
 }

@@ -16,18 +16,16 @@ const char *happening_name(enum happening_kind kind)
 
 const struct happening *pod_happening(const struct pod *pod, uint32_t back)
 {
-    if (back >= pod->happening_count) {
+    if (back >= pod->happening_count)
         return NULL;
-    }
     uint32_t index = pod->happening_first + pod->happening_count - 1 - back;
     return &pod->happenings[index % pod->happening_capacity];
 }
 
 const struct log_line *pod_log(const struct pod *pod, uint32_t back)
 {
-    if (back >= pod->log_count) {
+    if (back >= pod->log_count)
         return NULL;
-    }
     return &pod->logs[(pod->log_first + pod->log_count - 1 - back) % pod->log_capacity];
 }
 
@@ -36,9 +34,8 @@ struct container_view pod_view(const struct pod *pod)
     const struct lane *startup = &pod->lanes[LANE_STARTUP];
     bool started = startup->present && startup->prober.stored == VERDICT_SUCCESS;
     struct container_view view = container_view_of(&pod->facts, started);
-    if (view.run == 0 && !pod->facts.kubelet) {
+    if (view.run == 0 && !pod->facts.kubelet)
         view.run = pod->run; /* an endpoint has no container, and no need of an ID */
-    }
     return view;
 }
 
@@ -53,28 +50,23 @@ static bool witness_is_covered(const struct pod *pod, enum lane_kind witness, in
     for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
         const struct probe_spec *spec = &pod->facts.probes[i], *own = &pod->facts.probes[witness];
         if (pod->lanes[i].present && spec->period <= own->period && probe_spec_same_target(spec, own) &&
-            pod_gate(pod, (enum lane_kind)i, now) == GATE_SEND) {
+            pod_gate(pod, (enum lane_kind)i, now) == GATE_SEND)
             return true;
-        }
     }
     return false;
 }
 
 enum gate pod_gate(const struct pod *pod, enum lane_kind lane, int64_t now)
 {
-    if ((unsigned)lane >= LANE_COUNT || pod->gone || !pod->lanes[lane].present) {
+    if ((unsigned)lane >= LANE_COUNT || pod->gone || !pod->lanes[lane].present)
         return GATE_STOPPED;
-    }
     struct container_view view = pod_lane_view(pod, lane);
-    if (lane_is_kubelets(lane)) {
+    if (lane_is_kubelets(lane))
         return prober_gate(&pod->lanes[lane].prober, &view, now);
-    }
-    if (view.pod_over) {
+    if (view.pod_over)
         return GATE_STOPPED;
-    }
-    if (!view.running) {
+    if (!view.running)
         return view.run == 0 ? GATE_NO_CONTAINER : GATE_NOT_RUNNING;
-    }
     return witness_is_covered(pod, lane, now) ? GATE_COVERED : GATE_SEND;
 }
 
@@ -89,9 +81,8 @@ static bool kubelet_foretells(const struct pod *pod, enum lane_kind kind, const 
     bool asks = view->running && !view->deleting && view->started == (base == LANE_LIVENESS);
     if (base > LANE_LIVENESS || !asks || lane->kubelet_run != (lane_is_sidecars(kind) ? pod->sidecar_run : pod->run) ||
         lane->kubelet_failures >= spec->failure_threshold ||
-        now - lane->kubelet_failed_at > period + timeout + SECOND_US / 2) {
+        now - lane->kubelet_failed_at > period + timeout + SECOND_US / 2)
         return false;
-    }
     int64_t at = lane->kubelet_failed_at + (spec->failure_threshold - lane->kubelet_failures) * period;
     *forecast = (struct forecast){.consequence = CONSEQUENCE_RESTART,
                                   .count = lane->kubelet_failures,
@@ -105,9 +96,8 @@ static bool kubelet_foretells(const struct pod *pod, enum lane_kind kind, const 
 struct forecast pod_forecast(const struct pod *pod, enum lane_kind lane, int64_t now)
 {
     struct forecast forecast = {.consequence = CONSEQUENCE_NONE, .at = -1, .earliest = -1, .latest = -1};
-    if (!lane_is_kubelets(lane) || pod->gone || !pod->lanes[lane].present) {
+    if (!lane_is_kubelets(lane) || pod->gone || !pod->lanes[lane].present)
         return forecast;
-    }
     const struct lane *l = &pod->lanes[lane];
     struct container_view view = pod_lane_view(pod, lane);
     if (!kubelet_foretells(pod, lane, &view, now, &forecast)) {
@@ -123,9 +113,8 @@ struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lan
     static const enum consequence order[] = {CONSEQUENCE_RESTART, CONSEQUENCE_NOT_READY, CONSEQUENCE_READY,
                                              CONSEQUENCE_STARTED};
     struct forecast lanes[LANE_READINESS + 1];
-    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
+    for (int i = LANE_STARTUP; i <= LANE_READINESS; i++)
         lanes[i] = pod_forecast(pod, (enum lane_kind)i, now);
-    }
     for (size_t c = 0; c < sizeof order / sizeof order[0]; c++) {
         int best = -1;
         for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
@@ -144,9 +133,8 @@ struct forecast pod_next(const struct pod *pod, int64_t now, enum lane_kind *lan
 struct budget pod_budget(const struct pod *pod, int64_t now)
 {
     const struct lane *startup = &pod->lanes[LANE_STARTUP];
-    if (!startup->present || pod->gone) {
+    if (!startup->present || pod->gone)
         return (struct budget){0};
-    }
     struct container_view view = pod_view(pod);
     struct budget budget = budget_of(&startup->prober, &pod->facts.probes[LANE_STARTUP], &view, pod->run_began,
                                      startup->last_counted_sent, startup->last.total, now);
@@ -164,35 +152,30 @@ struct budget pod_budget(const struct pod *pod, int64_t now)
 bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now)
 {
     const struct lane *l = &pod->lanes[lane];
-    if (!l->present || l->streak == 0 || !l->streak_failing) {
+    if (!l->present || l->streak == 0 || !l->streak_failing)
         return false;
-    }
     enum gate gate = pod_gate(pod, lane, now);
     return gate == GATE_SEND || (gate == GATE_ON_HOLD && l->prober.stored == VERDICT_FAILURE);
 }
 
 bool pod_loading_is_seen(const struct pod *pod)
 {
-    if (pod->facts.kubelet || pod->progress.furthest != SUBSTAGE_NONE || pod->loaded_at >= 0) {
+    if (pod->facts.kubelet || pod->progress.furthest != SUBSTAGE_NONE || pod->loaded_at >= 0)
         return true;
-    }
     for (int i = 0; i < 2; i++) {
         enum answerer answerer = pod->answered_by[i];
-        if (answerer != ANSWERER_NOBODY && answerer != ANSWERER_OTHER && answerer != ANSWERER_API_SERVER) {
+        if (answerer != ANSWERER_NOBODY && answerer != ANSWERER_OTHER && answerer != ANSWERER_API_SERVER)
             return true;
-        }
     }
     return false;
 }
 
 bool pod_is_unwell(const struct pod *pod, int64_t now)
 {
-    if (pod->stage == STAGE_READY || (pod->stage == STAGE_LOADED && !pod->facts.kubelet)) {
+    if (pod->stage == STAGE_READY || (pod->stage == STAGE_LOADED && !pod->facts.kubelet))
         return false;
-    }
-    if (!stage_is_loading(pod->stage) || !pod_loading_is_seen(pod)) {
+    if (!stage_is_loading(pod->stage) || !pod_loading_is_seen(pod))
         return true;
-    }
     struct budget budget = pod_budget(pod, now);
     return budget.applies && budget.left < 0;
 }
@@ -205,9 +188,8 @@ static int64_t read_duration(const char *words)
     const char *p = words;
     for (; *p >= '0' && *p <= '9';) {
         int64_t number = 0;
-        for (; *p >= '0' && *p <= '9'; p++) {
+        for (; *p >= '0' && *p <= '9'; p++)
             number = number < MOST ? number * 10 + (*p - '0') : MOST;
-        }
         seconds += *p == 'h' ? number * HOURS : *p == 'm' ? number * MINUTES : *p == 's' ? number : MOST;
         p += *p != '\0';
     }
@@ -220,9 +202,8 @@ int64_t pod_starts_again_at(const struct pod *pod)
     const struct container_facts *serving = &pod->facts.serving;
     const char *words = text_str(&serving->message);
     if (pod->stage != STAGE_BACKOFF || serving->state != CONTAINER_WAITING || !serving->last.known ||
-        serving->last.finished_at == 0 || strncmp(words, begins, sizeof begins - 1) != 0) {
+        serving->last.finished_at == 0 || strncmp(words, begins, sizeof begins - 1) != 0)
         return -1;
-    }
     int64_t back_off = read_duration(words + sizeof begins - 1);
     return back_off < 0 ? -1 : serving->last.finished_at + back_off;
 }
@@ -231,14 +212,11 @@ int64_t pod_starts_again_at(const struct pod *pod)
 static int64_t previous_rest(const struct pod *pod, enum substage from)
 {
     const struct progress *previous = pod->previous;
-    if (!previous || previous->entered[SUBSTAGE_LISTENING] == 0) {
+    if (!previous || previous->entered[SUBSTAGE_LISTENING] == 0)
         return -1;
-    }
-    for (int i = (int)from; i < SUBSTAGE_LISTENING; i++) {
-        if (previous->entered[i] != 0 && previous->entered[i] <= previous->entered[SUBSTAGE_LISTENING]) {
+    for (int i = (int)from; i < SUBSTAGE_LISTENING; i++)
+        if (previous->entered[i] != 0 && previous->entered[i] <= previous->entered[SUBSTAGE_LISTENING])
             return previous->entered[SUBSTAGE_LISTENING] - previous->entered[i];
-        }
-    }
     return 0;
 }
 
@@ -254,21 +232,18 @@ enum substage pod_in_time_of(const struct pod *pod)
 static int64_t expected_done(const struct pod *pod, int64_t now)
 {
     const struct progress *progress = &pod->progress;
-    if (pod->loaded_at >= 0) {
+    if (pod->loaded_at >= 0)
         return pod->loaded_at;
-    }
-    if (progress->furthest == SUBSTAGE_LISTENING) {
+    if (progress->furthest == SUBSTAGE_LISTENING)
         return progress->entered[SUBSTAGE_LISTENING];
-    }
     int64_t eta = progress_eta(progress, now);
     if (eta >= 0 && (progress->furthest == SUBSTAGE_SHARDS || progress->furthest == SUBSTAGE_GRAPHS)) {
         int64_t rest = previous_rest(pod, (enum substage)(progress->furthest + 1));
         return now + eta + (rest > 0 ? rest : 0);
     }
     int64_t rest = progress->furthest > SUBSTAGE_NONE ? previous_rest(pod, progress->furthest) : -1;
-    if (rest < 0) {
+    if (rest < 0)
         return -1;
-    }
     int64_t done = progress->entered[progress->furthest] + rest;
     return done > now ? done : -1; /* slower than last time: nothing is known any more */
 }
@@ -277,15 +252,12 @@ enum tri pod_in_time(const struct pod *pod, int64_t now, int64_t *done_at)
 {
     struct budget budget = pod_budget(pod, now);
     int64_t done = expected_done(pod, now);
-    if (done_at) {
+    if (done_at)
         *done_at = done;
-    }
-    if (done < 0 || !budget.applies) {
+    if (done < 0 || !budget.applies)
         return TRI_UNKNOWN;
-    }
-    if (done > budget.may_be_killed_from) {
+    if (done > budget.may_be_killed_from)
         return TRI_FALSE;
-    }
     return pod_in_time_of(pod) == SUBSTAGE_NONE ? TRI_TRUE : TRI_UNKNOWN;
 }
 
@@ -304,11 +276,9 @@ static int32_t most(int32_t a, int32_t b)
 
 bool pod_is_warned(const struct pod *pod)
 {
-    for (int i = 0; i < POD_TOLD_MAX; i++) {
-        if (pod->told[i].told && pod->told[i].confidence >= CONFIDENCE_LIKELY) {
+    for (int i = 0; i < POD_TOLD_MAX; i++)
+        if (pod->told[i].told && pod->told[i].confidence >= CONFIDENCE_LIKELY)
             return true;
-        }
-    }
     return false;
 }
 
@@ -322,31 +292,26 @@ int32_t pod_severity(const struct pod *pod, int64_t now)
         SOON_NOT_READY = 400,
         WARNED = 440
     };
-    if (pod->gone) {
+    if (pod->gone)
         return 0;
-    }
     int32_t severity = stage_rank(pod->stage) * 100;
     enum lane_kind lane;
     struct forecast next = pod_next(pod, now, &lane);
     int32_t share = next.threshold > 0 ? (int32_t)((int64_t)next.count * 99 / next.threshold) : 0;
-    if (next.consequence == CONSEQUENCE_RESTART && lane == LANE_LIVENESS) {
+    if (next.consequence == CONSEQUENCE_RESTART && lane == LANE_LIVENESS)
         severity = severity >= SOON_RESTART + 100 ? severity + share : SOON_RESTART + share;
-    } else if (next.consequence == CONSEQUENCE_NOT_READY) {
+    else if (next.consequence == CONSEQUENCE_NOT_READY)
         severity = most(severity, SOON_NOT_READY + share);
-    }
     struct budget budget = pod_budget(pod, now);
     if (budget.applies) {
         bool late = budget.left <= 0 || pod_in_time(pod, now, NULL) == TRI_FALSE;
         bool little = budget.left < (budget.used + budget.left) / 5;
         severity = late ? most(severity, SHORT_OF_TIME) : little ? most(severity, MAYBE_SHORT) : severity;
     }
-    for (int i = LANE_HEALTH; i < LANE_SERVING_COUNT && pod->stage == STAGE_READY; i++) {
-        if (pod_lane_fails(pod, (enum lane_kind)i, now) && pod->lanes[i].streak >= 2) {
+    for (int i = LANE_HEALTH; i < LANE_SERVING_COUNT && pod->stage == STAGE_READY; i++)
+        if (pod_lane_fails(pod, (enum lane_kind)i, now) && pod->lanes[i].streak >= 2)
             severity = most(severity, WITNESS_FAILS);
-        }
-    }
-    if (stage_is_loading(pod->stage) && pod_is_warned(pod)) { /* one that gets traffic is not that bad */
+    if (stage_is_loading(pod->stage) && pod_is_warned(pod)) /* one that gets traffic is not that bad */
         severity = most(severity, WARNED);
-    }
     return severity + (pod->stage == STAGE_READY && pod->wrong_model ? 50 : 0);
 }

@@ -32,9 +32,8 @@ struct pod *pod_new(const struct fleet_limits *limits, int64_t t)
 
 static void models_free(struct pod *pod)
 {
-    for (int i = 0; i < SAMPLE_MODELS_MAX; i++) {
+    for (int i = 0; i < SAMPLE_MODELS_MAX; i++)
         text_free(&pod->models[i]);
-    }
     pod->model_count = -1;
 }
 
@@ -48,15 +47,12 @@ static void event_free(struct pod_event *event)
 
 static void rings_free(struct pod *pod)
 {
-    for (uint32_t i = 0; i < pod->happening_capacity; i++) {
+    for (uint32_t i = 0; i < pod->happening_capacity; i++)
         text_free(&pod->happenings[i].words);
-    }
-    for (uint32_t i = 0; i < pod->log_capacity; i++) {
+    for (uint32_t i = 0; i < pod->log_capacity; i++)
         text_free(&pod->logs[i].line);
-    }
-    for (uint32_t i = 0; i < pod->event_count; i++) {
+    for (uint32_t i = 0; i < pod->event_count; i++)
         event_free(&pod->events[i]);
-    }
     for (int i = 0; i < POD_FAILURES_MAX; i++) {
         text_free(&pod->failures[i].detail);
         text_free(&pod->failures[i].body);
@@ -68,9 +64,8 @@ static void rings_free(struct pod *pod)
 
 void pod_free(struct pod *pod)
 {
-    if (!pod) {
+    if (!pod)
         return;
-    }
     pod_facts_free(&pod->facts);
     for (int i = 0; i < LANE_COUNT; i++) {
         history_free(&pod->lanes[i].history);
@@ -99,9 +94,8 @@ static void *ring_grow(void *ring, size_t size, uint32_t *first, uint32_t count,
     uint32_t grown = *capacity ? *capacity * 2 : FIRST_RING;
     grown = grown > most ? most : grown;
     char *now = mem_array(grown, size);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         memcpy(now + i * size, (char *)ring + (size_t)((*first + i) % *capacity) * size, size);
-    }
     mem_free(ring);
     *first = 0;
     *capacity = grown;
@@ -121,9 +115,8 @@ static struct happening *happening_push(struct pod *pod, int64_t t)
                                     pod->happening_count, &pod->happening_capacity, POD_HAPPENINGS_MAX);
     }
     if (pod->happening_count == POD_HAPPENINGS_MAX) {
-        if (t < happening_at(pod, 0)->t) {
+        if (t < happening_at(pod, 0)->t)
             return NULL; /* older than all that is kept */
-        }
         pod->happening_first = (pod->happening_first + 1) % pod->happening_capacity;
         pod->happening_count--;
     }
@@ -139,25 +132,22 @@ static struct happening *happening_push(struct pod *pod, int64_t t)
 
 void pod_happened(struct fold *fold, int64_t t, enum happening_kind kind, char mood, const char *format, ...)
 {
-    if (!fold->fleet->limits.keep_texts) {
+    if (!fold->fleet->limits.keep_texts)
         return;
-    }
     char words[WORDS_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
     struct happening *happening = happening_push(fold->pod, t > fold->t ? fold->t : t);
-    if (!happening) {
+    if (!happening)
         return;
-    }
     happening->t = t > fold->t ? fold->t : t;
     happening->kind = kind;
     happening->mood = mood;
     text_set_str(&happening->words, words, TEXT_LINE);
-    if (fold->fleet->on_happening) {
+    if (fold->fleet->on_happening)
         fold->fleet->on_happening(fold->fleet->on_happening_user, fold->pod, happening);
-    }
 }
 
 /* ---- what the signatures look at ---- */
@@ -212,22 +202,18 @@ static void facts_offer(struct fold *fold, struct news news)
     const struct pod *pod = fold->pod;
     const struct container_facts *serving = &pod->facts.serving;
     uint32_t ended = serving->state == CONTAINER_RUNNING && pod->run > 0 ? pod->run - 1 : pod->run;
-    if (!fold->fleet->limits.keep_texts) {
+    if (!fold->fleet->limits.keep_texts)
         return;
-    }
-    if (news.waiting) {
+    if (news.waiting)
         words_offer(fold, &serving->reason, &serving->message, EVIDENCE_POD, pod->run, fold->t);
-    }
     if (news.ended) {
         int64_t t = serving->last.finished_at != 0 ? serving->last.finished_at : fold->t;
         words_offer(fold, &serving->last.reason, &serving->last.message, EVIDENCE_POD, ended, t);
     }
-    if (news.phase) {
+    if (news.phase)
         words_offer(fold, &pod->facts.phase_reason, &pod->facts.phase_message, EVIDENCE_POD, pod->run, fold->t);
-    }
-    if (news.scheduled) {
+    if (news.scheduled)
         words_offer(fold, &pod->facts.scheduled.reason, &pod->facts.scheduled.message, EVIDENCE_POD, pod->run, fold->t);
-    }
 }
 
 /* ---- pod facts ---- */
@@ -235,9 +221,8 @@ static void facts_offer(struct fold *fold, struct news news)
 /* The old run's progress becomes the previous one. */
 static void progress_renew(struct pod *pod)
 {
-    if (!pod->previous) {
+    if (!pod->previous)
         pod->previous = mem_new(sizeof *pod->previous);
-    }
     progress_free(pod->previous);
     *pod->previous = pod->progress;
     memset(&pod->progress, 0, sizeof pod->progress);
@@ -250,14 +235,12 @@ static bool run_is_new(struct pod *pod, const struct container_facts *serving)
     if (serving->restart_count > pod->run_restarts) {
         pod->run_restarts = serving->restart_count;
         pod->run_id_old = !other_id; /* still the old one's: the new ID is to come */
-        if (other_id) {
+        if (other_id)
             text_copy(&pod->run_id, &serving->container_id);
-        }
         return true;
     }
-    if (!other_id) {
+    if (!other_id)
         return false;
-    }
     bool is_new = !text_empty(&pod->run_id) && !pod->run_id_old;
     pod->run_id_old = false;
     text_copy(&pod->run_id, &serving->container_id);
@@ -283,9 +266,8 @@ static void run_begin(struct fold *fold)
     bool emulated = !pod->facts.kubelet; /* the process goes on: what its log told stays true */
     pod->run++;
     findings_forget(&pod->findings, pod->run - 1);
-    if (!emulated && !pod->progress_ahead) {
+    if (!emulated && !pod->progress_ahead)
         progress_renew(pod);
-    }
     pod->fallen = emulated && pod->stage == STAGE_DEGRADED;
     pod->progress_ahead = false;
     pod->errors_told = 0;
@@ -348,12 +330,10 @@ static void lanes_take_specs(struct pod *pod)
         const struct probe_spec *spec = &pod->facts.probes[i];
         bool was_present = lane->present;
         lane->present = spec->action != PROBE_NONE;
-        if (!lane->present || !lane_is_kubelets((enum lane_kind)i)) {
+        if (!lane->present || !lane_is_kubelets((enum lane_kind)i))
             continue;
-        }
-        if (!was_present) {
+        if (!was_present)
             prober_init(&lane->prober, (enum lane_kind)i, spec);
-        }
         lane->prober.initial_delay = spec->initial_delay;
         lane->prober.success_threshold = spec->success_threshold;
         lane->prober.failure_threshold = spec->failure_threshold;
@@ -365,18 +345,16 @@ static void lanes_observe(struct pod *pod, bool first)
     for (int i = 0; i < LANE_COUNT; i++) {
         struct lane *lane = &pod->lanes[i];
         enum lane_kind kind = (enum lane_kind)i, base = lane_base(kind);
-        if (!lane->present || !lane_is_kubelets(kind)) {
+        if (!lane->present || !lane_is_kubelets(kind))
             continue;
-        }
         const struct container_facts *container = lane_container(pod, kind);
         struct container_view view = pod_lane_view(pod, kind);
         prober_observe(&lane->prober, &view);
         /* We came late: the kubelet's own results are known by what it says of the container. */
         bool told = base == LANE_READINESS ? container->ready == TRI_TRUE
                                            : base == LANE_STARTUP && container->started == TRI_TRUE;
-        if (first && pod->facts.kubelet && told && view.running) {
+        if (first && pod->facts.kubelet && told && view.running)
             lane->prober.stored = VERDICT_SUCCESS;
-        }
     }
 }
 
@@ -389,9 +367,8 @@ static void termination_happened(struct fold *fold, const struct container_facts
     bool same = old->known && old->finished_at == end->finished_at && old->started_at == end->started_at &&
                 old->exit_code == end->exit_code && text_equal(&old->reason, &end->reason);
     if (end->known && !same) {
-        if (end->finished_at != 0 && end->started_at != 0 && end->finished_at >= end->started_at) {
+        if (end->finished_at != 0 && end->started_at != 0 && end->finished_at >= end->started_at)
             snprintf(lived, sizeof lived, " after %s", clock_age(end->finished_at - end->started_at, age, sizeof age));
-        }
         pod_happened(fold, end->finished_at != 0 ? end->finished_at : fold->t, HAPPENED_KUBELET,
                      fold->pod->facts.deleting ? ' ' : 'x', "the %s ended%s: %s%sexit code %d", what, lived,
                      text_str(&end->reason), text_empty(&end->reason) ? "" : ", ", (int)end->exit_code);
@@ -427,17 +404,15 @@ void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
     pod_facts_copy(&pod->facts, facts);
     bool back = pod->gone;
     pod->gone = false;
-    if (first) {
+    if (first)
         pod->run = facts->kubelet && facts->serving.restart_count > 0 ? 2 : 1;
-    } else if (is_new) {
+    else if (is_new)
         run_begin(fold);
-    }
     run_time(fold, first || is_new);
     lanes_take_specs(pod);
     lanes_observe(pod, first);
-    if (facts->kubelet) {
+    if (facts->kubelet)
         pod->kills = facts->serving.restart_count;
-    }
     facts_offer(fold, news);
     if (!first) {
         termination_happened(fold, &pod->facts.serving, "container", &before, is_new);
@@ -445,24 +420,21 @@ void pod_take_facts(struct fold *fold, const struct pod_facts *facts)
     }
     text_free(&before.reason);
     text_free(&sidecar_before.reason);
-    if (back) {
+    if (back)
         spans_enter(&pod->spans, pod->stage, fold->t, pod->run, false, "is back");
-    }
     pod_restage(fold, is_new && !first);
 }
 
 void pod_take_gone(struct fold *fold)
 {
     struct pod *pod = fold->pod;
-    if (pod->gone) {
+    if (pod->gone)
         return;
-    }
     pod->gone = true;
     pod->gone_at = fold->t;
     fold->fleet->by_stage[pod->stage]--;
-    if (pod->spans.count) {
+    if (pod->spans.count)
         pod->spans.list[pod->spans.count - 1].ended = fold->t;
-    }
     pod_happened(fold, fold->t, HAPPENED_STAGE, ' ', "is gone");
 }
 
@@ -476,18 +448,16 @@ void pod_take_tunnel(struct fold *fold, const struct fact *fact)
     pod->tunnel_round_trip = fact->u.tunnel.round_trip;
     text_copy(&pod->tunnel_detail, &fact->u.tunnel.detail);
     pod->tunnel = now;
-    if (now == before) {
+    if (now == before)
         return;
-    }
     char age[AGE_SIZE];
     int64_t lasted = fold->t - pod->tunnel_since;
     pod->tunnel_since = fold->t;
     pod->tunnel_down = now == TUNNEL_POD_GONE || now == TUNNEL_API_LOST || now == TUNNEL_FORBIDDEN ||
                        now == TUNNEL_BACKOFF || (was_down && now == TUNNEL_STARTING);
     pod->tunnel_ever_up = pod->tunnel_ever_up || now == TUNNEL_UP || now == TUNNEL_REFUSED_IN_POD;
-    if (pod->tunnel_down && !was_down) {
+    if (pod->tunnel_down && !was_down)
         pod->tunnel_lost_at = fold->t;
-    }
     if (pod->tunnel_down && now != TUNNEL_STARTING) {
         const char *detail = text_str(&pod->tunnel_detail);
         pod_happened(fold, fold->t, HAPPENED_TUNNEL, '!', "tunnel %s%s%s", tunnel_word_name(now), detail[0] ? ": " : "",
@@ -504,18 +474,16 @@ static struct pod_event *event_place(struct pod *pod, const struct text *uid, bo
 {
     struct pod_event found = {0};
     uint32_t index = pod->event_count;
-    for (uint32_t i = 0; i < pod->event_count && index == pod->event_count; i++) {
+    for (uint32_t i = 0; i < pod->event_count && index == pod->event_count; i++)
         index = !text_empty(uid) && text_equal(&pod->events[i].uid, uid) ? i : index;
-    }
     *is_new = index == pod->event_count;
     if (!*is_new || pod->event_count == POD_EVENTS_MAX) {
         index = *is_new ? 0 : index; /* no room: the oldest goes */
         found = pod->events[index];
         memmove(&pod->events[index], &pod->events[index + 1], (pod->event_count - index - 1) * sizeof *pod->events);
         pod->event_count--;
-        if (*is_new) {
+        if (*is_new)
             event_free(&found);
-        }
     } else if (pod->event_count == 0 ||
                (pod->event_count >= FIRST_RING && (pod->event_count & (pod->event_count - 1)) == 0)) {
         pod->events =
@@ -573,9 +541,8 @@ static void kubelets_failure_take(struct pod *pod, const struct fact *fact, int3
         uint32_t run = lane_is_sidecars(kind) ? pod->sidecar_run : pod->run;
         if (!fits || more < 1 || fact->t - fact->u.event.last > EVENT_FRESH_US ||
             fact->u.event.last < lane_run_began(pod, kind) ||
-            !text_equal(&fact->u.event.container, &lane_container(pod, kind)->name)) {
+            !text_equal(&fact->u.event.container, &lane_container(pod, kind)->name))
             continue;
-        }
         int64_t row = (spec->period + (int64_t)spec->timeout) * SECOND_US + SECOND_US / 2;
         bool goes_on = lane->kubelet_run == run && fact->t - lane->kubelet_failed_at <= row;
         lane->kubelet_failures = goes_on ? lane->kubelet_failures + more : 1;
@@ -592,12 +559,10 @@ static enum lane_kind event_kills_by(const struct pod *pod, const struct fact *f
     enum lane_kind base = strstr(message, "failed startup probe")    ? LANE_STARTUP
                           : strstr(message, "failed liveness probe") ? LANE_LIVENESS
                                                                      : LANE_COUNT;
-    if (!text_is(&fact->u.event.reason, "Killing") || base == LANE_COUNT) {
+    if (!text_is(&fact->u.event.reason, "Killing") || base == LANE_COUNT)
         return LANE_COUNT;
-    }
-    if (text_empty(container) || text_equal(container, &pod->facts.serving.name)) {
+    if (text_empty(container) || text_equal(container, &pod->facts.serving.name))
         return base;
-    }
     return pod->facts.sidecar.exists && text_equal(container, &pod->facts.sidecar.name)
                ? base - LANE_STARTUP + LANE_SIDECAR_STARTUP
                : LANE_COUNT;
@@ -610,9 +575,8 @@ static void kill_take(struct pod *pod, enum lane_kind killer, int64_t t)
     bool before = pod->run > 1 && (t < pod->run_began || (t == pod->run_began && end->known && end->finished_at >= t));
     uint32_t run = before ? pod->run - 1 : pod->run;
     bool fits = !before || (end->known && t >= end->started_at && t <= end->finished_at);
-    if (fits && pod->killed_run < run) {
+    if (fits && pod->killed_run < run)
         kill_remember(pod, killer, run, before ? end->started_at : pod->run_began, t);
-    }
 }
 
 void pod_take_event(struct fold *fold, const struct fact *fact)
@@ -623,12 +587,10 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
     /* Within the second of the run's start it may be about the run before. */
     int64_t from = killer != LANE_COUNT && lane_is_sidecars(killer) ? pod->facts.sidecar.started_at : pod->run_from;
     if (killer != LANE_COUNT && pod->lanes[killer].present && fact->u.event.last > from &&
-        !pod->lanes[killer].prober.on_hold) {
+        !pod->lanes[killer].prober.on_hold)
         prober_decided(&pod->lanes[killer].prober);
-    }
-    if (!fold->fleet->limits.keep_texts) {
+    if (!fold->fleet->limits.keep_texts)
         return;
-    }
     bool is_new;
     struct pod_event *event = event_place(pod, &fact->u.event.uid, &is_new);
     bool counted_up = !is_new && fact->u.event.count > event->count;
@@ -653,9 +615,8 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
         pod_happened(fold, fact->u.event.last, HAPPENED_EVENT, fact->u.event.warning && !expected ? '!' : ' ', "%s: %s",
                      text_str(&fact->u.event.reason), message);
     }
-    if (killer != LANE_COUNT && !lane_is_sidecars(killer)) {
+    if (killer != LANE_COUNT && !lane_is_sidecars(killer))
         kill_take(pod, killer, fact->u.event.last);
-    }
 }
 
 /* ---- log lines ---- */
@@ -666,9 +627,8 @@ static size_t level_length(const char *at, size_t left, size_t from)
     static const char *const levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
     for (size_t i = from; i < sizeof levels / sizeof levels[0]; i++) {
         size_t length = strlen(levels[i]);
-        if (left > length && memcmp(at, levels[i], length) == 0 && !isalnum((unsigned char)at[length])) {
+        if (left > length && memcmp(at, levels[i], length) == 0 && !isalnum((unsigned char)at[length]))
             return length;
-        }
     }
     return 0;
 }
@@ -686,17 +646,15 @@ bool line_is_error(const char *line)
 static const char *skip_shape(const char *at, const char *end, const char *shape)
 {
     const char *p = at;
-    for (; *shape && p < end && (*shape == '0' ? isdigit((unsigned char)*p) != 0 : *shape == *p); p++) {
+    for (; *shape && p < end && (*shape == '0' ? isdigit((unsigned char)*p) != 0 : *shape == *p); p++)
         shape++;
-    }
     return *shape ? at : p;
 }
 
 static const char *skip_spaces(const char *at, const char *end)
 {
-    while (at < end && *at == ' ') {
+    while (at < end && *at == ' ')
         at++;
-    }
     return at;
 }
 
@@ -704,9 +662,8 @@ void line_sentence(const char *line, size_t length, const char **start, size_t *
 {
     progress_strip(line, length, start, rest);
     const char *end = *start + *rest, *at = *start + level_length(*start, *rest, 0);
-    if (at == *start) {
+    if (at == *start)
         return;
-    }
     at = skip_spaces(skip_shape(at, end, ":"), end); /* uvicorn: "INFO:     words" */
     at = skip_shape(at, end, "00-00 00:00:00 ");     /* vLLM: "INFO 11-24 06:20:00 [core.py:123] words" */
     const char *close = at < end && *at == '[' ? memchr(at, ']', (size_t)(end - at)) : NULL;
@@ -736,11 +693,9 @@ bool line_is_wrapper(const char *line)
                                         "EngineCore encountered",
                                         "output_handler failed",
                                         "Traceback (most recent call last)"};
-    for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++) {
-        if (strstr(line, stems[i])) {
+    for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++)
+        if (strstr(line, stems[i]))
             return true;
-        }
-    }
     return false;
 }
 
@@ -768,9 +723,8 @@ static bool log_progress(struct fold *fold, const struct fact *fact, int64_t t)
     struct pod *pod = fold->pod;
     const struct text *line = &fact->u.log.line;
     if (fact->u.log.previous) {
-        if (!pod->previous) {
+        if (!pod->previous)
             pod->previous = mem_new(sizeof *pod->previous);
-        }
         progress_line(pod->previous, text_str(line), line->len, t);
         return false;
     }
@@ -787,18 +741,16 @@ static bool log_progress(struct fold *fold, const struct fact *fact, int64_t t)
     }
     enum substage before = pod->progress.furthest;
     bool changed = progress_line(&pod->progress, text_str(line), line->len, t);
-    if (changed && !pod->progress.shutting_down) {
+    if (changed && !pod->progress.shutting_down)
         pod->findings.moved = pod->findings.order;
-    }
     return pod->progress.furthest != before;
 }
 
 void pod_take_log(struct fold *fold, const struct fact *fact)
 {
     struct pod *pod = fold->pod;
-    if (!fold->fleet->limits.keep_texts) {
+    if (!fold->fleet->limits.keep_texts)
         return;
-    }
     int64_t t = fact->u.log.written != -1 && fact->u.log.written <= fold->t ? fact->u.log.written : fold->t;
     const char *line = text_str(&fact->u.log.line);
     const char *start;
@@ -806,9 +758,8 @@ void pod_take_log(struct fold *fold, const struct fact *fact)
     log_keep(pod, fact, t);
     finding_offer(fold, &fact->u.log.line, fact->u.log.previous ? EVIDENCE_PREVIOUS : EVIDENCE_LOGS,
                   fact->u.log.sidecar, fact->u.log.previous && pod->run > 0 ? pod->run - 1 : pod->run, t);
-    if (fact->u.log.sidecar) {
+    if (fact->u.log.sidecar)
         return;
-    }
     bool moved = log_progress(fold, fact, t);
     line_sentence(line, fact->u.log.line.len, &start, &rest);
     if (line_is_error(line)) {

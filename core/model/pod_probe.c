@@ -41,14 +41,11 @@ static bool failure_is_expected(const struct pod *pod, const struct sample *samp
 
 static void models_take(struct pod *pod, const struct sample *sample)
 {
-    if (sample->model_count < 0) {
+    if (sample->model_count < 0)
         return;
-    }
-    for (int i = 0; i < SAMPLE_MODELS_MAX; i++) {
-        if (!text_equal(&pod->models[i], &sample->models[i])) {
+    for (int i = 0; i < SAMPLE_MODELS_MAX; i++)
+        if (!text_equal(&pod->models[i], &sample->models[i]))
             text_copy(&pod->models[i], &sample->models[i]);
-        }
-    }
     pod->model_count = sample->model_count;
 }
 
@@ -56,15 +53,13 @@ static void models_take(struct pod *pod, const struct sample *sample)
 static void loaded_take(struct pod *pod, const struct sample *sample, int64_t t)
 {
     const struct pod_facts *facts = &pod->facts;
-    if (pod->loaded_at >= 0) {
+    if (pod->loaded_at >= 0)
         return;
-    }
     pod->loaded_at = t;
     bool direct = !facts->sidecar.exists && facts->serving_port == facts->vllm_port;
     pod->api_and_loaded_together = direct && sample->answerer == ANSWERER_VLLM;
-    if (pod->seen_loading) {
+    if (pod->seen_loading)
         pod->last_load_took = t - pod->run_began;
-    }
 }
 
 /* Whether this answer shows that the model is loaded. */
@@ -72,9 +67,8 @@ static bool sample_shows_loaded(const struct pod *pod, const struct sample *samp
 {
     const struct probe_spec *spec = &pod->facts.probes[sample->lane];
     bool health = path_is(spec, "/health") || path_is(spec, "/ping");
-    if (!outcome_is_good(sample->outcome) || sample->status != 200) {
+    if (!outcome_is_good(sample->outcome) || sample->status != 200)
         return false;
-    }
     switch (sample->answerer) {
     case ANSWERER_SIMULATOR: /* has no model to load */
     case ANSWERER_API_SERVER:
@@ -87,9 +81,8 @@ static bool sample_shows_loaded(const struct pod *pod, const struct sample *samp
     case ANSWERER_DP_SUPERVISOR: /* listens only when all ranks are healthy (facts/vllm.md 1.3) */
         return true;
     case ANSWERER_VLLM:
-        if (health && (spec->port == pod->facts.vllm_port || pod->facts.vllm_port == 0)) {
+        if (health && (spec->port == pod->facts.vllm_port || pod->facts.vllm_port == 0))
             return true;
-        }
         return path_is(spec, "/v1/models") && sample->model_count > 0;
     default:
         return path_is(spec, "/v1/models") && sample->model_count > 0;
@@ -101,12 +94,10 @@ static void answerer_take(struct pod *pod, const struct sample *sample)
 {
     const struct pod_facts *facts = &pod->facts;
     int32_t port = facts->probes[sample->lane].port;
-    if (port == facts->serving_port) {
+    if (port == facts->serving_port)
         pod->answered_by[0] = sample->answerer;
-    }
-    if (port == facts->vllm_port) {
+    if (port == facts->vllm_port)
         pod->answered_by[1] = sample->answerer;
-    }
 }
 
 /* An HTTP answer of the present run. */
@@ -116,25 +107,21 @@ static void answer_take(struct pod *pod, const struct sample *sample, int64_t t)
     const struct probe_spec *spec = &facts->probes[sample->lane];
     bool ours = spec->port == facts->serving_port || spec->port == facts->vllm_port ||
                 (facts->serving_port == 0 && facts->vllm_port == 0) || sample->answerer == ANSWERER_DP_SUPERVISOR;
-    if (sample->answerer == ANSWERER_NOBODY || sample->answerer == ANSWERER_API_SERVER || !ours) {
+    if (sample->answerer == ANSWERER_NOBODY || sample->answerer == ANSWERER_API_SERVER || !ours)
         return;
-    }
     answerer_take(pod, sample);
     pod->is_simulator = pod->is_simulator || sample->answerer == ANSWERER_SIMULATOR;
-    if (pod->api_up_at < 0) {
+    if (pod->api_up_at < 0)
         pod->api_up_at = t;
-    }
     if (path_is(spec, "/v1/models")) {
         models_take(pod, sample);
         pod->unauthorized = sample->cause == PROBE_CAUSE_UNAUTHORIZED;
         pod->wrong_model = sample->cause == PROBE_CAUSE_WRONG_MODEL;
     }
-    if (sample_shows_loaded(pod, sample)) {
+    if (sample_shows_loaded(pod, sample))
         loaded_take(pod, sample, t);
-    }
-    if (sample->cause == PROBE_CAUSE_ENGINE_DEAD) {
+    if (sample->cause == PROBE_CAUSE_ENGINE_DEAD)
         pod->engine_dead = true;
-    }
 }
 
 /* Whether something listens on vLLM's own port, as far as this answer tells. */
@@ -146,9 +133,8 @@ static void listening_take(struct pod *pod, const struct sample *sample)
     bool behind = sample->cause == PROBE_CAUSE_SIDECAR_NOT_READY || sample->cause == PROBE_CAUSE_SIDECAR_BAD_GATEWAY;
     bool good = outcome_is_good(sample->outcome);
     bool of_vllm = vllm_port || behind || (good && path_is(spec, "/v1/models"));
-    if (!of_vllm) {
+    if (!of_vllm)
         return;
-    }
     if (good && sample->answerer != ANSWERER_SIDECAR) {
         if (pod->refused_now || path_is(spec, "/health") || path_is(spec, "/ping")) {
             pod->engine_back_at = pod->engine_dead ? sample->sent : pod->engine_back_at;
@@ -173,9 +159,8 @@ static void lane_count(struct lane *lane, const struct sample *sample, int64_t t
         lane->streak_failing = failing;
         lane->streak_since = t;
     }
-    if (lane->streak < INT32_MAX) {
+    if (lane->streak < INT32_MAX)
         lane->streak++;
-    }
     lane->streak_cause = sample->cause;
     lane->streak_status = sample->status;
     lane->last_counted_sent = sample->sent;
@@ -185,20 +170,17 @@ static void failure_keep(struct fold *fold, const struct sample *sample)
 {
     struct pod *pod = fold->pod;
     int32_t place = 0;
-    if (!fold->fleet->limits.keep_texts || sample->outcome != OUTCOME_FAIL) {
+    if (!fold->fleet->limits.keep_texts || sample->outcome != OUTCOME_FAIL)
         return;
-    }
     for (place = 0; place < pod->failure_count; place++) {
         const struct failure *old = &pod->failures[place];
-        if (old->lane == sample->lane && old->cause == sample->cause && old->status == sample->status) {
+        if (old->lane == sample->lane && old->cause == sample->cause && old->status == sample->status)
             break; /* the same again: only the newest is kept */
-        }
     }
-    if (place == pod->failure_count && pod->failure_count < POD_FAILURES_MAX) {
+    if (place == pod->failure_count && pod->failure_count < POD_FAILURES_MAX)
         pod->failure_count++;
-    } else if (place == POD_FAILURES_MAX) {
+    else if (place == POD_FAILURES_MAX)
         place = POD_FAILURES_MAX - 1;
-    }
     struct failure kept = pod->failures[place];
     memmove(&pod->failures[1], &pod->failures[0], (size_t)place * sizeof kept);
     kept.t = fold->t;
@@ -237,13 +219,11 @@ static void streak_happened(struct fold *fold, const struct sample *sample, int3
         pod->expected_told = true;
         return;
     }
-    if (lane->told) {
+    if (lane->told)
         return;
-    }
     lane->told = true;
-    if (sample->cause == PROBE_CAUSE_STATUS) {
+    if (sample->cause == PROBE_CAUSE_STATUS)
         snprintf(status, sizeof status, " (%d)", (int)sample->status);
-    }
     pod_happened(fold, fold->t, HAPPENED_PROBE, '!', "%s fails: %s%s", name, probe_cause_sentence(sample->cause),
                  status);
 }
@@ -274,9 +254,8 @@ static void verdict_happened(struct fold *fold, const struct lane *lane, enum pr
     const char *name = lane_name(prober->lane);
     bool kubelet = pod->facts.kubelet;
     if (step == PROBER_KILL) {
-        if (!kubelet) {
+        if (!kubelet)
             pod->kills++;
-        }
         pod->killed_by = prober->lane;
         pod->killed_run = pod->run;
         pod->killed_at = fold->t;
@@ -288,9 +267,8 @@ static void verdict_happened(struct fold *fold, const struct lane *lane, enum pr
                      kubelet ? "the kubelet kills" : "a kubelet would now kill and restart");
         return;
     }
-    if (step != PROBER_CHANGED) {
+    if (step != PROBER_CHANGED)
         return;
-    }
     if (prober->lane == LANE_STARTUP) {
         pod_happened(fold, fold->t, HAPPENED_KUBELET, '+', "startup succeeded: started, liveness and readiness begin");
     } else if (prober->lane == LANE_READINESS && prober->stored == VERDICT_FAILURE) {
@@ -311,11 +289,10 @@ static void prober_take(struct fold *fold, enum lane_kind kind, enum outcome out
     enum gate gate = prober_gate(&lane->prober, &view, fold->t);
     if (gate == GATE_SEND || gate == GATE_INITIAL_DELAY || gate == GATE_WAITS_FOR_STARTUP) {
         enum prober_step step = prober_result(&lane->prober, outcome);
-        if (lane_is_sidecars(kind)) {
+        if (lane_is_sidecars(kind))
             sidecar_verdict_happened(fold, &lane->prober, step);
-        } else {
+        else
             verdict_happened(fold, lane, step);
-        }
     }
 }
 
@@ -347,12 +324,10 @@ static void lane_take(struct fold *fold, const struct sample *sample)
 static void evidence_take(struct fold *fold, const struct sample *sample)
 {
     struct pod *pod = fold->pod;
-    if (lane_is_sidecars(sample->lane)) {
+    if (lane_is_sidecars(sample->lane))
         return;
-    }
-    if (sample->status > 0) {
+    if (sample->status > 0)
         answer_take(pod, sample, fold->t);
-    }
     listening_take(pod, sample);
     bool loading = pod->loaded_at < 0 && sample->outcome == OUTCOME_FAIL && failure_is_expected(pod, sample);
     pod->seen_loading = pod->seen_loading || loading;
@@ -362,24 +337,21 @@ static void evidence_take(struct fold *fold, const struct sample *sample)
 static bool sample_is_old(const struct pod *pod, const struct sample *sample)
 {
     const struct container_facts *sidecar = &pod->facts.sidecar;
-    if (lane_is_sidecars(sample->lane)) {
+    if (lane_is_sidecars(sample->lane))
         return sidecar->started_at_known && sample->sent < sidecar->started_at;
-    }
     return sample->sent < pod->run_from;
 }
 
 void pod_take_sample(struct fold *fold, const struct sample *sample)
 {
     struct pod *pod = fold->pod;
-    if ((unsigned)sample->lane >= LANE_COUNT) {
+    if ((unsigned)sample->lane >= LANE_COUNT)
         return;
-    }
     struct lane *lane = &pod->lanes[sample->lane];
     lane_take(fold, sample);
     fold->fleet->probes++;
-    if (sample_is_old(pod, sample) || pod->gone) {
+    if (sample_is_old(pod, sample) || pod->gone)
         return; /* an answer of the run before: it says nothing of this one */
-    }
     bool counts = outcome_is_good(sample->outcome) || sample->outcome == OUTCOME_FAIL;
     if (counts) {
         int32_t failures = lane->streak_failing ? lane->streak : 0;
@@ -389,8 +361,7 @@ void pod_take_sample(struct fold *fold, const struct sample *sample)
         evidence_take(fold, sample);
         streak_happened(fold, sample, failures, since);
     }
-    if (lane->present && lane_is_kubelets(sample->lane)) {
+    if (lane->present && lane_is_kubelets(sample->lane))
         prober_take(fold, sample->lane, sample->outcome);
-    }
     pod_restage(fold, false);
 }

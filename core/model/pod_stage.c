@@ -21,21 +21,20 @@ const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_
         snprintf(out, size, "status %d", (int)status);
         return out;
     }
-    if (cause_is_timeout(cause)) {
+    if (cause_is_timeout(cause))
         words = "timeout";
-    } else if (cause == PROBE_CAUSE_ENGINE_DEAD) {
+    else if (cause == PROBE_CAUSE_ENGINE_DEAD)
         words = "engine dead";
-    } else if (cause == PROBE_CAUSE_SIDECAR_NOT_READY || cause == PROBE_CAUSE_SIDECAR_BAD_GATEWAY) {
+    else if (cause == PROBE_CAUSE_SIDECAR_NOT_READY || cause == PROBE_CAUSE_SIDECAR_BAD_GATEWAY)
         words = "only the sidecar answers";
-    } else if (cause == PROBE_CAUSE_UNAUTHORIZED) {
+    else if (cause == PROBE_CAUSE_UNAUTHORIZED)
         words = "401, key needed";
-    } else if (cause == PROBE_CAUSE_NOT_FOUND) {
+    else if (cause == PROBE_CAUSE_NOT_FOUND)
         words = "404";
-    } else if (cause == PROBE_CAUSE_NO_MODEL) {
+    else if (cause == PROBE_CAUSE_NO_MODEL)
         words = "no model";
-    } else if (cause == PROBE_CAUSE_WRONG_MODEL) {
+    else if (cause == PROBE_CAUSE_WRONG_MODEL)
         words = "wrong model";
-    }
     snprintf(out, size, "%s", words);
     return out;
 }
@@ -44,9 +43,8 @@ const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_
 static bool substage_reason(const struct pod *pod, char *reason, size_t size)
 {
     const struct progress *progress = &pod->progress;
-    if (progress->furthest == SUBSTAGE_NONE) {
+    if (progress->furthest == SUBSTAGE_NONE)
         return false;
-    }
     if (progress->total > 0) {
         snprintf(reason, size, "%s %d/%d", substage_word(progress->furthest), (int)progress->done,
                  (int)progress->total);
@@ -60,9 +58,8 @@ static bool substage_reason(const struct pod *pod, char *reason, size_t size)
 static bool waiting_is_backoff(const struct text *reason)
 {
     const char *word = text_str(reason);
-    if (strncmp(word, "Init:", 5) == 0) {
+    if (strncmp(word, "Init:", 5) == 0)
         return !(word[5] >= '0' && word[5] <= '9');
-    }
     static const char *const failures[] = {"CrashLoopBackOff",
                                            "ImagePullBackOff",
                                            "ErrImagePull",
@@ -78,24 +75,21 @@ static bool waiting_is_backoff(const struct text *reason)
                                            "PostStartHookError",
                                            "RunContainerError",
                                            "Error"}; /* as kubectl get pods has it of one that ended badly */
-    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
-        if (strcmp(word, failures[i]) == 0) {
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
+        if (strcmp(word, failures[i]) == 0)
             return true;
-        }
-    }
     return false;
 }
 
 static void termination_reason(const struct container_facts *container, char *reason, size_t size)
 {
     const struct termination *end = &container->last;
-    if (!end->known) {
+    if (!end->known)
         snprintf(reason, size, "%s", text_str(&container->reason));
-    } else if (text_empty(&end->reason) || text_is(&end->reason, "Error") || text_is(&end->reason, "Completed")) {
+    else if (text_empty(&end->reason) || text_is(&end->reason, "Error") || text_is(&end->reason, "Completed"))
         snprintf(reason, size, "exit code %d", (int)end->exit_code);
-    } else {
+    else
         snprintf(reason, size, "%s, exit code %d", text_str(&end->reason), (int)end->exit_code);
-    }
 }
 
 /* Why a pod has to go, where Kubernetes says it: reasons of the condition DisruptionTarget. */
@@ -106,11 +100,9 @@ static const char *going_reason(const struct text *reason)
     } rows[] = {{"EvictionByEvictionAPI", "evicted"},
                 {"DeletionByTaintManager", "evicted by a taint of its node"},
                 {"PreemptionByScheduler", "preempted"}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (text_is(reason, rows[i].reason)) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (text_is(reason, rows[i].reason))
             return rows[i].words;
-        }
-    }
     return text_str(reason);
 }
 
@@ -125,11 +117,10 @@ static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reas
         snprintf(reason, size, "%s", going_reason(&facts->phase_reason));
     } else if (facts->phase == PHASE_FAILED) {
         *stage = STAGE_FAILED;
-        if (text_empty(&facts->phase_reason)) {
+        if (text_empty(&facts->phase_reason))
             termination_reason(serving, reason, size);
-        } else {
+        else
             snprintf(reason, size, "%s", text_str(&facts->phase_reason));
-        }
     } else if (facts->phase == PHASE_SUCCEEDED) {
         *stage = STAGE_COMPLETED;
         termination_reason(serving, reason, size);
@@ -141,11 +132,10 @@ static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reas
         termination_reason(serving, reason, size);
     } else if (serving->state == CONTAINER_WAITING && waiting_is_backoff(&serving->reason)) {
         *stage = STAGE_BACKOFF;
-        if (serving->last.known && text_is(&serving->reason, "CrashLoopBackOff")) {
+        if (serving->last.known && text_is(&serving->reason, "CrashLoopBackOff"))
             termination_reason(serving, reason, size); /* why it waits; that it waits the stage says */
-        } else {
+        else
             snprintf(reason, size, "%s", text_str(&serving->reason));
-        }
     } else if (!facts->kubelet) {
         *stage = STAGE_UNKNOWN;
     } else if (facts->scheduled.status == TRI_TRUE || serving->state == CONTAINER_WAITING) {
@@ -161,14 +151,12 @@ static bool stage_by_status(const struct pod *pod, enum stage *stage, char *reas
 bool pod_is_ready(const struct pod *pod)
 {
     const struct pod_facts *facts = &pod->facts;
-    if (facts->kubelet) {
+    if (facts->kubelet)
         return facts->serving.ready == TRI_TRUE && facts->ready.status != TRI_FALSE;
-    }
     const struct lane *readiness = &pod->lanes[LANE_READINESS];
     struct container_view view = pod_view(pod);
-    if (pod->reborn || !view.started || (readiness->present && readiness->prober.stored != VERDICT_SUCCESS)) {
+    if (pod->reborn || !view.started || (readiness->present && readiness->prober.stored != VERDICT_SUCCESS))
         return false;
-    }
     /* With no probe to decide it a container is Ready at once; an endpoint that nobody has seen answer is not called so. */
     return readiness->present || pod->lanes[LANE_STARTUP].present || pod->api_up_at >= 0;
 }
@@ -194,9 +182,8 @@ static bool sidecar_reason(const struct pod *pod, char *reason, size_t size)
     const struct pod_facts *facts = &pod->facts;
     char words[AGE_SIZE];
     if (!facts->kubelet || !facts->sidecar.exists || facts->serving.ready != TRI_TRUE ||
-        facts->sidecar.ready != TRI_FALSE) {
+        facts->sidecar.ready != TRI_FALSE)
         return false;
-    }
     bool failing = lane->present && lane->streak > 0 && lane->streak_failing;
     snprintf(reason, size, "sidecar not ready%s%s", failing ? ": " : "",
              failing ? cause_words(lane->streak_cause, lane->streak_status, words, sizeof words) : "");
@@ -219,9 +206,8 @@ static void degraded_reason(const struct pod *pod, char *reason, size_t size)
         snprintf(reason, size, "hangs");
         return;
     }
-    if (sidecar_reason(pod, reason, size)) {
+    if (sidecar_reason(pod, reason, size))
         return;
-    }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         const struct lane *lane = &pod->lanes[order[i]];
         if (lane->present && lane->streak_failing) {
@@ -249,9 +235,8 @@ static void loading_reason(const struct pod *pod, char *reason, size_t size)
         snprintf(reason, size, "simulator");
         return;
     }
-    if (substage_reason(pod, reason, size)) {
+    if (substage_reason(pod, reason, size))
         return;
-    }
     reason[0] = '\0';
     for (int i = 0; i < LANE_SERVING_COUNT; i++) {
         const struct lane *lane = &pod->lanes[i];
@@ -270,9 +255,8 @@ static void loaded_reason(const struct pod *pod, char *reason, size_t size)
         snprintf(reason, size, "%s", pod->wrong_model ? "wrong model" : "key needed");
         return;
     }
-    if (sidecar_reason(pod, reason, size)) {
+    if (sidecar_reason(pod, reason, size))
         return;
-    }
     for (int i = LANE_STARTUP; i <= LANE_READINESS; i++) {
         const struct lane *lane = &pod->lanes[i];
         if (i != LANE_LIVENESS && lane->present && lane->streak > 0 && lane->streak_failing &&
@@ -290,9 +274,8 @@ static bool pod_has_spoken(const struct pod *pod)
 {
     for (int i = 0; i < LANE_COUNT; i++) {
         const struct lane *lane = &pod->lanes[i];
-        if (lane->streak > 0 && probe_cause_whose(lane->streak_cause) == 'p') {
+        if (lane->streak > 0 && probe_cause_whose(lane->streak_cause) == 'p')
             return true;
-        }
     }
     return false;
 }
@@ -314,9 +297,8 @@ static enum stage stage_by_probes(const struct pod *pod, char *reason, size_t si
         return STAGE_LOADED;
     }
     loading_reason(pod, reason, size);
-    if (pod->api_up_at >= 0) {
+    if (pod->api_up_at >= 0)
         return STAGE_API_UP;
-    }
     return pod->facts.kubelet || pod->progress.furthest > SUBSTAGE_NONE || pod_has_spoken(pod) ? STAGE_RUNNING
                                                                                                : STAGE_UNKNOWN;
 }
@@ -324,9 +306,8 @@ static enum stage stage_by_probes(const struct pod *pod, char *reason, size_t si
 enum stage pod_stage_of(const struct pod *pod, char *reason, size_t size)
 {
     enum stage stage;
-    if (stage_by_status(pod, &stage, reason, size)) {
+    if (stage_by_status(pod, &stage, reason, size))
         return stage;
-    }
     if (pod->unreachable) {
         snprintf(reason, size, "tunnel: %s", tunnel_word_name(pod->tunnel));
         return STAGE_UNREACHABLE;
@@ -349,11 +330,10 @@ static void stage_happened(struct fold *fold, enum stage before, bool first, int
         return;
     }
     bool climbs = pod->stage >= STAGE_API_UP && pod->stage <= STAGE_READY && before < pod->stage;
-    if (climbs && pod->seen_loading) {
+    if (climbs && pod->seen_loading)
         snprintf(took, sizeof took, " after %s", clock_age(fold->t - pod->run_began, age, sizeof age));
-    } else if (!climbs && in_stage >= SECOND_US) {
+    else if (!climbs && in_stage >= SECOND_US)
         snprintf(took, sizeof took, " after %s of %s", clock_age(in_stage, age, sizeof age), stage_word(before));
-    }
     pod_happened(fold, fold->t, HAPPENED_STAGE, mood, "became %s%s%s%s", stage_word(pod->stage), took, colon, reason);
 }
 
@@ -362,17 +342,16 @@ static int64_t first_since(const struct fold *fold, enum stage stage)
 {
     const struct pod_facts *facts = &fold->pod->facts;
     int64_t since = 0;
-    if (stage == STAGE_READY && facts->ready.status == TRI_TRUE) {
+    if (stage == STAGE_READY && facts->ready.status == TRI_TRUE)
         since = facts->ready.since;
-    } else if (stage == STAGE_RUNNING && facts->serving.started_at_known) {
+    else if (stage == STAGE_RUNNING && facts->serving.started_at_known)
         since = facts->serving.started_at;
-    } else if (stage == STAGE_CREATING && facts->scheduled.status == TRI_TRUE) {
+    else if (stage == STAGE_CREATING && facts->scheduled.status == TRI_TRUE)
         since = facts->scheduled.since;
-    } else if (stage == STAGE_PENDING) {
+    else if (stage == STAGE_PENDING)
         since = facts->created_at;
-    } else if (stage_is_broken(stage) && facts->serving.last.known) {
+    else if (stage_is_broken(stage) && facts->serving.last.known)
         since = facts->serving.last.finished_at;
-    }
     return since != 0 && since < fold->t ? since : fold->t;
 }
 
@@ -405,38 +384,32 @@ void pod_restage(struct fold *fold, bool restart)
 {
     struct pod *pod = fold->pod;
     struct fleet *fleet = fold->fleet;
-    if (pod->gone) {
+    if (pod->gone)
         return; /* late facts about it: its last stage stands */
-    }
     unreachable_take(fold);
     char reason[REASON_SIZE];
     enum stage before = pod->stage, now = pod_stage_of(pod, reason, sizeof reason);
     bool first = pod->spans.count == 0;
-    if (now == STAGE_READY && pod->ready_at < 0) {
+    if (now == STAGE_READY && pod->ready_at < 0)
         pod->ready_at = fold->t;
-    }
     bool new_words = !text_is(&pod->reason, reason);
-    if (new_words) {
+    if (new_words)
         text_set_str(&pod->reason, reason, REASON_SIZE);
-    }
     if (!first && now == before && !restart) {
-        if (new_words && now == STAGE_DEGRADED && pod->refused_now) {
+        if (new_words && now == STAGE_DEGRADED && pod->refused_now)
             pod_happened(fold, fold->t, HAPPENED_STAGE, 'x', "still Degraded: %s", reason);
-        }
         return;
     }
     int64_t in_stage = first ? -1 : fold->t - pod->stage_since, since = first ? first_since(fold, now) : fold->t;
-    if (first || now != before) {
+    if (first || now != before)
         pod->stage_since = first ? since : since_of(fold, now);
-    } else if (now != STAGE_UNREACHABLE) {
+    else if (now != STAGE_UNREACHABLE)
         pod->stage_since = since; /* killed and started again at once: its start begins anew */
-    }
     pod->stage = now;
     spans_enter(&pod->spans, now, since, pod->run, restart, reason);
     if (first || now != before) {
-        if (!first) {
+        if (!first)
             fleet->by_stage[before]--;
-        }
         fleet->by_stage[now]++;
         stage_happened(fold, before, first, in_stage, reason);
     }

@@ -12,9 +12,8 @@ static uint64_t run_of(const struct text *container_id)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-    if (text_empty(container_id)) {
+    if (text_empty(container_id))
         return 0;
-    }
     for (const char *c = text_str(container_id); *c != '\0'; c++) {
         hash ^= (uint8_t)*c;
         hash *= UINT64_C(0x100000001b3);
@@ -46,9 +45,8 @@ struct container_view container_view_of(const struct pod_facts *facts, bool own_
     struct container_view view = view_of(facts, &facts->serving);
 
     view.never_restart = facts->never_restart;
-    if (!facts->kubelet) {
+    if (!facts->kubelet)
         view.started = view.running && (facts->probes[LANE_STARTUP].action == PROBE_NONE || own_startup_success);
-    }
     return view;
 }
 
@@ -117,25 +115,22 @@ bool prober_observe(struct prober *prober, const struct container_view *view)
 {
     const enum verdict before = prober->stored;
 
-    if (prober->stopped) {
+    if (prober->stopped)
         return false;
-    }
     if (view->pod_over) { /* 2 */
         prober->stopped = true;
         return false;
     }
-    if (view->run == 0) { /* 3 */
+    if (view->run == 0) /* 3 */
         return false;
-    }
     if (view->run != prober->run) { /* 4: the streak is left as it is (12) */
         prober->run = view->run;
         prober->stored = verdict_at_first(prober->lane);
         prober->on_hold = false;
         prober->errored = 0;
     }
-    if (prober->on_hold) { /* 5: comes before 6 and 7, so what was decided stays */
+    if (prober->on_hold) /* 5: comes before 6 and 7, so what was decided stays */
         return prober->stored != before;
-    }
     if (!view->running) { /* 6 */
         prober->stored = VERDICT_FAILURE;
         prober->stopped = view->terminated && view->never_restart;
@@ -150,28 +145,21 @@ enum gate prober_gate(const struct prober *prober, const struct container_view *
 {
     const bool is_startup = prober->lane == LANE_STARTUP;
 
-    if (prober->stopped || view->pod_over) { /* 2 */
+    if (prober->stopped || view->pod_over) /* 2 */
         return GATE_STOPPED;
-    }
-    if (view->run == 0) { /* 3 */
+    if (view->run == 0) /* 3 */
         return GATE_NO_CONTAINER;
-    }
-    if (prober->on_hold) { /* 5 */
+    if (prober->on_hold) /* 5 */
         return GATE_ON_HOLD;
-    }
-    if (!view->running) { /* 6 */
+    if (!view->running) /* 6 */
         return view->terminated && view->never_restart ? GATE_STOPPED : GATE_NOT_RUNNING;
-    }
-    if (view->deleting && prober->lane != LANE_READINESS) { /* 7 */
+    if (view->deleting && prober->lane != LANE_READINESS) /* 7 */
         return GATE_STOPPED;
-    }
     /* 8: whole seconds; the division truncates as the kubelet's int32() does */
-    if (view->started_at_known && (now - view->started_at) / SECOND_US < prober->initial_delay) {
+    if (view->started_at_known && (now - view->started_at) / SECOND_US < prober->initial_delay)
         return GATE_INITIAL_DELAY;
-    }
-    if (view->started == is_startup) { /* 9 */
+    if (view->started == is_startup) /* 9 */
         return is_startup ? GATE_STARTED : GATE_WAITS_FOR_STARTUP;
-    }
     return GATE_SEND;
 }
 
@@ -186,31 +174,26 @@ static enum prober_step prober_count(struct prober *prober, enum verdict verdict
         prober->last = verdict;
         prober->result_run = 0;
     }
-    if (prober->result_run < INT32_MAX) {
+    if (prober->result_run < INT32_MAX)
         prober->result_run++;
-    }
-    if (prober->result_run < threshold) {
+    if (prober->result_run < threshold)
         return PROBER_NOTHING;
-    }
     prober->stored = verdict;
     if (kills || prober->lane == LANE_STARTUP) { /* 12 */
         prober->on_hold = true;
         prober->result_run = 0;
     }
-    if (kills) {
+    if (kills)
         return PROBER_KILL;
-    }
     return changed ? PROBER_CHANGED : PROBER_NOTHING;
 }
 
 enum prober_step prober_result(struct prober *prober, enum outcome outcome)
 {
-    if (prober->stopped || prober->on_hold) { /* a late answer: the kubelet's worker has stopped asking */
+    if (prober->stopped || prober->on_hold) /* a late answer: the kubelet's worker has stopped asking */
         return PROBER_NOTHING;
-    }
-    if (outcome == OUTCOME_ERRORED && ++prober->errored < PROBER_ATTEMPTS_MAX) { /* 10 */
+    if (outcome == OUTCOME_ERRORED && ++prober->errored < PROBER_ATTEMPTS_MAX) /* 10 */
         return PROBER_RETRY;
-    }
     prober->errored = 0;
     switch (outcome) {
     case OUTCOME_OK:

@@ -55,9 +55,8 @@ static bool is_digit(char c)
 static size_t prefix_space(const struct piece *piece)
 {
     const char *p = piece->at;
-    while (p < piece->end && (*p == ' ' || *p == '\t')) {
+    while (p < piece->end && (*p == ' ' || *p == '\t'))
         p++;
-    }
     return (size_t)(p - piece->at);
 }
 
@@ -68,9 +67,8 @@ static size_t prefix_escape(const struct piece *piece)
     for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
         if (piece_begins(piece, begins[i])) {
             const char *p = piece->at + strlen(begins[i]);
-            while (p < piece->end && (is_digit(*p) || *p == ';')) {
+            while (p < piece->end && (is_digit(*p) || *p == ';'))
                 p++;
-            }
             return p < piece->end && isalpha((unsigned char)*p) ? (size_t)(p + 1 - piece->at) : 0;
         }
     }
@@ -80,18 +78,16 @@ static size_t prefix_escape(const struct piece *piece)
 /* U+2500 to U+257F, and a bar of plain ASCII. */
 static size_t prefix_box(const struct piece *piece)
 {
-    if (piece_begins(piece, "|")) {
+    if (piece_begins(piece, "|"))
         return 1;
-    }
     return piece_begins(piece, "\xe2\x94") || piece_begins(piece, "\xe2\x95") ? (piece_left(piece) > 2 ? 3 : 0) : 0;
 }
 
 /* "(EngineCore_DP0 pid=271)", Ray's "(RayWorkerWrapper pid=12, ip=10.0.0.1)". */
 static size_t prefix_process(const struct piece *piece)
 {
-    if (!piece_begins(piece, "(")) {
+    if (!piece_begins(piece, "("))
         return 0;
-    }
     size_t length = piece_left(piece) < 100 ? piece_left(piece) : 100;
     const char *end = memchr(piece->at, ')', length);
     struct piece inside = {piece->at, end};
@@ -102,23 +98,20 @@ static size_t prefix_process(const struct piece *piece)
 static size_t prefix_time(const struct piece *piece)
 {
     static const char shape[] = "dddd-dd-dd?dd:dd:dd"; /* Go's has slashes */
-    if (piece_left(piece) < sizeof shape - 1) {
+    if (piece_left(piece) < sizeof shape - 1)
         return 0;
-    }
     for (size_t i = 0; i < sizeof shape - 1; i++) {
         char c = piece->at[i];
         bool fits = shape[i] == 'd'   ? is_digit(c)
                     : shape[i] == '?' ? c == 'T' || c == ' '
                     : shape[i] == '-' ? c == '-' || c == '/'
                                       : c == shape[i];
-        if (!fits) {
+        if (!fits)
             return 0;
-        }
     }
     const char *p = piece->at + sizeof shape - 1;
-    while (p < piece->end && (is_digit(*p) || strchr(".,:+-Z", *p))) {
+    while (p < piece->end && (is_digit(*p) || strchr(".,:+-Z", *p)))
         p++;
-    }
     return (size_t)(p - piece->at);
 }
 
@@ -129,9 +122,8 @@ static size_t prefix_framed_time(const struct piece *piece)
     bool bracket = piece_begins(piece, "["), dash = piece_begins(piece, "- ");
     struct piece inside = {piece->at + (bracket ? 1 : 2), piece->end};
     size_t length = bracket || dash ? prefix_time(&inside) : 0;
-    if (length == 0) {
+    if (length == 0)
         return 0;
-    }
     inside.at += length;
     size_t left = piece_left(&inside) < BEHIND ? piece_left(&inside) : BEHIND;
     const char *close = bracket ? memchr(inside.at, ']', left) : NULL;
@@ -142,11 +134,9 @@ static size_t prefix_framed_time(const struct piece *piece)
 static size_t prefix_json(const struct piece *piece)
 {
     static const char *const begins[] = {"{\"log\":\"", "{\"log\": \"", "{\"message\":\"", "{\"message\": \""};
-    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
-        if (piece_begins(piece, begins[i])) {
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
+        if (piece_begins(piece, begins[i]))
             return strlen(begins[i]);
-        }
-    }
     return 0;
 }
 
@@ -169,13 +159,11 @@ static size_t prefix_stream(const struct piece *piece)
 /* kubectl's "[pod/NAME/CONTAINER] ", torch's "[rank0]:" and "[default0]:". */
 static size_t prefix_bracket(const struct piece *piece)
 {
-    if (!piece_begins(piece, "[pod/") && !piece_begins(piece, "[rank") && !piece_begins(piece, "[default")) {
+    if (!piece_begins(piece, "[pod/") && !piece_begins(piece, "[rank") && !piece_begins(piece, "[default"))
         return 0;
-    }
     const char *end = memchr(piece->at, ']', piece_left(piece));
-    if (!end) {
+    if (!end)
         return 0;
-    }
     end++;
     return (size_t)(end - piece->at) + (end < piece->end && *end == ':' ? 1 : 0);
 }
@@ -184,17 +172,14 @@ static size_t prefix_bracket(const struct piece *piece)
 static size_t prefix_compose(const struct piece *piece)
 {
     const char *p = piece->at;
-    while (p < piece->end && (isalnum((unsigned char)*p) || *p == '_' || *p == '.' || *p == '-')) {
+    while (p < piece->end && (isalnum((unsigned char)*p) || *p == '_' || *p == '.' || *p == '-'))
         p++;
-    }
     const char *name_end = p;
     if (piece_begins(piece, "INFO") || piece_begins(piece, "DEBUG") || piece_begins(piece, "WARNING") ||
-        piece_begins(piece, "ERROR")) {
+        piece_begins(piece, "ERROR"))
         return 0; /* loguru's "INFO     | words" */
-    }
-    while (p < piece->end && *p == ' ') {
+    while (p < piece->end && *p == ' ')
         p++;
-    }
     bool is = name_end > piece->at && p > name_end && p + 1 < piece->end && p[0] == '|' && p[1] == ' ';
     return is ? (size_t)(p + 2 - piece->at) : 0;
 }
@@ -213,12 +198,10 @@ static void piece_strip(struct piece *piece)
             taken += bytes;
         }
     } while (taken > 0);
-    while (piece->end > piece->at && isspace((unsigned char)piece->end[-1])) {
+    while (piece->end > piece->at && isspace((unsigned char)piece->end[-1]))
         piece->end--;
-    }
-    while (piece_left(piece) >= 3 && (memcmp(piece->end - 3, "\xe2\x94\x82", 3) == 0 || piece->end[-1] == ' ')) {
+    while (piece_left(piece) >= 3 && (memcmp(piece->end - 3, "\xe2\x94\x82", 3) == 0 || piece->end[-1] == ' '))
         piece->end -= piece->end[-1] == ' ' ? 1 : 3; /* the right-hand side of a box */
-    }
 }
 
 void progress_strip(const char *line, size_t length, const char **start, size_t *rest)
@@ -237,12 +220,10 @@ static bool read_count(const char *p, const char *end, int32_t *done, int32_t *t
     int64_t numbers[2] = {0, 0};
     for (int i = 0; i < 2; i++) {
         const char *from = p;
-        while (p < end && is_digit(*p) && p - from < 7) {
+        while (p < end && is_digit(*p) && p - from < 7)
             numbers[i] = numbers[i] * 10 + (*p++ - '0');
-        }
-        if (p == from || (i == 0 && (p >= end || *p++ != '/'))) {
+        if (p == from || (i == 0 && (p >= end || *p++ != '/')))
             return false;
-        }
     }
     *done = (int32_t)numbers[0];
     *total = (int32_t)numbers[1];
@@ -252,38 +233,30 @@ static bool read_count(const char *p, const char *end, int32_t *done, int32_t *t
 /* The first number with a decimal point or without after `p`; 0 when there is none. */
 static double read_seconds(const char *p, const char *end)
 {
-    while (p < end && !is_digit(*p)) {
+    while (p < end && !is_digit(*p))
         p++;
-    }
     double whole = 0, share = 0.1;
-    for (; p < end && is_digit(*p); p++) {
+    for (; p < end && is_digit(*p); p++)
         whole = whole * 10 + (*p - '0');
-    }
-    if (p < end && *p == '.') {
-        for (p++; p < end && is_digit(*p); p++, share /= 10) {
+    if (p < end && *p == '.')
+        for (p++; p < end && is_digit(*p); p++, share /= 10)
             whole += share * (*p - '0');
-        }
-    }
     return isfinite(whole) ? whole : 0;
 }
 
 /* A word from p up to a space, comma or the end, into `out`; true when it changed. */
 static bool read_word(const char *p, const char *end, struct text *out)
 {
-    while (p < end && *p == ' ') {
+    while (p < end && *p == ' ')
         p++;
-    }
     const char *from = p;
-    while (p < end && *p != ' ' && *p != ',' && *p != '"') {
+    while (p < end && *p != ' ' && *p != ',' && *p != '"')
         p++;
-    }
-    while (p > from && p[-1] == '.') {
+    while (p > from && p[-1] == '.')
         p--; /* "Starting to load model X..." */
-    }
     if (p == from || (text_str(out)[0] && strlen(text_str(out)) == (size_t)(p - from) &&
-                      memcmp(text_str(out), from, (size_t)(p - from)) == 0)) {
+                      memcmp(text_str(out), from, (size_t)(p - from)) == 0))
         return false;
-    }
     text_set(out, from, (size_t)(p - from), TEXT_NAME);
     return true;
 }
@@ -291,12 +264,10 @@ static bool read_word(const char *p, const char *end, struct text *out)
 /* Sub-stages are a set with "furthest seen" (facts/vllm.md 2): entering an earlier one later changes nothing. */
 static bool advance(struct progress *progress, enum substage substage, int64_t t)
 {
-    if (progress->entered[substage] == 0) {
+    if (progress->entered[substage] == 0)
         progress->entered[substage] = t == 0 ? 1 : t;
-    }
-    if (substage <= progress->furthest) {
+    if (substage <= progress->furthest)
         return false;
-    }
     progress->furthest = substage;
     progress->done = progress->total = progress->counted_from_done = 0;
     progress->counted_from = progress->counted_at = 0;
@@ -308,19 +279,16 @@ static bool advance(struct progress *progress, enum substage substage, int64_t t
 static bool count(struct progress *progress, enum substage substage, uint8_t bar, int32_t done, int32_t total,
                   int64_t t)
 {
-    if (progress->furthest != substage || bar < progress->bar) {
+    if (progress->furthest != substage || bar < progress->bar)
         return false;
-    }
     bool first = progress->total == 0 || bar > progress->bar;
     if (!first && progress->total != total) {
-        if (progress->done < progress->total) {
+        if (progress->done < progress->total)
             return false; /* another rank with another number of files: the first bar goes on */
-        }
         first = true;
     }
-    if (!first && done <= progress->done) {
+    if (!first && done <= progress->done)
         return false;
-    }
     if (first) {
         progress->counted_from = t;
         progress->counted_from_done = done;
@@ -447,9 +415,8 @@ static bool take_shards(struct progress *progress, const struct piece *after, in
 {
     const char *completed = piece_find(after, "Completed | ");
     int32_t done, total;
-    if (!completed || !read_count(completed + strlen("Completed | "), after->end, &done, &total)) {
+    if (!completed || !read_count(completed + strlen("Completed | "), after->end, &done, &total))
         return false;
-    }
     bool changed = advance(progress, SUBSTAGE_SHARDS, t);
     return count(progress, SUBSTAGE_SHARDS, 0, done, total, t) || changed;
 }
@@ -459,13 +426,11 @@ static bool take_graphs(struct progress *progress, const struct piece *after, in
     bool changed = advance(progress, SUBSTAGE_GRAPHS, t);
     uint8_t bar = piece_find(after, "FULL") ? 2 : 1;
     const char *last = after->end;
-    for (const char *p = after->at; p < after->end; p++) {
+    for (const char *p = after->at; p < after->end; p++)
         last = *p == '|' ? p : last; /* the count stands behind the bar's right-hand side */
-    }
     int32_t done, total;
-    if (last + 2 < after->end && read_count(last + 2, after->end, &done, &total)) {
+    if (last + 2 < after->end && read_count(last + 2, after->end, &done, &total))
         changed = count(progress, SUBSTAGE_GRAPHS, bar, done, total, t) || changed;
-    }
     return changed;
 }
 
@@ -474,9 +439,8 @@ static bool take_prefetch(struct progress *progress, const struct piece *after, 
     bool changed = advance(progress, SUBSTAGE_DOWNLOAD, t);
     const char *open = memchr(after->at, '(', piece_left(after));
     int32_t done, total;
-    if (open && read_count(open + 1, after->end, &done, &total)) {
+    if (open && read_count(open + 1, after->end, &done, &total))
         changed = count(progress, SUBSTAGE_DOWNLOAD, 0, done, total, t) || changed;
-    }
     return changed;
 }
 
@@ -501,9 +465,8 @@ static bool read_port(const char *p, const char *end, int32_t *port)
 {
     int32_t number = 0;
     const char *from = p;
-    while (p < end && is_digit(*p) && p - from < 5) {
+    while (p < end && is_digit(*p) && p - from < 5)
         number = number * 10 + (*p++ - '0');
-    }
     bool changed = number > 0 && number <= 65535 && number != *port;
     *port = changed ? number : *port;
     return changed;
@@ -513,9 +476,8 @@ static bool take_port(struct progress *progress, const struct piece *after)
 {
     const char *colon = NULL;
     const char *host = piece_find(after, "://");
-    for (const char *p = host ? host + 3 : after->end; p < after->end; p++) {
+    for (const char *p = host ? host + 3 : after->end; p < after->end; p++)
         colon = *p == ':' ? p : colon; /* the last: an IPv6 address has others */
-    }
     return colon && read_port(colon + 1, after->end, &progress->port);
 }
 
@@ -524,9 +486,8 @@ static bool take_args(struct progress *progress, const struct piece *after)
     static const char *const marks[] = {"'port': ", " port=", "(port="};
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         const char *mark = piece_find(after, marks[i]);
-        if (mark) {
+        if (mark)
             return read_port(mark + strlen(marks[i]), after->end, &progress->port);
-        }
     }
     return false;
 }
@@ -590,18 +551,16 @@ static bool piece_read(struct progress *progress, struct piece piece, int64_t t)
 {
     piece_strip(&piece);
     for (const char *p = piece.at; p < piece.end; p++) {
-        if (p > piece.at && (isalnum((unsigned char)p[-1]) || p[-1] == '_')) {
+        if (p > piece.at && (isalnum((unsigned char)p[-1]) || p[-1] == '_'))
             continue;
-        }
         struct piece rest = {p, piece.end};
         for (size_t i = 0; i < sizeof stems / sizeof stems[0]; i++) {
             if (stems[i].words[0] == *p && piece_begins(&rest, stems[i].words)) {
                 struct piece after = {p + strlen(stems[i].words), piece.end};
                 bool is_match;
                 bool changed = take(progress, &stems[i], &piece, &after, t, &is_match);
-                if (is_match) {
+                if (is_match)
                     return changed;
-                }
             }
         }
     }
@@ -643,9 +602,8 @@ bool progress_line(struct progress *progress, const char *line, size_t length, i
 bool progress_begins_anew(const struct progress *progress, const char *line, size_t length)
 {
     struct progress fresh = {0};
-    if (progress->furthest < SUBSTAGE_DOWNLOAD && !progress->shutting_down) {
+    if (progress->furthest < SUBSTAGE_DOWNLOAD && !progress->shutting_down)
         return false; /* several processes say the first few lines */
-    }
     piece_read(&fresh, (struct piece){line, line + length}, 1);
     bool anew = fresh.furthest == SUBSTAGE_SERVER;
     progress_free(&fresh);
@@ -659,31 +617,26 @@ int32_t progress_percent(const struct progress *progress)
 
 int64_t progress_eta(const struct progress *progress, int64_t now)
 {
-    if (progress->total <= 0) {
+    if (progress->total <= 0)
         return -1;
-    }
-    if (progress->done >= progress->total) {
+    if (progress->done >= progress->total)
         return 0;
-    }
     int64_t counted = progress->done - progress->counted_from_done;
     int64_t took = progress->counted_at - progress->counted_from;
     int64_t since = now > progress->counted_at ? now - progress->counted_at : 0;
-    if (counted <= 0 || took <= 0) {
+    if (counted <= 0 || took <= 0)
         return -1;
-    }
     int64_t each = took / counted;
     int64_t long_time = each > 12000000 ? 5 * each : 60000000; /* five files' time, at least a minute: stalled */
-    if (since > long_time) {
+    if (since > long_time)
         return -1;
-    }
     int64_t left = (progress->total - progress->done) * each;
     return left > since ? left - since : 0;
 }
 
 int64_t progress_silence(const struct progress *progress, int64_t now)
 {
-    if (progress->last_line == 0) {
+    if (progress->last_line == 0)
         return -1;
-    }
     return now > progress->last_line ? now - progress->last_line : 0;
 }

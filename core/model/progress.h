@@ -47,9 +47,9 @@ struct progress {
     int32_t done, total; /* shards (SHARDS), graphs (GRAPHS), prefetched files (DOWNLOAD); total 0: not known */
     int64_t counted_from, counted_at; /* t of the first and of the newest count of the present sub-stage */
     int32_t counted_from_done;
-    uint8_t bar; /* which of the bars that follow each other is counted (graphs: piecewise, then full) */
-    struct text version, model;               /* when the log told them */
-    int32_t port; /* where the server listens, when the log told; 0 not */
+    uint8_t bar;                /* which of the bars that follow each other is counted (graphs: piecewise, then full) */
+    struct text version, model; /* when the log told them */
+    int32_t port;               /* where the server listens, when the log told; 0 not */
     double download_seconds, weights_seconds; /* when the log told them; 0 not */
     bool shutting_down;                       /* shutdown lines were seen */
 };

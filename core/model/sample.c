@@ -40,9 +40,8 @@ const char *outcome_name(enum outcome outcome)
 bool outcome_from_name(const char *name, enum outcome *outcome)
 {
     int found;
-    if (!name_find(outcome_names, OUTCOME_COUNT, name, &found)) {
+    if (!name_find(outcome_names, OUTCOME_COUNT, name, &found))
         return false;
-    }
     *outcome = (enum outcome)found;
     return true;
 }
@@ -75,9 +74,8 @@ char probe_cause_whose(enum probe_cause cause)
 bool probe_cause_from_name(const char *name, enum probe_cause *cause)
 {
     int found;
-    if (!name_find(probe_cause_names, PROBE_CAUSE_COUNT, name, &found)) {
+    if (!name_find(probe_cause_names, PROBE_CAUSE_COUNT, name, &found))
         return false;
-    }
     *cause = (enum probe_cause)found;
     return true;
 }
@@ -90,9 +88,8 @@ const char *answerer_name(enum answerer answerer)
 bool answerer_from_name(const char *name, enum answerer *answerer)
 {
     int found;
-    if (!name_find(answerer_names, ANSWERER_COUNT, name, &found)) {
+    if (!name_find(answerer_names, ANSWERER_COUNT, name, &found))
         return false;
-    }
     *answerer = (enum answerer)found;
     return true;
 }
@@ -117,17 +114,15 @@ void sample_free(struct sample *sample)
 {
     text_free(&sample->detail);
     text_free(&sample->body);
-    for (int i = 0; i < SAMPLE_MODELS_MAX; i++) {
+    for (int i = 0; i < SAMPLE_MODELS_MAX; i++)
         text_free(&sample->models[i]);
-    }
     sample_init(sample);
 }
 
 void sample_copy(struct sample *to, const struct sample *from)
 {
-    if (to == from) {
+    if (to == from)
         return;
-    }
     sample_free(to);
     *to = *from;
     /* The texts still belong to `from`: each gets memory of its own. */

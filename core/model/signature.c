@@ -54,10 +54,9 @@ static char pattern_take(const char **at)
 /* Whether the pattern up to its next star stands at `line`; then *after is behind it there. */
 static bool piece_stands(const char *pattern, const char *line, const char **after)
 {
-    while (*pattern && *pattern != '*') {
+    while (*pattern && *pattern != '*')
         if (!*line || pattern_take(&pattern) != lower(*line++))
             return false;
-    }
     *after = line;
     return true;
 }
@@ -160,10 +159,9 @@ static bool level_read(const char *at, const char *end, enum volume *volume)
 
 static bool shape_stands(const char *at, const char *shape)
 {
-    for (; *shape; at++, shape++) {
+    for (; *shape; at++, shape++)
         if (*shape == '0' ? !isdigit((unsigned char)*at) : *at != *shape)
             return false;
-    }
     return true;
 }
 
@@ -227,18 +225,16 @@ static const struct signature *look_up(const struct signatures *own, const char 
 {
     struct pairs pairs;
     pairs_of(&pairs, line);
-    for (size_t i = 0; own && i < own->own_count; i++) {
+    for (size_t i = 0; own && i < own->own_count; i++)
         if ((own->own[i].where & 1 << source) && pairs_allow(&pairs, own->own[i].pattern) &&
             pattern_matches(own->own[i].pattern, line))
             return &own->own[i];
-    }
     size_t count;
     const struct signature *table = signatures_built_in(&count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (signature_hears(&table[i], source, volume) && pairs_allow(&pairs, table[i].pattern) &&
             pattern_matches(table[i].pattern, line) && (!table[i].whole || strlen(table[i].pattern) == strlen(line)))
             return &table[i];
-    }
     return NULL;
 }
 
@@ -260,12 +256,11 @@ void findings_free(struct findings *findings)
 void findings_forget(struct findings *findings, uint32_t oldest)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < findings->count; i++) {
+    for (uint32_t i = 0; i < findings->count; i++)
         if (findings->list[i].run != 0 && findings->list[i].run < oldest)
             text_free(&findings->list[i].quote);
         else
             findings->list[kept++] = findings->list[i];
-    }
     findings->count = kept;
     findings->moved = findings->calm = 0;
 }
@@ -277,10 +272,9 @@ static bool line_is_deep(const char *line)
         "(EngineCore", "(Worker",   "(VllmWorker",           "(RayWorker",
         "(raylet",     "[core.py:", "multiproc_executor.py", "multiproc_worker_utils.py",
         "worker.py:",  "gpu_worker"};
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
         if (strstr(line, marks[i]))
             return true;
-    }
     return false;
 }
 

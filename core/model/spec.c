@@ -70,15 +70,12 @@ void probe_spec_defaults(struct probe_spec *spec)
         spec->timeout = 1;
         spec->timeout_unset = true;
     }
-    if (spec->period == 0) {
+    if (spec->period == 0)
         spec->period = 10;
-    }
-    if (spec->success_threshold == 0) {
+    if (spec->success_threshold == 0)
         spec->success_threshold = 1;
-    }
-    if (spec->failure_threshold == 0) {
+    if (spec->failure_threshold == 0)
         spec->failure_threshold = 3;
-    }
     if (spec->action == PROBE_HTTP_GET && (spec->path == NULL || spec->path[0] == '\0')) {
         mem_free(spec->path);
         spec->path = mem_dup("/");
@@ -91,17 +88,15 @@ static bool port_name_is_good(const char *name)
     const size_t length = strlen(name);
     bool letter = false;
 
-    if (length == 0 || length > PORT_NAME_MAX || name[0] == '-' || name[length - 1] == '-') {
+    if (length == 0 || length > PORT_NAME_MAX || name[0] == '-' || name[length - 1] == '-')
         return false;
-    }
     for (size_t i = 0; i < length; i++) {
         const unsigned char c = (unsigned char)name[i];
 
-        if (c >= 'a' && c <= 'z') {
+        if (c >= 'a' && c <= 'z')
             letter = true;
-        } else if (!isdigit(c) && (c != '-' || name[i + 1] == '-')) {
+        else if (!isdigit(c) && (c != '-' || name[i + 1] == '-'))
             return false;
-        }
     }
     return letter;
 }
@@ -109,22 +104,18 @@ static bool port_name_is_good(const char *name)
 /* RFC 9110's token, which a header's name has to be. */
 static bool header_name_is_good(const char *name, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (!isalnum((unsigned char)name[i]) && strchr("!#$%&'*+-.^_`|~", name[i]) == NULL) {
+    for (size_t i = 0; i < length; i++)
+        if (!isalnum((unsigned char)name[i]) && strchr("!#$%&'*+-.^_`|~", name[i]) == NULL)
             return false;
-        }
-    }
     return length > 0;
 }
 
 /* Whether the bytes can stand in a request without ending the line they stand in. */
 static bool is_one_line(const char *string)
 {
-    for (; *string != '\0'; string++) {
-        if ((unsigned char)*string < ' ' || *string == 0x7f) {
+    for (; *string != '\0'; string++)
+        if ((unsigned char)*string < ' ' || *string == 0x7f)
             return false;
-        }
-    }
     return true;
 }
 
@@ -139,9 +130,8 @@ static enum status target_check(const struct probe_spec *spec, const char *place
 {
     const char *action = probe_action_name(spec->action);
 
-    if (spec->action == PROBE_EXEC) {
+    if (spec->action == PROBE_EXEC)
         return STATUS_OK;
-    }
     if (spec->port_name != NULL && spec->action == PROBE_GRPC) {
         return problem_set(problem, STATUS_BAD_INPUT, "%s.grpc.port: must be a number, is \"%s\"", place,
                            spec->port_name);
@@ -155,12 +145,10 @@ static enum status target_check(const struct probe_spec *spec, const char *place
         return problem_set(problem, STATUS_BAD_INPUT, "%s.%s.port: must be 1 to %d, is %" PRId32, place, action,
                            PORT_MAX, spec->port);
     }
-    if (spec->action != PROBE_HTTP_GET) {
+    if (spec->action != PROBE_HTTP_GET)
         return STATUS_OK;
-    }
-    if (spec->path == NULL || spec->path[0] == '\0') {
+    if (spec->path == NULL || spec->path[0] == '\0')
         return problem_set(problem, STATUS_BAD_INPUT, "%s.httpGet.path: must not be empty", place);
-    }
     for (size_t i = 0; i < spec->header_count; i++) {
         const char *name = spec->headers[i].name;
 
@@ -175,9 +163,8 @@ static enum status target_check(const struct probe_spec *spec, const char *place
 static enum status number_check(const char *place, const char *field, int32_t value, int32_t least,
                                 struct problem *problem)
 {
-    if (value >= least) {
+    if (value >= least)
         return STATUS_OK;
-    }
     return problem_set(problem, STATUS_BAD_INPUT, "%s.%s: must be at least %" PRId32 ", is %" PRId32, place, field,
                        least, value);
 }
@@ -198,18 +185,14 @@ enum status probe_spec_check(const struct probe_spec *spec, enum lane_kind lane,
     char place[32];
 
     lane_place(lane, place, sizeof place);
-    if (problem != NULL) {
+    if (problem != NULL)
         problem->text[0] = '\0';
-    }
-    if (spec->action == PROBE_NONE) {
+    if (spec->action == PROBE_NONE)
         return STATUS_OK;
-    }
-    for (size_t i = 0; status == STATUS_OK && i < sizeof numbers / sizeof numbers[0]; i++) {
+    for (size_t i = 0; status == STATUS_OK && i < sizeof numbers / sizeof numbers[0]; i++)
         status = number_check(place, numbers[i].field, numbers[i].value, numbers[i].least, problem);
-    }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     lane = lane_base(lane);
     if ((lane == LANE_STARTUP || lane == LANE_LIVENESS) && spec->success_threshold != 1) {
         return problem_set(problem, STATUS_BAD_INPUT, "%s.successThreshold: must be 1, is %" PRId32, place,
@@ -232,21 +215,17 @@ static bool number_read(const char *value, int32_t least, int32_t most, int32_t 
 {
     int64_t number = 0;
 
-    if (*value == '\0') {
+    if (*value == '\0')
         return false;
-    }
     for (; *value != '\0'; value++) {
-        if (!isdigit((unsigned char)*value)) {
+        if (!isdigit((unsigned char)*value))
             return false;
-        }
         number = number * 10 + (*value - '0');
-        if (number > most) {
+        if (number > most)
             return false;
-        }
     }
-    if (number < least) {
+    if (number < least)
         return false;
-    }
     *out = (int32_t)number;
     return true;
 }
@@ -286,18 +265,16 @@ static enum status scheme_set(struct probe_spec *spec, const char *value, struct
 {
     const bool https = strcmp(value, "HTTPS") == 0 || strcmp(value, "https") == 0;
 
-    if (!https && strcmp(value, "HTTP") != 0 && strcmp(value, "http") != 0) {
+    if (!https && strcmp(value, "HTTP") != 0 && strcmp(value, "http") != 0)
         return problem_set(problem, STATUS_BAD_INPUT, "scheme: expected HTTP or HTTPS, got \"%s\"", value);
-    }
     spec->https = https;
     return STATUS_OK;
 }
 
 static enum status host_set(struct probe_spec *spec, const char *value, struct problem *problem)
 {
-    if (value[0] == '\0' || !is_one_line(value) || strpbrk(value, " /?#@") != NULL) {
+    if (value[0] == '\0' || !is_one_line(value) || strpbrk(value, " /?#@") != NULL)
         return problem_set(problem, STATUS_BAD_INPUT, "host: expected a host name or an address, got \"%s\"", value);
-    }
     string_replace(&spec->host, value);
     return STATUS_OK;
 }
@@ -308,12 +285,10 @@ static enum status header_add(struct probe_spec *spec, const char *value, struct
     const char *colon = strchr(value, ':');
     struct probe_header *header = NULL;
 
-    if (colon == NULL || !header_name_is_good(value, (size_t)(colon - value)) || !is_one_line(colon)) {
+    if (colon == NULL || !header_name_is_good(value, (size_t)(colon - value)) || !is_one_line(colon))
         return problem_set(problem, STATUS_BAD_INPUT, "header: expected \"Name: value\" on one line");
-    }
-    if (spec->header_count >= PROBE_HEADERS_MAX) {
+    if (spec->header_count >= PROBE_HEADERS_MAX)
         return problem_set(problem, STATUS_FULL, "header: expected at most %d headers", PROBE_HEADERS_MAX);
-    }
     spec->headers = mem_resize(spec->headers, spec->header_count + 1, sizeof *spec->headers);
     header = &spec->headers[spec->header_count++];
     header->name = mem_dup_n(value, (size_t)(colon - value));
@@ -343,17 +318,15 @@ static enum status seconds_set(struct probe_spec *spec, const char *field, const
     };
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        if (strcmp(field, numbers[i].field) != 0) {
+        if (strcmp(field, numbers[i].field) != 0)
             continue;
-        }
         if (!number_read(value, numbers[i].least, numbers[i].most, numbers[i].place)) {
             return problem_set(problem, STATUS_BAD_INPUT,
                                "%s: expected a whole number from %" PRId32 " to %" PRId32 ", got \"%s\"", field,
                                numbers[i].least, numbers[i].most, value);
         }
-        if (numbers[i].place == &spec->timeout) {
+        if (numbers[i].place == &spec->timeout)
             spec->timeout_unset = false;
-        }
         return STATUS_OK;
     }
     return problem_set(problem, STATUS_NOT_FOUND,
@@ -365,16 +338,14 @@ static enum status seconds_set(struct probe_spec *spec, const char *field, const
 
 enum status probe_spec_set(struct probe_spec *spec, const char *field, const char *value, struct problem *problem)
 {
-    if (problem != NULL) {
+    if (problem != NULL)
         problem->text[0] = '\0';
-    }
     for (size_t i = 0; i < sizeof http_fields / sizeof http_fields[0]; i++) {
         if (strcmp(field, http_fields[i].field) == 0) {
             const enum status status = http_fields[i].set(spec, value, problem);
 
-            if (status == STATUS_OK && spec->action == PROBE_NONE) {
+            if (status == STATUS_OK && spec->action == PROBE_NONE)
                 spec->action = PROBE_HTTP_GET; /* these fields are httpGet's */
-            }
             return status;
         }
     }
@@ -398,9 +369,8 @@ void probe_spec_copy(struct probe_spec *to, const struct probe_spec *from)
     copy.path = mem_dup(from->path);
     copy.host = mem_dup(from->host);
     copy.headers = NULL;
-    if (from->header_count > 0) {
+    if (from->header_count > 0)
         copy.headers = mem_array(from->header_count, sizeof *copy.headers);
-    }
     for (size_t i = 0; i < from->header_count; i++) {
         copy.headers[i].name = mem_dup(from->headers[i].name);
         copy.headers[i].value = mem_dup(from->headers[i].value);
@@ -443,9 +413,8 @@ void probe_spec_describe(const struct probe_spec *spec, struct text *out)
     const char *port = number;
 
     snprintf(number, sizeof number, "%" PRId32, spec->port);
-    if (spec->port == 0 && spec->port_name != NULL) {
+    if (spec->port == 0 && spec->port_name != NULL)
         port = spec->port_name;
-    }
     switch (spec->action) {
     case PROBE_HTTP_GET:
         text_printf(out, TEXT_LINE, "GET %s%s:%s%s", spec->https ? "https://" : "", host, port,

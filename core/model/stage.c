@@ -49,9 +49,8 @@ const char *stage_help(enum stage stage)
 
 void spans_free(struct spans *spans)
 {
-    for (uint32_t i = 0; i < spans->count; i++) {
+    for (uint32_t i = 0; i < spans->count; i++)
         text_free(&spans->list[i].why);
-    }
     mem_free(spans->list);
     memset(spans, 0, sizeof *spans);
 }
@@ -80,9 +79,8 @@ static struct span *spans_push(struct spans *spans)
 bool spans_enter(struct spans *spans, enum stage stage, int64_t t, uint32_t run, bool restart, const char *why)
 {
     struct span *present = spans->count ? &spans->list[spans->count - 1] : NULL;
-    if (present && present->ended < 0 && present->stage == stage && !restart) {
+    if (present && present->ended < 0 && present->stage == stage && !restart)
         return false;
-    }
     struct span *span = present;
     if (present && present->ended < 0 && present->began >= t) {
         restart = restart || present->restart; /* zero length: the new one takes its place */
@@ -93,9 +91,8 @@ bool spans_enter(struct spans *spans, enum stage stage, int64_t t, uint32_t run,
             return true;
         }
     } else {
-        if (present && present->ended < 0) {
+        if (present && present->ended < 0)
             present->ended = t;
-        }
         span = spans_push(spans);
         span->began = t;
     }
@@ -113,15 +110,12 @@ bool spans_cell(const struct spans *spans, int64_t from, int64_t to, enum stage 
     *restart = false;
     for (uint32_t i = spans->count; i-- > 0;) {
         const struct span *span = &spans->list[i];
-        if (span->began >= to) {
+        if (span->began >= to)
             continue;
-        }
-        if (span->ended >= 0 && span->ended <= from) {
+        if (span->ended >= 0 && span->ended <= from)
             break; /* spans stand in order: older ones ended before */
-        }
-        if (!found || stage_rank(span->stage) > stage_rank(*stage)) {
+        if (!found || stage_rank(span->stage) > stage_rank(*stage))
             *stage = span->stage;
-        }
         found = true;
         *restart = *restart || (span->restart && span->began >= from);
     }

@@ -80,12 +80,11 @@ static bool target_put(struct buf *target, const char *path)
         length = strlen(path);
     if (path[0] != '/')
         buf_putc(target, '/');
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         if (is_path_byte(path[i]) && (parses || path[i] != '%'))
             buf_putc(target, path[i]);
         else
             buf_printf(target, "%%%02X", (unsigned)(unsigned char)path[i]);
-    }
     if (path[length] == '?') {
         size_t query = strcspn(path + length, "#");
         if (memchr(path + length, ' ', query))

@@ -37,13 +37,11 @@ static bool token_take(struct kubelet *kubelet, int64_t t, bool warning)
     kubelet->tokens_at = t;
     for (int i = 0; i < 2; i++) {
         kubelet->tokens[i] += more;
-        if (kubelet->tokens[i] > EVENT_BURST) {
+        if (kubelet->tokens[i] > EVENT_BURST)
             kubelet->tokens[i] = EVENT_BURST;
-        }
     }
-    if (kubelet->tokens[warning] < 1) {
+    if (kubelet->tokens[warning] < 1)
         return false;
-    }
     kubelet->tokens[warning] -= 1;
     return true;
 }
@@ -53,9 +51,8 @@ static struct kubelet_event *event_slot(struct kubelet *kubelet, const char *rea
     for (uint32_t i = 0; i < KUBELET_EVENTS_MAX; i++) {
         struct kubelet_event *event = &kubelet->events[i];
 
-        if (event->count > 0 && strcmp(event->reason, reason) == 0 && text_equal(&event->message, message)) {
+        if (event->count > 0 && strcmp(event->reason, reason) == 0 && text_equal(&event->message, message))
             return event;
-        }
     }
     struct kubelet_event *event = &kubelet->events[kubelet->event_next++ % KUBELET_EVENTS_MAX];
 
@@ -76,12 +73,10 @@ static void event_record(struct kubelet *kubelet, int64_t t, bool warning, bool 
     event->warning = warning;
     event->of_container = of_container;
     event->last = whole(t);
-    if (event->count++ == 0) {
+    if (event->count++ == 0)
         event->first = event->last;
-    }
-    if (token_take(kubelet, t, warning)) {
+    if (token_take(kubelet, t, warning))
         kubelet->hands->event(kubelet->user, event);
-    }
 }
 
 #define EVENT(kubelet, t, warning, of_container, reason, ...)                                                          \
@@ -219,9 +214,8 @@ static void ready_set(struct kubelet *kubelet, bool ready, int64_t t)
     struct text message = {0};
 
     facts->serving.ready = ready ? TRI_TRUE : TRI_FALSE;
-    if (!ready) {
+    if (!ready)
         text_printf(&message, TEXT_LINE, "containers with unready status: [%s]", text_str(&facts->serving.name));
-    }
     condition_set(&facts->containers_ready, ready, t, ready ? "" : "ContainersNotReady", text_str(&message));
     condition_set(&facts->ready, ready, t, ready ? "" : "ContainersNotReady", text_str(&message));
     text_free(&message);
@@ -273,9 +267,8 @@ static int64_t tick_after(const struct kubelet *kubelet, const struct kubelet_la
 
 static void lane_wake(struct kubelet *kubelet, struct kubelet_lane *lane, int64_t t)
 {
-    if (lane->next == INT64_MAX && spec_of(kubelet, lane)->action != PROBE_NONE) {
+    if (lane->next == INT64_MAX && spec_of(kubelet, lane)->action != PROBE_NONE)
         lane->next = tick_after(kubelet, lane, t);
-    }
 }
 
 static void lane_send(struct kubelet *kubelet, struct kubelet_lane *lane, int64_t t)
@@ -379,9 +372,8 @@ static void lane_end(struct kubelet *kubelet, struct kubelet_lane *lane, int64_t
         kubelet->hands->kill(kubelet->user, t);
     }
     /* Asking on would change nothing as long as the servers answer the same: a thousand calm pods cost nothing. */
-    if (lane->steady && lane->outcome == OUTCOME_OK && lane->prober.stored == VERDICT_SUCCESS) {
+    if (lane->steady && lane->outcome == OUTCOME_OK && lane->prober.stored == VERDICT_SUCCESS)
         lane->next = INT64_MAX;
-    }
 }
 
 /* ---- a pod's way ---- */
@@ -404,12 +396,10 @@ void kubelet_init(struct kubelet *kubelet, struct pod_facts *facts, const struct
 void kubelet_free(struct kubelet *kubelet)
 {
     pod_facts_free(&kubelet->facts);
-    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++)
         text_free(&kubelet->lanes[lane].words);
-    }
-    for (uint32_t i = 0; i < KUBELET_EVENTS_MAX; i++) {
+    for (uint32_t i = 0; i < KUBELET_EVENTS_MAX; i++)
         text_free(&kubelet->events[i].message);
-    }
 }
 
 void kubelet_created(struct kubelet *kubelet, int64_t t)
@@ -439,13 +429,11 @@ void kubelet_scheduled(struct kubelet *kubelet, int64_t t)
     condition_set(&facts->initialized, !facts->sidecar.exists, t,
                   facts->sidecar.exists ? "ContainersNotInitialized" : "", "");
     container_waits(&facts->serving, facts->sidecar.exists ? "PodInitializing" : "ContainerCreating", "");
-    if (facts->sidecar.exists) {
+    if (facts->sidecar.exists)
         container_waits(&facts->sidecar, "PodInitializing", "");
-    }
     ready_set(kubelet, false, t);
-    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++)
         kubelet->lanes[lane].phase = t + dice_between(&kubelet->dice, 0, SECOND_US - 1); /* 1.1: from admission */
-    }
     EVENT(kubelet, t, false, false, "Scheduled", "Successfully assigned %s/%s to %s", text_str(&facts->ns),
           text_str(&facts->name), text_str(&facts->node));
     changed(kubelet);
@@ -556,9 +544,8 @@ static void restart_plan(struct kubelet *kubelet, int64_t t)
     } else if (!kubelet->killing) {
         wait = kubelet->back_off;
         kubelet->back_off *= 2;
-        if (kubelet->back_off > seconds(BACK_OFF_MOST_SECONDS)) {
+        if (kubelet->back_off > seconds(BACK_OFF_MOST_SECONDS))
             kubelet->back_off = seconds(BACK_OFF_MOST_SECONDS);
-        }
         kubelet->waits_due = t + SYNC_MS * MILLISECOND_US;
     }
     kubelet->waits = wait;
@@ -580,12 +567,10 @@ void kubelet_exit(struct kubelet *kubelet, int64_t t, int32_t exit_code, const c
     serving->last.finished_at = whole(t);
     serving->started = TRI_FALSE;
     ready_set(kubelet, false, t);
-    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++)
         kubelet->lanes[lane].ends = -1;
-    }
-    if (!kubelet->killing) { /* after its own kill the kubelet tells of the next container only, all in one */
+    if (!kubelet->killing) /* after its own kill the kubelet tells of the next container only, all in one */
         changed(kubelet);
-    }
     restart_plan(kubelet, t);
 }
 
@@ -620,9 +605,8 @@ int64_t kubelet_next(const struct kubelet *kubelet)
 {
     int64_t next = sooner(sooner(INT64_MAX, kubelet->restart_due), kubelet->waits_due);
 
-    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++) {
+    for (enum lane_kind lane = LANE_STARTUP; lane <= LANE_READINESS; lane++)
         next = sooner(sooner(next, kubelet->lanes[lane].next), kubelet->lanes[lane].ends);
-    }
     return next;
 }
 
@@ -654,9 +638,8 @@ static void run_one(struct kubelet *kubelet, int64_t t)
 
 void kubelet_run(struct kubelet *kubelet, int64_t now)
 {
-    for (int64_t t = kubelet_next(kubelet); t <= now; t = kubelet_next(kubelet)) {
+    for (int64_t t = kubelet_next(kubelet); t <= now; t = kubelet_next(kubelet))
         run_one(kubelet, t);
-    }
 }
 
 void kubelet_wake(struct kubelet *kubelet, int64_t now)

@@ -105,9 +105,8 @@ static void tell_event(void *user, const struct kubelet_event *event)
     fact_init(&fact, FACT_EVENT, pod->id);
     text_set_str(&fact.u.event.reason, event->reason, TEXT_NAME);
     text_copy(&fact.u.event.message, &event->message);
-    if (event->of_container) {
+    if (event->of_container)
         text_copy(&fact.u.event.container, &pod->kubelet.facts.serving.name);
-    }
     text_printf(&fact.u.event.uid, TEXT_NAME, "%016" PRIx64, event->uid);
     fact.u.event.warning = event->warning;
     fact.u.event.count = event->count;
@@ -184,14 +183,11 @@ static void heap_mend(struct sim *sim, uint32_t at)
     for (;;) {
         uint32_t least = at;
 
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < sim->count; child++) {
-            if (heap_before(sim, child, least)) {
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < sim->count; child++)
+            if (heap_before(sim, child, least))
                 least = child;
-            }
-        }
-        if (least == at) {
+        if (least == at)
             return;
-        }
         heap_swap(sim, at, least);
         at = least;
     }
@@ -228,14 +224,12 @@ static void ports_follow(struct sim_pod *pod)
         const struct sim_port *port = &pod->ports[i];
         bool open = vllm_listens(&pod->vllm);
 
-        if (port->server == NULL) {
+        if (port->server == NULL)
             continue;
-        }
-        if (port_is_sidecars(pod, port->number)) {
+        if (port_is_sidecars(pod, port->number))
             open = pod->kubelet.facts.sidecar.state == CONTAINER_RUNNING;
-        } else if (port->number != pod->vllm.port) {
+        else if (port->number != pod->vllm.port)
             open = false; /* what is asked here nobody serves */
-        }
         if (!open) {
             server_mute(port->server, true);
         } else if (server_listen(port->server) != STATUS_OK) {
@@ -257,11 +251,9 @@ static bool port_add(struct sim_pod *pod, int32_t number)
     struct sim_port *port = &pod->ports[pod->port_count];
     struct problem problem = {0};
 
-    for (int i = 0; i < pod->port_count; i++) {
-        if (pod->ports[i].number == number) {
+    for (int i = 0; i < pod->port_count; i++)
+        if (pod->ports[i].number == number)
             return true;
-        }
-    }
     *port = (struct sim_port){.pod = pod, .number = number};
     if (server_new(engine_loop(pod->sim->engine), port_answer, port, &port->server, &problem) != STATUS_OK) {
         engine_note(pod->sim->engine, "%s", problem.text);
@@ -280,9 +272,8 @@ static bool hand_look(void *user, const struct probe_spec *spec, int64_t t, stru
     const bool sidecar = port_is_sidecars(pod, spec->port);
 
     *steady = vllm_is_steady(&pod->vllm);
-    if (!sidecar && (spec->port != pod->vllm.port || !vllm_listens(&pod->vllm))) {
+    if (!sidecar && (spec->port != pod->vllm.port || !vllm_listens(&pod->vllm)))
         return false;
-    }
     vllm_answer(&pod->vllm, sidecar, spec->path, t, wall_at(pod->sim, t), &pod->looks, &pod->sim->body, answer);
     return true;
 }
@@ -323,11 +314,10 @@ static void act_begin(struct sim_pod *pod, const struct act *act, int64_t t)
     pod->act_seconds = act->kind == ACT_CHAPTER ? dice_spread(&pod->dice, act->seconds, 0.08) : act->seconds;
     pod->line = 0;
     pod->next = t;
-    if (act->kind == ACT_CHAPTER && act->number == CHAPTER_DOWNLOAD) {
+    if (act->kind == ACT_CHAPTER && act->number == CHAPTER_DOWNLOAD)
         pod->vllm.download_took = pod->act_seconds;
-    } else if (act->kind == ACT_CHAPTER && act->number == CHAPTER_SHARDS) {
+    else if (act->kind == ACT_CHAPTER && act->number == CHAPTER_SHARDS)
         pod->vllm.weights_took = pod->act_seconds;
-    }
 }
 
 static void script_begin(struct sim_pod *pod, const struct act *script, int64_t t)
@@ -352,13 +342,11 @@ static void act_chapter(struct sim_pod *pod, int64_t t)
     }
     const int64_t at = act_moment(pod, vllm_line_at(&pod->vllm, chapter, pod->line));
 
-    if (at <= t) {
+    if (at <= t)
         tell_line(pod, chapter, pod->line++, t);
-    }
     pod->next = pod->line == lines ? act_moment(pod, 1) : act_moment(pod, vllm_line_at(&pod->vllm, chapter, pod->line));
-    if (pod->next < t) {
+    if (pod->next < t)
         pod->next = t;
-    }
 }
 
 /* An act that lasts: waits for its end at the first call and goes on at the second. */
@@ -438,9 +426,8 @@ static void name_letters(struct dice *dice, char *out, size_t length)
 {
     static const char letters[] = "bcdfghjklmnpqrstvwxz2456789"; /* those Kubernetes makes names of */
 
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         out[i] = letters[dice_between(dice, 0, (int64_t)sizeof letters - 2)];
-    }
     out[length] = '\0';
 }
 
@@ -451,16 +438,14 @@ static void pod_name(struct sim_pod *pod, struct pod_facts *facts)
     struct dice revision = {pod->sim->options.seed + part->new_revision};
     char middle[16], end[8];
 
-    for (const char *c = part->workload; *c != '\0'; c++) {
+    for (const char *c = part->workload; *c != '\0'; c++)
         revision.state = revision.state * 31 + (uint8_t)*c;
-    }
     name_letters(&revision, middle, 10);
     name_letters(&pod->dice, end, 5);
-    if (part->name == NULL) {
+    if (part->name == NULL)
         text_printf(&facts->name, TEXT_NAME, "%s-%s-%s", part->workload, middle, end);
-    } else {
+    else
         text_set_str(&facts->name, part->name, TEXT_NAME);
-    }
     text_set_str(&facts->ns, "llm-d", TEXT_NAME);
     text_printf(&facts->workload, TEXT_NAME, "deploy/%s", part->workload);
     text_printf(&facts->uid, TEXT_NAME, "%08" PRIx32 "-%04x-4%03x-a%03x-%012" PRIx64, (uint32_t)dice_roll(&pod->dice),
@@ -540,12 +525,10 @@ static void pod_born(struct sim_pod *pod, int64_t t)
     facts_fill(pod, &facts);
     bool ports = port_add(pod, facts.serving_port) && port_add(pod, facts.vllm_port);
 
-    for (enum lane_kind lane = LANE_STARTUP; ports && lane <= LANE_READINESS; lane++) {
+    for (enum lane_kind lane = LANE_STARTUP; ports && lane <= LANE_READINESS; lane++)
         ports = facts.probes[lane].action == PROBE_NONE || port_add(pod, facts.probes[lane].port);
-    }
-    if (ports) {
+    if (ports)
         text_printf(&facts.address, TEXT_LINE, "127.0.0.1:%d", (int)server_port(pod->ports[0].server));
-    }
     kubelet_init(&pod->kubelet, &facts, &HANDS, pod, dice_roll(&pod->dice));
     if (part->old) {
         pod->life = LIFE_RUNNING;
@@ -559,9 +542,8 @@ static void pod_born(struct sim_pod *pod, int64_t t)
     pod->next = t + (int64_t)(part->pending * SECOND_US);
     kubelet_created(&pod->kubelet, t);
     tell_tunnel(pod);
-    if (part->pending > WANTS_GPUS_SECONDS) {
+    if (part->pending > WANTS_GPUS_SECONDS)
         kubelet_unschedulable(&pod->kubelet, t);
-    }
 }
 
 /* The next step on the way to a running container, or of its script. */
@@ -575,9 +557,8 @@ static void pod_step(struct sim_pod *pod, int64_t t)
         break;
     case LIFE_PENDING:
         kubelet_scheduled(&pod->kubelet, t);
-        if (pulling > 0) {
+        if (pulling > 0)
             kubelet_pulling(&pod->kubelet, t + SECOND_US);
-        }
         pod->life = LIFE_PULLING;
         pod->next = t + pulling + SECOND_US;
         break;
@@ -606,14 +587,12 @@ static void pod_run(struct sim_pod *pod, int64_t now)
         const int64_t kubelet = pod->life == LIFE_UNBORN ? INT64_MAX : kubelet_next(&pod->kubelet);
 
         pod->due = kubelet < pod->next ? kubelet : pod->next;
-        if (pod->due > now) {
+        if (pod->due > now)
             return;
-        }
-        if (pod->next <= kubelet) {
+        if (pod->next <= kubelet)
             pod_step(pod, pod->next);
-        } else {
+        else
             kubelet_run(&pod->kubelet, kubelet);
-        }
     }
 }
 
@@ -635,9 +614,8 @@ static void sim_turn(uv_timer_t *timer)
         pod_run(&sim->pods[sim->heap[0]], until);
         heap_mend(sim, 0);
     }
-    if (sim->stopped) {
+    if (sim->stopped)
         return;
-    }
     if (now >= ends) { /* the fleet stands still as it is; its servers go on answering */
         engine_end(sim->engine, sim->story->ending);
         return;
@@ -651,16 +629,14 @@ static const struct part *part_of(const struct story *story, uint32_t index)
 {
     uint32_t all = 0;
 
-    for (size_t i = 0; i < story->parts; i++) {
+    for (size_t i = 0; i < story->parts; i++)
         all += story->cast[i].weight > 0 ? (uint32_t)story->cast[i].weight : 1;
-    }
     index %= all;
     for (const struct part *part = story->cast;; part++) {
         const uint32_t weight = part->weight > 0 ? (uint32_t)part->weight : 1;
 
-        if (index < weight) {
+        if (index < weight)
             return part;
-        }
         index -= weight;
     }
 }
@@ -670,20 +646,17 @@ static uint32_t sim_afford(struct sim *sim, uint32_t wanted)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return wanted;
-    }
     if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
             return wanted;
-        }
     }
     const uint64_t needed = (uint64_t)wanted * FDS_PER_POD + RESERVED_FDS;
 
-    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed) {
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed)
         return wanted;
-    }
     const uint32_t fewer =
         limit.rlim_cur > RESERVED_FDS + FDS_PER_POD ? (uint32_t)((limit.rlim_cur - RESERVED_FDS) / FDS_PER_POD) : 1;
 
@@ -719,9 +692,8 @@ static enum status sim_start(void *source, struct engine *engine, struct problem
             (int64_t)((pod->part->appears + pod->part->spread * dice_spread(&pod->dice, 0.5, 1)) * SECOND_US);
         heap_put(sim, i, i);
     }
-    for (uint32_t i = sim->count; i-- > 0;) {
+    for (uint32_t i = sim->count; i-- > 0;)
         heap_mend(sim, i);
-    }
     uv_timer_init(engine_loop(engine), &sim->timer);
     sim->timer.data = sim;
     sim->timer_open = true;
@@ -744,27 +716,23 @@ static void sim_stop(void *source)
     for (uint32_t i = 0; i < sim->count; i++) {
         struct sim_pod *pod = &sim->pods[i];
 
-        for (int k = 0; k < pod->port_count; k++) {
+        for (int k = 0; k < pod->port_count; k++)
             server_free(pod->ports[k].server);
-        }
         pod->port_count = 0;
     }
-    if (sim->timer_open) {
+    if (sim->timer_open)
         uv_close((uv_handle_t *)&sim->timer, timer_closed);
-    } else {
+    else
         engine_source_stopped(sim->engine);
-    }
 }
 
 static void sim_free(void *source)
 {
     struct sim *sim = source;
 
-    for (uint32_t i = 0; i < sim->count; i++) {
-        if (sim->pods[i].life != LIFE_UNBORN) {
+    for (uint32_t i = 0; i < sim->count; i++)
+        if (sim->pods[i].life != LIFE_UNBORN)
             kubelet_free(&sim->pods[i].kubelet);
-        }
-    }
     mem_free(sim->pods);
     mem_free(sim->heap);
     buf_free(&sim->body);

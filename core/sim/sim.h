@@ -15,9 +15,8 @@ struct sim_story {
     const char *sentence;
     int32_t seconds; /* t at which the story ends */
     int32_t default_pods;
-    double default_speed; /* fit for a stage */
-    const char *
-        right_answer; /* a label of model/cause.h; "" where there is no single one */
+    double default_speed;     /* fit for a stage */
+    const char *right_answer; /* a label of model/cause.h; "" where there is no single one */
 };
 const struct sim_story *sim_stories(size_t *count);
 const struct sim_story *sim_story_find(const char *name); /* NULL when unknown */

@@ -261,13 +261,13 @@ static const struct part THOUSAND[] = {
     X("engine-dead", 400, 4, 5, "engine-dead", ENGINE_DEAD,                                                            \
       "Two engines die while their API servers still list the model: one exits with code 0, one waits for liveness.",  \
       "Both containers were restarted, have loaded again and are Ready.")                                              \
-    X("hang", 440, 3, 5, "server-hangs", HANG,                                                                        \
+    X("hang", 440, 3, 5, "server-hangs", HANG,                                                                         \
       "One event loop blocks behind its sidecar, one pod answers nothing at all: liveness counts to three.",           \
       "Both containers were killed after three liveness time-outs, have loaded again and are Ready.")                  \
     X("probe-timeout", 400, 3, 4, "probe-timeout", PROBE_TIMEOUT,                                                      \
       "timeoutSeconds is 1 and answers creep towards it under load, until readiness flaps out.",                       \
       "Under load the pod is taken out of service again and again: one second is too short.")                          \
-    X("flapping", 320, 3, 4, "flapping", FLAPPING,                                                                \
+    X("flapping", 320, 3, 4, "flapping", FLAPPING,                                                                     \
       "Readiness fails twice and recovers, again and again, and sometimes three times: NotReady.",                     \
       "The pod still flaps: most stumbles end just below the threshold.")                                              \
     X("hostile", 240, 18, 2, "", HOSTILE,                                                                              \
@@ -296,11 +296,9 @@ const struct sim_story *sim_stories(size_t *count)
 
 const struct sim_story *sim_story_find(const char *name)
 {
-    for (size_t i = 0; i < COUNT(TOLD); i++) {
-        if (strcmp(TOLD[i].name, name) == 0) {
+    for (size_t i = 0; i < COUNT(TOLD); i++)
+        if (strcmp(TOLD[i].name, name) == 0)
             return &TOLD[i];
-        }
-    }
     return NULL;
 }
 

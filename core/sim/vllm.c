@@ -75,9 +75,8 @@ static int64_t latency_at(const struct vllm *vllm, int64_t t, struct dice *dice)
 
         base = (double)vllm->slow_from + share * (double)(vllm->slow_to - vllm->slow_from);
     }
-    if (base < 50.0 * MILLISECOND_US && dice_between(dice, 1, 40) == 1) {
+    if (base < 50.0 * MILLISECOND_US && dice_between(dice, 1, 40) == 1)
         base *= 3;
-    }
     return (int64_t)dice_spread(dice, base, 0.25);
 }
 
@@ -122,16 +121,14 @@ static void answer_own(const struct vllm *vllm, const char *path, int64_t wall, 
 /* The Go sidecar: /health is its own, all else is passed on (facts/vllm.md 1.4). Returns true when it has answered itself. */
 static bool answer_sidecar(const struct vllm *vllm, const char *path, struct buf *body, struct answer *answer)
 {
-    if (vllm->face == FACE_FROZEN) {
+    if (vllm->face == FACE_FROZEN)
         return false;
-    }
     if (strcmp(path, "/health") == 0) {
         *answer = (struct answer){.manner = MANNER_ANSWER, .status = 200, .headers = ""};
         return true;
     }
-    if (vllm_listens(vllm)) {
+    if (vllm_listens(vllm))
         return false;
-    }
     *answer = (struct answer){
         .manner = MANNER_ANSWER, .status = 503, .headers = "Content-Type: text/plain; charset=utf-8\r\n"};
     buf_puts(body,
@@ -148,9 +145,8 @@ static void put_odd_body(enum vllm_face face, struct buf *body)
         return;
     }
     buf_append(body, ODD_BODY, sizeof ODD_BODY); /* with its NUL */
-    while (face == FACE_BIG_BODY && body->len < BIG_BODY && !body->truncated) {
+    while (face == FACE_BIG_BODY && body->len < BIG_BODY && !body->truncated)
         buf_append(body, ODD_BODY, sizeof ODD_BODY);
-    }
 }
 
 void vllm_answer(const struct vllm *vllm, bool behind_sidecar, const char *path, int64_t t, int64_t wall,
@@ -161,13 +157,12 @@ void vllm_answer(const struct vllm *vllm, bool behind_sidecar, const char *path,
         *answer = (struct answer){.manner = FACES[vllm->face].manner,
                                   .status = FACES[vllm->face].status,
                                   .headers = FACES[vllm->face].headers};
-        if (vllm->face <= FACE_FROZEN) {
+        if (vllm->face <= FACE_FROZEN)
             answer_own(vllm, path, wall, dice, body, answer);
-        } else if (vllm->face == FACE_CIRCLE) {
+        else if (vllm->face == FACE_CIRCLE)
             answer->headers = "Location: /circle\r\n";
-        } else {
+        else
             put_odd_body(vllm->face, body);
-        }
         answer->delay_us = latency_at(vllm, t, dice);
     }
     answer->body = buf_str(body);
@@ -370,11 +365,9 @@ enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0], GRAPH_STEPS = 5, GRAPHS_PIECEWI
 
 static const struct log_row *row_of(enum vllm_chapter chapter, size_t index)
 {
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (ROWS[i].chapter == chapter && index-- == 0) {
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (ROWS[i].chapter == chapter && index-- == 0)
             return &ROWS[i];
-        }
-    }
     return NULL;
 }
 
@@ -382,15 +375,12 @@ size_t vllm_lines(const struct vllm *vllm, enum vllm_chapter chapter)
 {
     size_t count = 0;
 
-    if (chapter == CHAPTER_SHARDS) {
+    if (chapter == CHAPTER_SHARDS)
         return (size_t)vllm->shards + 1;
-    }
-    if (chapter == CHAPTER_GRAPHS) {
+    if (chapter == CHAPTER_GRAPHS)
         return (size_t)2 * GRAPH_STEPS;
-    }
-    for (size_t i = 0; i < ROW_COUNT; i++) {
+    for (size_t i = 0; i < ROW_COUNT; i++)
         count += ROWS[i].chapter == chapter;
-    }
     return count;
 }
 
@@ -408,13 +398,12 @@ double vllm_line_at(const struct vllm *vllm, enum vllm_chapter chapter, size_t i
 /* The process that writes. Workers have processes of their own where there is more than one GPU. */
 static void put_who(const struct vllm *vllm, char who, struct buf *out)
 {
-    if (who == 'a') {
+    if (who == 'a')
         buf_puts(out, "(APIServer pid=1) ");
-    } else if (who == 'w' && vllm->tensor_parallel > 1) {
+    else if (who == 'w' && vllm->tensor_parallel > 1)
         buf_puts(out, "(Worker_TP0 pid=402) ");
-    } else if (who != '-') {
+    else if (who != '-')
         buf_puts(out, "(EngineCore pid=276) ");
-    }
 }
 
 /* A number with up to 6 decimals, as C writes it whatever the locale says: these lines are read again by patterns. */
@@ -422,15 +411,13 @@ static void put_fixed(struct buf *out, double value, int decimals)
 {
     int64_t scale = 1;
 
-    for (int i = 0; i < decimals; i++) {
+    for (int i = 0; i < decimals; i++)
         scale *= 10;
-    }
     const int64_t all = (int64_t)(value * (double)scale + 0.5);
 
     buf_printf(out, "%" PRId64, all / scale);
-    if (decimals > 0) {
+    if (decimals > 0)
         buf_printf(out, ".%0*" PRId64, decimals, all % scale);
-    }
 }
 
 /* As tqdm draws it: percent, count, time so far, time left, rate. */
@@ -499,11 +486,10 @@ static size_t put_word(const struct vllm *vllm, const char *text, double seconds
         const size_t length = strlen(words[i].word);
 
         if (strncmp(text, words[i].word, length) == 0) {
-            if (words[i].string != NULL) {
+            if (words[i].string != NULL)
                 buf_puts(out, words[i].string);
-            } else {
+            else
                 put_fixed(out, words[i].number, words[i].decimals);
-            }
             return length;
         }
     }
@@ -524,15 +510,13 @@ void vllm_line(const struct vllm *vllm, enum vllm_chapter chapter, size_t index,
     const struct log_row *row = row_of(chapter, index);
 
     put_who(vllm, row->who, out);
-    if (row->level != NULL) {
+    if (row->level != NULL)
         buf_printf(out, "%s %.5s %.8s [%s] ", row->level, iso + 5, iso + 11, row->source);
-    }
     for (const char *c = row->text; *c != '\0';) {
         const size_t taken = *c == '{' ? put_word(vllm, c, seconds, wall, iso, out) : 0;
 
-        if (taken == 0) {
+        if (taken == 0)
             buf_putc(out, *c++);
-        }
         c += taken;
     }
 }

@@ -20,16 +20,14 @@ void carrier_write(uv_stream_t *stream, const char *bytes, size_t length)
     uv_buf_t piece = uv_buf_init((char *)bytes, (unsigned)length);
     int taken = uv_try_write(stream, &piece, 1);
     size_t written = taken > 0 ? (size_t)taken : 0;
-    if (written == length) {
+    if (written == length)
         return;
-    }
     struct writing *writing = mem_new(sizeof *writing);
     writing->request.data = writing;
     writing->rest = mem_dup_n(bytes + written, length - written);
     piece = uv_buf_init(writing->rest, (unsigned)(length - written));
-    if (uv_write(&writing->request, stream, &piece, 1, on_written) != 0) {
+    if (uv_write(&writing->request, stream, &piece, 1, on_written) != 0)
         on_written(&writing->request, 0);
-    }
 }
 
 void carrier_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)

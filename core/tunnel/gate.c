@@ -44,9 +44,8 @@ static void handle_gone(struct gate *gate)
         mem_free(gate->path);
         mem_free(gate->said);
         mem_free(gate);
-        if (done != NULL) {
+        if (done != NULL)
             done(user);
-        }
     }
 }
 
@@ -61,16 +60,13 @@ static enum tunnel_word carrier_word(const struct gate *gate)
 enum tunnel_word gate_word(struct gate *gate)
 {
     struct connection *first = NULL;
-    for (struct connection *connection = gate->connections; connection != NULL; connection = connection->next) {
-        if (connection->ended != 0 && (first == NULL || connection->ended < first->ended)) {
+    for (struct connection *connection = gate->connections; connection != NULL; connection = connection->next)
+        if (connection->ended != 0 && (first == NULL || connection->ended < first->ended))
             first = connection;
-        }
-    }
     mem_free(gate->said);
     gate->said = NULL;
-    if (first == NULL) {
+    if (first == NULL)
         return carrier_word(gate);
-    }
     first->ended = 0;
     gate->said = first->said;
     first->said = NULL;
@@ -97,9 +93,8 @@ static void connection_close(struct connection *connection)
 {
     struct gate *gate = connection->gate;
     struct connection **at = &gate->connections;
-    while (*at != connection) {
+    while (*at != connection)
         at = &(*at)->next;
-    }
     *at = connection->next;
     gate->connection_count--;
     connection->gate = NULL;
@@ -117,20 +112,18 @@ static void on_forward_data(void *user, const char *bytes, size_t length)
 {
     struct connection *connection = user;
     uv_stream_t *stream = (uv_stream_t *)&connection->pipe;
-    if (uv_stream_get_write_queue_size(stream) > QUEUE_MAX) {
+    if (uv_stream_get_write_queue_size(stream) > QUEUE_MAX)
         connection_close(connection);
-    } else {
+    else
         carrier_write(stream, bytes, length);
-    }
 }
 
 static void on_shut(uv_shutdown_t *request, int status)
 {
     struct connection *connection = request->data;
     mem_free(request);
-    if (status != 0 && connection->gate != NULL) {
+    if (status != 0 && connection->gate != NULL)
         connection_close(connection);
-    }
 }
 
 /* The end shows on our side after all that is queued. Closed it is when the other side has closed too: closing before everything it sent has been read would look like a reset that the pod never made. */
@@ -165,13 +158,11 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
 {
     struct connection *connection = stream->data;
     bool good = length >= 0;
-    if (length > 0 && connection->forward != NULL) {
+    if (length > 0 && connection->forward != NULL)
         good = connection->gate->carrier.ops->send(connection->forward, room->base, (size_t)length);
-    }
     mem_free(room->base);
-    if (!good && connection->gate != NULL) {
+    if (!good && connection->gate != NULL)
         connection_close(connection);
-    }
 }
 
 /* Joins it to a forward, or ends it with the word why there can be none. While the carrier is starting it waits. */
@@ -182,23 +173,19 @@ static void connection_join(struct connection *connection)
     enum tunnel_word word = carrier_word(gate);
     if (carrier->ops != NULL && carrier->ops->is_up(carrier->self)) {
         connection->forward = carrier->ops->open(carrier->self, gate->port, &forward_ops, connection);
-        if (connection->forward != NULL &&
-            uv_read_start((uv_stream_t *)&connection->pipe, carrier_alloc, on_read) == 0) {
+        if (connection->forward != NULL && uv_read_start((uv_stream_t *)&connection->pipe, carrier_alloc, on_read) == 0)
             return;
-        }
         word = TUNNEL_BACKOFF;
     }
-    if (word != TUNNEL_STARTING) {
+    if (word != TUNNEL_STARTING)
         connection_end(connection, word);
-    }
 }
 
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct gate *gate = listener->data;
-    if (status != 0 || gate->freed) {
+    if (status != 0 || gate->freed)
         return;
-    }
     struct connection *connection = mem_new(sizeof *connection);
     uv_pipe_init(gate->loop, &connection->pipe, 0);
     connection->pipe.data = connection;
@@ -207,11 +194,10 @@ static void on_connection(uv_stream_t *listener, int status)
     gate->connections = connection;
     gate->connection_count++;
     gate->handles++;
-    if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0 || gate->connection_count > CONNECTIONS_MAX) {
+    if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0 || gate->connection_count > CONNECTIONS_MAX)
         connection_close(connection);
-    } else {
+    else
         connection_join(connection);
-    }
 }
 
 /* ---- the gate ---- */
@@ -235,9 +221,8 @@ struct gate *gate_new(uv_loop_t *loop, const char *path, int32_t port, const str
     uv_pipe_init(loop, &gate->listener, 0);
     unlink(path); /* what a killed run left there */
     int error = uv_pipe_bind(&gate->listener, path);
-    if (error == 0) {
+    if (error == 0)
         error = uv_listen((uv_stream_t *)&gate->listener, BACKLOG, on_connection);
-    }
     if (error != 0) {
         problem_set(problem, STATUS_IO, "no socket at %s: %s", path, uv_strerror(error));
         gate_free(gate, NULL, NULL);
@@ -261,9 +246,8 @@ void gate_update(struct gate *gate)
     struct connection *next;
     for (struct connection *connection = gate->connections; connection != NULL; connection = next) {
         next = connection->next;
-        if (connection->forward == NULL && !connection->over) {
+        if (connection->forward == NULL && !connection->over)
             connection_join(connection);
-        }
     }
 }
 
@@ -287,9 +271,8 @@ void gate_free(struct gate *gate, void (*done)(void *user), void *user)
     gate->freed = true;
     gate->done = done;
     gate->done_user = user;
-    while (gate->connections != NULL) {
+    while (gate->connections != NULL)
         connection_close(gate->connections);
-    }
     unlink(gate->path);
     uv_close((uv_handle_t *)&gate->listener, on_listener_closed);
 }

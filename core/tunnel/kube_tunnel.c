@@ -125,9 +125,8 @@ static void replace(char **string, const char *with)
 static void word_tell(const struct reached *reached, enum tunnel_word word, int64_t round_trip, const char *detail)
 {
     const struct kube_tunnel *tunnel = reached->tunnel;
-    if (tunnel->word != NULL && !tunnel->stopping) {
+    if (tunnel->word != NULL && !tunnel->stopping)
         tunnel->word(tunnel->word_user, reached->id, word, round_trip, detail);
-    }
 }
 
 /* ---- what ends later than it is let go ---- */
@@ -152,9 +151,8 @@ static void reached_disconnect(struct reached *reached)
     static const struct carrier none = {NULL, NULL};
     struct kube_tunnel *tunnel = reached->tunnel;
     for (struct door *door = reached->doors; door != NULL; door = door->next) {
-        if (door->gate != NULL) {
+        if (door->gate != NULL)
             gate_attach(door->gate, &none);
-        }
         if (door->child != NULL) {
             tunnel->closing++;
             kubectl_forward_free(door->child, on_closed, tunnel);
@@ -190,9 +188,8 @@ static void reached_free(struct reached *reached)
     direct_ops.close_pod(tunnel->direct, reached->id);
     HASH_DEL(tunnel->pods, reached);
     char *strings[] = {reached->ns, reached->name, reached->uid, reached->ip, reached->fault_words};
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         mem_free(strings[i]);
-    }
     mem_free(reached);
 }
 
@@ -251,21 +248,19 @@ static void on_offer_answer(void *user, enum api_end end, const char *words, con
     (void)body;
     (void)length;
     reached->ticket = 0;
-    if (end == API_FORBIDDEN || end == API_UNAUTHORIZED) {
+    if (end == API_FORBIDDEN || end == API_UNAUTHORIZED)
         offer_refuse(reached, NOT_ALLOWED);
-    } else if (end == API_UNREACHABLE || end == API_CUT) {
+    else if (end == API_UNREACHABLE || end == API_CUT)
         offer_refuse(reached, NOT_TRIED); /* it is asked again with the next fault */
-    } else {
+    else
         offer_take(reached);
-    }
 }
 
 static void offer_ask(struct reached *reached)
 {
     struct buf path;
-    if (reached->offer != TRYING || reached->ticket != 0 || reached->doors == NULL) {
+    if (reached->offer != TRYING || reached->ticket != 0 || reached->doors == NULL)
         return;
-    }
     buf_init(&path, PATH_MAX_BYTES);
     buf_printf(&path, "/api/v1/namespaces/%s/pods/%s:%d/proxy/health", reached->ns, reached->name,
                reached->doors->port);
@@ -282,24 +277,21 @@ static void on_pod_proxy_state(void *user, enum proxy_state state, enum kubectl_
     tunnel->pod_up = state == PROXY_UP;
     HASH_ITER(hh, tunnel->pods, reached, next)
     {
-        if (tunnel->stopping || state == PROXY_STARTING) {
+        if (tunnel->stopping || state == PROXY_STARTING)
             break;
-        }
-        if (reached->offer == TRYING && tunnel->pod_up) {
+        if (reached->offer == TRYING && tunnel->pod_up)
             offer_ask(reached);
-        } else if (reached->offer == TRYING) {
+        else if (reached->offer == TRYING)
             offer_refuse(reached, NOT_TRIED);
-        } else if (reached->via == VIA_PODPROXY && reached->running && was_up != tunnel->pod_up) {
+        else if (reached->via == VIA_PODPROXY && reached->running && was_up != tunnel->pod_up)
             word_tell(reached, tunnel->pod_up ? TUNNEL_UP : TUNNEL_API_LOST, -1, tunnel->pod_up ? "" : words);
-        }
     }
 }
 
 static void pod_proxy_want(struct kube_tunnel *tunnel)
 {
-    if (tunnel->pod_proxy != NULL) {
+    if (tunnel->pod_proxy != NULL)
         return;
-    }
     struct kubectl_proxy_options options = {.loop = tunnel->options.loop,
                                             .flags = tunnel->options.flags,
                                             .kubectl = tunnel->options.kubectl,
@@ -321,22 +313,18 @@ static void pod_proxy_want(struct kube_tunnel *tunnel)
 static bool podproxy_offer(struct reached *reached, enum tunnel_word fault, const char *words)
 {
     struct kube_tunnel *tunnel = reached->tunnel;
-    if (tunnel->options.via != VIA_AUTO || reached->been_up || reached->offer == NOT_ALLOWED || tunnel->stopping) {
+    if (tunnel->options.via != VIA_AUTO || reached->been_up || reached->offer == NOT_ALLOWED || tunnel->stopping)
         return false;
-    }
-    if (reached->offer == TRYING) {
+    if (reached->offer == TRYING)
         return true;
-    }
     pod_proxy_want(tunnel);
-    if (tunnel->pod_proxy == NULL) {
+    if (tunnel->pod_proxy == NULL)
         return false;
-    }
     reached->offer = TRYING;
     reached->fault = fault;
     replace(&reached->fault_words, words);
-    if (tunnel->pod_up) {
+    if (tunnel->pod_up)
         offer_ask(reached);
-    }
     return true;
 }
 
@@ -344,11 +332,9 @@ static bool podproxy_offer(struct reached *reached, enum tunnel_word fault, cons
 
 static void doors_update(struct reached *reached)
 {
-    for (struct door *door = reached->doors; door != NULL; door = door->next) {
-        if (door->gate != NULL) {
+    for (struct door *door = reached->doors; door != NULL; door = door->next)
+        if (door->gate != NULL)
             gate_update(door->gate);
-        }
-    }
 }
 
 /* Those that wait for their turn. */
@@ -357,9 +343,8 @@ static void sessions_start(struct kube_tunnel *tunnel)
     struct reached *reached, *next;
     HASH_ITER(hh, tunnel->pods, reached, next)
     {
-        if (tunnel->making >= STARTING_MOST || !tunnel->proxy_up) {
+        if (tunnel->making >= STARTING_MOST || !tunnel->proxy_up)
             break;
-        }
         if (reached->turn == IN_QUEUE) {
             session_turn(reached, BEING_MADE);
             portforward_start(reached->session);
@@ -396,18 +381,16 @@ static void on_post_state(void *user, enum proxy_state state, enum kubectl_word 
     tunnel->post_tried = tunnel->post_tried || state == PROXY_DOWN;
     HASH_ITER(hh, tunnel->pods, reached, next)
     {
-        if (tunnel->post_up && !tunnel->stopping && reached->turn == MADE) {
+        if (tunnel->post_up && !tunnel->stopping && reached->turn == MADE)
             portforward_start(reached->session);
-        }
     }
 }
 
 /* The GET of an upgrade was refused: by a server that is too old for it, or because the right is there for POST only (facts/kube.md 3.4). The first proxy lets no POST through. */
 static void post_proxy_want(struct kube_tunnel *tunnel)
 {
-    if (tunnel->post_proxy != NULL || tunnel->stopping) {
+    if (tunnel->post_proxy != NULL || tunnel->stopping)
         return;
-    }
     struct kubectl_proxy_options options = {.loop = tunnel->options.loop,
                                             .flags = tunnel->options.flags,
                                             .kubectl = tunnel->options.kubectl,
@@ -443,12 +426,10 @@ static void on_session_word(void *user, enum tunnel_word word, int64_t round_tri
         return;
     }
     doors_update(reached);
-    if (half_known && !tunnel->post_tried) {
+    if (half_known && !tunnel->post_tried)
         return;
-    }
-    if (word != TUNNEL_FORBIDDEN || !podproxy_offer(reached, word, detail)) {
+    if (word != TUNNEL_FORBIDDEN || !podproxy_offer(reached, word, detail))
         word_tell(reached, word, round_trip, detail);
-    }
 }
 
 static void session_make(struct reached *reached)
@@ -475,17 +456,14 @@ static void on_child_word(void *user, enum tunnel_word word, const char *detail)
 {
     struct door *door = user;
     struct reached *reached = door->reached;
-    if (word == TUNNEL_UP) {
+    if (word == TUNNEL_UP)
         reached->been_up = true;
-    }
-    if (door->gate != NULL) {
+    if (door->gate != NULL)
         gate_update(door->gate);
-    }
     reached->refused += word == TUNNEL_BACKOFF || word == TUNNEL_FORBIDDEN;
     bool in_vain = reached->refused >= CHILDREN_FAIL_MOST && (word == TUNNEL_BACKOFF || word == TUNNEL_FORBIDDEN);
-    if (!in_vain || !podproxy_offer(reached, word, detail)) {
+    if (!in_vain || !podproxy_offer(reached, word, detail))
         word_tell(reached, word, -1, detail);
-    }
 }
 
 static void child_make(struct door *door)
@@ -511,28 +489,24 @@ static void door_attach(struct door *door)
 {
     struct reached *reached = door->reached;
     struct carrier carrier = {NULL, NULL};
-    if (!reached->running || reached->tunnel->stopping) {
+    if (!reached->running || reached->tunnel->stopping)
         return;
-    }
     if (reached->via == VIA_KUBECTL && door->child == NULL) {
         child_make(door);
         carrier = kubectl_forward_carrier(door->child);
     } else if (reached->via == VIA_PORTFORWARD && reached->tunnel->proxy != NULL) {
-        if (reached->session == NULL) {
+        if (reached->session == NULL)
             session_make(reached);
-        }
         carrier = portforward_carrier(reached->session);
     }
-    if (carrier.ops != NULL && door->gate != NULL) {
+    if (carrier.ops != NULL && door->gate != NULL)
         gate_attach(door->gate, &carrier);
-    }
 }
 
 static void doors_attach(struct reached *reached)
 {
-    for (struct door *door = reached->doors; door != NULL; door = door->next) {
+    for (struct door *door = reached->doors; door != NULL; door = door->next)
         door_attach(door);
-    }
 }
 
 static void gate_make(struct door *door)
@@ -560,9 +534,8 @@ static void prefix_make(struct door *door, const char *scheme, char **out)
 static struct door *door_find(struct reached *reached, int32_t port)
 {
     struct door *door = reached->doors;
-    while (door != NULL && door->port != port) {
+    while (door != NULL && door->port != port)
         door = door->next;
-    }
     return door;
 }
 
@@ -594,11 +567,10 @@ static enum tunnel_word door_word(const struct door *door, bool *is_up)
 {
     const struct reached *reached = door->reached;
     struct carrier carrier = {NULL, NULL};
-    if (reached->via == VIA_KUBECTL && door->child != NULL) {
+    if (reached->via == VIA_KUBECTL && door->child != NULL)
         carrier = kubectl_forward_carrier(door->child);
-    } else if (reached->via == VIA_PORTFORWARD && reached->session != NULL) {
+    else if (reached->via == VIA_PORTFORWARD && reached->session != NULL)
         carrier = portforward_carrier(reached->session);
-    }
     *is_up = carrier.ops != NULL && carrier.ops->is_up(carrier.self);
     return carrier.ops != NULL ? carrier.ops->word(carrier.self) : TUNNEL_STARTING;
 }
@@ -621,12 +593,10 @@ static enum status door_address(const struct door *door, struct http_address *ou
 {
     const struct reached *reached = door->reached;
     const struct kube_tunnel *tunnel = reached->tunnel;
-    if (way_is_deaf(reached) && tunnel->silent) {
+    if (way_is_deaf(reached) && tunnel->silent)
         return STATUS_AGAIN;
-    }
-    if (way_is_deaf(reached) && tunnel->wait != NULL) {
+    if (way_is_deaf(reached) && tunnel->wait != NULL)
         tunnel->wait(tunnel->wait_user);
-    }
     if (reached->via == VIA_PODPROXY) {
         bool serves;
         *out = (struct http_address){
@@ -636,9 +606,8 @@ static enum status door_address(const struct door *door, struct http_address *ou
     bool is_up;
     enum tunnel_word word = door_word(door, &is_up);
     /* One that is made anew with nothing lost is there in a moment: the connection waits for it. */
-    if (door->gate == NULL || !(is_up || (word == TUNNEL_STARTING && reached->been_up))) {
+    if (door->gate == NULL || !(is_up || (word == TUNNEL_STARTING && reached->been_up)))
         return STATUS_AGAIN;
-    }
     *out = (struct http_address){.unix_path = gate_path(door->gate), .close_late = door_close_late(door)};
     return STATUS_OK;
 }
@@ -647,9 +616,8 @@ static enum status address(struct tunnel *self, uint32_t id, int32_t port, struc
 {
     struct kube_tunnel *tunnel = (struct kube_tunnel *)self;
     struct reached *reached = reached_find(tunnel, id);
-    if (reached == NULL || !reached->running || tunnel->stopping) {
+    if (reached == NULL || !reached->running || tunnel->stopping)
         return STATUS_AGAIN;
-    }
     if (reached->via == VIA_DIRECT) {
         direct_set(tunnel->direct, id, port, reached->ip, port, NULL);
         return direct_ops.address(tunnel->direct, id, port, out);
@@ -672,9 +640,8 @@ static enum tunnel_word word(struct tunnel *self, uint32_t id, int32_t port)
         podproxy_path(tunnel, &is_up);
         return is_up || reached->via == VIA_DIRECT ? TUNNEL_UP : TUNNEL_API_LOST;
     }
-    if (door == NULL) {
+    if (door == NULL)
         return TUNNEL_STARTING;
-    }
     return door->gate != NULL ? gate_word(door->gate) : door_word(door, &is_up);
 }
 
@@ -688,17 +655,15 @@ static const char *said(struct tunnel *self, uint32_t id, int32_t port)
 static void close_pod(struct tunnel *self, uint32_t id)
 {
     struct reached *reached = reached_find((struct kube_tunnel *)self, id);
-    if (reached != NULL) {
+    if (reached != NULL)
         reached_free(reached);
-    }
 }
 
 static void tunnel_free(struct tunnel *self)
 {
     struct kube_tunnel *tunnel = (struct kube_tunnel *)self;
-    if (tunnel == NULL) {
+    if (tunnel == NULL)
         return;
-    }
     direct_ops.free(tunnel->direct);
     mem_free((char *)tunnel->options.dir);
     mem_free((char *)tunnel->options.kubectl);
@@ -757,15 +722,13 @@ void kube_tunnel_silent(struct kube_tunnel *tunnel, bool silent)
     {
         const struct door *door = reached->doors;
         bool is_up = reached->via == VIA_PODPROXY;
-        if (!way_is_deaf(reached) || !reached->running || door == NULL) {
+        if (!way_is_deaf(reached) || !reached->running || door == NULL)
             continue;
-        }
         enum tunnel_word now = is_up ? TUNNEL_UP : door_word(door, &is_up);
-        if (silent) {
+        if (silent)
             word_tell(reached, TUNNEL_API_LOST, -1, "the API server does not answer");
-        } else if (is_up) {
+        else if (is_up)
             word_tell(reached, now, -1, "");
-        }
     }
 }
 
@@ -788,36 +751,31 @@ void kube_tunnel_pod(struct kube_tunnel *tunnel, uint32_t pod, const char *ns, c
                      const char *ip, bool running)
 {
     struct reached *reached = reached_find(tunnel, pod);
-    if (reached == NULL) {
+    if (reached == NULL)
         reached = reached_make(tunnel, pod);
-    }
     bool another = reached->name != NULL && !(same(reached->ns, ns) && same(reached->name, name) &&
                                               same(reached->uid, uid) && same(reached->ip, ip));
-    if (another || (reached->running && !running)) {
+    if (another || (reached->running && !running))
         reached_disconnect(reached);
-    }
     replace(&reached->ns, ns);
     replace(&reached->name, name);
     replace(&reached->uid, uid);
     replace(&reached->ip, ip);
     bool begins = running && (another || !reached->running);
     reached->running = running;
-    if (begins) {
+    if (begins)
         doors_attach(reached);
-    }
     bool serves;
     podproxy_path(tunnel, &serves);
-    if (begins && !streams((struct tunnel *)tunnel, pod) && (serves || reached->via == VIA_DIRECT)) {
+    if (begins && !streams((struct tunnel *)tunnel, pod) && (serves || reached->via == VIA_DIRECT))
         word_tell(reached, TUNNEL_UP, -1, "");
-    }
 }
 
 void kube_tunnel_proxy(struct kube_tunnel *tunnel, const char *socket_path, bool up)
 {
     struct reached *reached, *next;
-    if (tunnel->proxy == NULL || strcmp(tunnel->proxy, socket_path) != 0) {
+    if (tunnel->proxy == NULL || strcmp(tunnel->proxy, socket_path) != 0)
         replace(&tunnel->proxy, socket_path);
-    }
     tunnel->proxy_up = up;
     HASH_ITER(hh, tunnel->pods, reached, next)
     {
@@ -825,9 +783,8 @@ void kube_tunnel_proxy(struct kube_tunnel *tunnel, const char *socket_path, bool
         if (chosen && reached->running) {
             word_tell(reached, up ? TUNNEL_UP : TUNNEL_API_LOST, -1, up ? "" : "kubectl proxy has ended");
         } else if (reached->via == VIA_PORTFORWARD && up) {
-            if (reached->session != NULL && reached->turn == MADE) {
+            if (reached->session != NULL && reached->turn == MADE)
                 portforward_start(reached->session);
-            }
             doors_attach(reached);
         }
     }

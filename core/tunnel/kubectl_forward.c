@@ -87,9 +87,8 @@ static void handle_gone(struct kubectl_forward *forward)
         mem_free((char *)forward->options.name);
         buf_free(&forward->words);
         mem_free(forward);
-        if (done != NULL) {
+        if (done != NULL)
             done(user);
-        }
     }
 }
 
@@ -107,9 +106,8 @@ static void forward_close(struct forward *connection)
 {
     struct kubectl_forward *owner = connection->owner;
     struct forward **at = &owner->forwards;
-    while (*at != connection) {
+    while (*at != connection)
         at = &(*at)->next;
-    }
     *at = connection->next;
     owner->count--;
     connection->owner = NULL;
@@ -136,9 +134,8 @@ static void forwards_settle(struct kubectl_forward *forward, bool reason)
     struct forward *connection = forward->forwards;
     while (connection != NULL) {
         bool over = connection->ended && (reason || connection->due <= now);
-        if (over) {
+        if (over)
             forward_finish(connection, word);
-        }
         connection = over ? forward->forwards : connection->next; /* a finish may take others along */
     }
 }
@@ -147,11 +144,9 @@ static void on_moment(uv_timer_t *timer)
 {
     struct kubectl_forward *forward = timer->data;
     forwards_settle(forward, false);
-    for (const struct forward *connection = forward->forwards; connection != NULL; connection = connection->next) {
-        if (connection->ended && !forward->freed) {
+    for (const struct forward *connection = forward->forwards; connection != NULL; connection = connection->next)
+        if (connection->ended && !forward->freed)
             uv_timer_start(timer, on_moment, LINGER_MS / 4, 0);
-        }
-    }
 }
 
 /* An answer that has begun says enough by itself. */
@@ -161,13 +156,12 @@ static void forward_ended(struct forward *connection)
     uv_read_stop((uv_stream_t *)&connection->tcp);
     connection->ended = true;
     connection->due = clock_mono_us() + (int64_t)LINGER_MS * MILLISECOND_US;
-    if (connection->answered) {
+    if (connection->answered)
         forward_finish(connection, TUNNEL_UP);
-    } else if (owner->said != KUBECTL_OTHER) {
+    else if (owner->said != KUBECTL_OTHER)
         forwards_settle(owner, true);
-    } else {
+    else
         uv_timer_start(&owner->moment, on_moment, LINGER_MS, 0);
-    }
 }
 
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
@@ -186,9 +180,8 @@ static void on_connect(uv_connect_t *request, int status)
 {
     struct forward *connection = request->data;
     uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
-    if (connection->owner == NULL) {
+    if (connection->owner == NULL)
         return;
-    }
     if (status != 0 || uv_read_start(stream, carrier_alloc, on_read) != 0) {
         forward_ended(connection);
         return;
@@ -205,9 +198,8 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
     struct kubectl_forward *forward = carrier;
     struct sockaddr_in address;
     if (forward->state != UP || forward->count >= CONNECTIONS_MAX || port != forward->options.port ||
-        uv_ip4_addr("127.0.0.1", forward->local_port, &address) != 0) {
+        uv_ip4_addr("127.0.0.1", forward->local_port, &address) != 0)
         return NULL;
-    }
     struct forward *connection = mem_new(sizeof *connection);
     *connection =
         (struct forward){.owner = forward, .parent = forward, .next = forward->forwards, .ops = ops, .user = user};
@@ -226,15 +218,13 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
 
 static bool forward_send(struct forward *connection, const char *bytes, size_t length)
 {
-    if (length > FORWARD_SEND_MAX - connection->sent) {
+    if (length > FORWARD_SEND_MAX - connection->sent)
         return false;
-    }
     connection->sent += length;
-    if (!connection->connected) {
+    if (!connection->connected)
         buf_append(&connection->held, bytes, length);
-    } else if (!connection->ended) {
+    else if (!connection->ended)
         carrier_write((uv_stream_t *)&connection->tcp, bytes, length);
-    }
     return true;
 }
 
@@ -265,13 +255,11 @@ static int local_port_of(const char *line, size_t length)
 {
     static const char begin[] = "Forwarding from 127.0.0.1:";
     size_t prefix = sizeof begin - 1;
-    if (length <= prefix || memcmp(line, begin, prefix) != 0) {
+    if (length <= prefix || memcmp(line, begin, prefix) != 0)
         return 0;
-    }
     long port = 0;
-    for (size_t i = prefix; i < length && line[i] >= '0' && line[i] <= '9' && port < 100000; i++) {
+    for (size_t i = prefix; i < length && line[i] >= '0' && line[i] <= '9' && port < 100000; i++)
         port = port * 10 + (line[i] - '0');
-    }
     return port < 65536 ? (int)port : 0;
 }
 
@@ -289,21 +277,17 @@ static void on_line(void *user, bool is_stderr, const char *line, size_t length)
 {
     struct kubectl_forward *forward = user;
     int port = is_stderr ? 0 : local_port_of(line, length);
-    if (forward->freed) {
+    if (forward->freed)
         return;
-    }
-    if (port > 0 && forward->state == STARTING) {
+    if (port > 0 && forward->state == STARTING)
         child_came_up(forward, port);
-    }
-    if (!is_stderr || forward->said != KUBECTL_OTHER) {
+    if (!is_stderr || forward->said != KUBECTL_OTHER)
         return;
-    }
     forward->said = kubectl_classify(line, length);
     buf_clear(&forward->words);
     buf_append(&forward->words, line, length < WORDS_MAX ? length : WORDS_MAX);
-    if (forward->said != KUBECTL_OTHER) {
+    if (forward->said != KUBECTL_OTHER)
         forwards_settle(forward, true);
-    }
 }
 
 /* Why there is no child any more, and when the next one is tried. */
@@ -321,12 +305,10 @@ static void child_gone(struct kubectl_forward *forward)
                                                                     : PAUSE_MOST_MS;
         pause_begin(forward, forward->pause_ms);
     }
-    while (forward->forwards != NULL && !forward->freed) {
+    while (forward->forwards != NULL && !forward->freed)
         forward_finish(forward->forwards, word);
-    }
-    if (!forward->freed) {
+    if (!forward->freed)
         forward->options.word(forward->options.user, by_pod ? TUNNEL_REFUSED_IN_POD : word, buf_str(&forward->words));
-    }
 }
 
 static void on_over(void *user, int exit_code, int signal)
@@ -336,12 +318,10 @@ static void on_over(void *user, int exit_code, int signal)
     struct kubectl_forward *forward = user;
     forward->child = NULL;
     forward->options.crowd->running--;
-    if (forward->state == STARTING) {
+    if (forward->state == STARTING)
         forward->options.crowd->starting--;
-    }
-    if (!forward->freed) {
+    if (!forward->freed)
         child_gone(forward);
-    }
     handle_gone(forward);
 }
 
@@ -412,12 +392,10 @@ void kubectl_forward_free(struct kubectl_forward *forward, void (*done)(void *us
     forward->freed = true;
     forward->done = done;
     forward->done_user = user;
-    while (forward->forwards != NULL) {
+    while (forward->forwards != NULL)
         forward_close(forward->forwards);
-    }
-    if (forward->child != NULL) {
+    if (forward->child != NULL)
         child_end(forward->child, GRACE_MS);
-    }
     uv_close((uv_handle_t *)&forward->timer, on_timer_closed);
     uv_close((uv_handle_t *)&forward->moment, on_timer_closed);
 }

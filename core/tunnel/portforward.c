@@ -131,11 +131,9 @@ static enum tunnel_word word_of_text(const char *text, enum tunnel_word otherwis
         {"broken pipe", TUNNEL_UP},
         {"use of closed network connection", TUNNEL_UP},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (strcasestr(text, rows[i].words) != NULL) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcasestr(text, rows[i].words) != NULL)
             return rows[i].word;
-        }
-    }
     return otherwise;
 }
 
@@ -143,25 +141,21 @@ static enum tunnel_word word_of_text(const char *text, enum tunnel_word otherwis
 
 static bool port_is_served(const struct portforward *session, int32_t port)
 {
-    for (size_t i = 0; i < session->served_count; i++) {
-        if (session->served[i] == port) {
+    for (size_t i = 0; i < session->served_count; i++)
+        if (session->served[i] == port)
             return true;
-        }
-    }
     return false;
 }
 
 static void port_set_served(struct portforward *session, int32_t port, bool served)
 {
     size_t at = 0;
-    while (at < session->served_count && session->served[at] != port) {
+    while (at < session->served_count && session->served[at] != port)
         at++;
-    }
-    if (served && at == session->served_count && at < PORTS_MAX) {
+    if (served && at == session->served_count && at < PORTS_MAX)
         session->served[session->served_count++] = port;
-    } else if (!served && at < session->served_count) {
+    else if (!served && at < session->served_count)
         session->served[at] = session->served[--session->served_count];
-    }
 }
 
 /* ---- forwards ---- */
@@ -170,17 +164,15 @@ static void forward_drop(struct forward *forward)
 {
     struct link *link = forward->link;
     struct forward **at = &link->forwards;
-    while (*at != forward) {
+    while (*at != forward)
         at = &(*at)->next;
-    }
     *at = forward->next;
     link->session->forward_count--;
     buf_free(&forward->error);
     buf_free(&forward->held);
     mem_free(forward);
-    if (link->forwards == NULL && link->owner != NULL && link != link->session->link) {
+    if (link->forwards == NULL && link->owner != NULL && link != link->session->link)
         link_abandon(link);
-    }
 }
 
 static void forward_finish(struct forward *forward, enum tunnel_word word, const char *detail)
@@ -198,9 +190,8 @@ static void forward_let_go(struct forward *forward)
 {
     struct link *link = forward->link;
     spdy_reset(link->spdy, forward->data_stream, STREAM_CANCEL);
-    if (!forward->error_ended) {
+    if (!forward->error_ended)
         spdy_reset(link->spdy, forward->error_stream, STREAM_CANCEL);
-    }
     link_flush(link);
 }
 
@@ -221,9 +212,8 @@ static void forward_settle(struct forward *forward)
     }
     bool current = forward->link == session->link;
     forward_let_go(forward);
-    if (stuck && current && session->state == OPEN) {
+    if (stuck && current && session->state == OPEN)
         link_connect(session);
-    }
     forward_finish(forward, word, buf_str(&forward->error));
 }
 
@@ -243,11 +233,9 @@ static struct forward *forward_next_due(const struct portforward *session)
 {
     struct forward *first = NULL;
     for (const struct link *link = session->link; link != NULL; link = link->older) {
-        for (struct forward *forward = link->forwards; forward != NULL; forward = forward->next) {
-            if (forward->due != 0 && (first == NULL || forward->due < first->due)) {
+        for (struct forward *forward = link->forwards; forward != NULL; forward = forward->next)
+            if (forward->due != 0 && (first == NULL || forward->due < first->due))
                 first = forward;
-            }
-        }
     }
     return first;
 }
@@ -271,13 +259,11 @@ static void on_moment(uv_timer_t *timer)
     struct portforward *session = timer->data;
     int64_t now = clock_mono_us();
     for (struct forward *forward = forward_next_due(session); forward != NULL && forward->due <= now;
-         forward = forward_next_due(session)) {
-        if (forward->data_ended || forward->error_ended) {
+         forward = forward_next_due(session))
+        if (forward->data_ended || forward->error_ended)
             forward_settle(forward);
-        } else {
+        else
             forward_release(forward);
-        }
-    }
     moment_arm(session);
 }
 
@@ -286,20 +272,18 @@ static void on_moment(uv_timer_t *timer)
 static void forward_progress(struct forward *forward)
 {
     struct portforward *session = forward->link->session;
-    if (forward->data_ended && forward->error_ended) {
+    if (forward->data_ended && forward->error_ended)
         forward_settle(forward);
-    } else if (forward->data_ended || forward->error.len > 0) {
+    else if (forward->data_ended || forward->error.len > 0)
         forward->due = clock_mono_us() + (int64_t)LINGER_MS * MILLISECOND_US;
-    }
     moment_arm(session);
 }
 
 static struct forward *forward_of(const struct link *link, uint32_t stream)
 {
     struct forward *forward = link->owner != NULL ? link->forwards : NULL;
-    while (forward != NULL && forward->data_stream != stream && forward->error_stream != stream) {
+    while (forward != NULL && forward->data_stream != stream && forward->error_stream != stream)
         forward = forward->next;
-    }
     return forward;
 }
 
@@ -318,9 +302,8 @@ static void on_stream_reply(void *user, uint32_t stream, const struct spdy_heade
 {
     (void)headers;
     (void)count;
-    if (fin) {
+    if (fin)
         stream_ended(user, stream);
-    }
 }
 
 /* The slowest of late counts: too short a hold costs a session, too long a one delays the first answer. */
@@ -343,29 +326,25 @@ static void on_stream_data(void *user, uint32_t stream, const char *bytes, size_
     struct link *link = user;
     struct forward *forward = forward_of(link, stream);
     if (forward != NULL && stream == forward->error_stream) {
-        if (length > 0 && forward->error.len == 0) {
+        if (length > 0 && forward->error.len == 0)
             pace_take(link->session->options.pace, clock_mono_us() - forward->opened);
-        }
         buf_append(&forward->error, bytes, length); /* cut at its maximum */
     } else if (forward != NULL && length > 0) {
         port_set_served(link->session, forward->port, true);
-        if (forward->holding) {
+        if (forward->holding)
             forward_release(forward);
-        }
         forward->ops->data(forward->user, bytes, length); /* may close the forward */
     }
-    if (fin) {
+    if (fin)
         stream_ended(link, stream);
-    }
 }
 
 static void on_stream_reset(void *user, uint32_t stream, uint32_t status)
 {
     (void)status;
     struct forward *forward = forward_of(user, stream);
-    if (forward != NULL && forward->data_stream == stream) {
+    if (forward != NULL && forward->data_stream == stream)
         forward->data_reset = true;
-    }
     stream_ended(user, stream);
 }
 
@@ -373,9 +352,8 @@ static void on_pong(void *user, uint32_t id)
 {
     struct link *link = user;
     struct portforward *session = link->owner;
-    if (session == NULL || link != session->link || id != session->ping_id || session->ping_sent == 0) {
+    if (session == NULL || link != session->link || id != session->ping_id || session->ping_sent == 0)
         return;
-    }
     int64_t now = clock_mono_us();
     session->round_trip = now - session->ping_sent;
     session->ping_sent = 0;
@@ -396,9 +374,8 @@ static void on_goaway(void *user, uint32_t status)
 {
     (void)status;
     struct link *link = user;
-    if (link->owner != NULL) {
+    if (link->owner != NULL)
         link_lose(link, TUNNEL_API_LOST, "the session was ended by the other side");
-    }
 }
 
 static void on_stream_opened(void *user, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
@@ -426,9 +403,8 @@ static void handle_gone(struct portforward *session)
         void (*done)(void *user) = session->done;
         void *user = session->done_user;
         mem_free(session);
-        if (done != NULL) {
+        if (done != NULL)
             done(user);
-        }
     }
 }
 
@@ -436,9 +412,8 @@ static void on_link_closed(uv_handle_t *handle)
 {
     struct link *link = handle->data;
     struct buf *bufs[] = {&link->answer, &link->out, &link->spdy_out, &link->payload};
-    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++) {
+    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         buf_free(bufs[i]);
-    }
     spdy_free(link->spdy);
     websocket_free(link->websocket);
     handle_gone(link->session);
@@ -448,9 +423,8 @@ static void on_link_closed(uv_handle_t *handle)
 static void link_abandon(struct link *link)
 {
     struct link **at = &link->session->link;
-    while (*at != link) {
+    while (*at != link)
         at = &(*at)->older;
-    }
     *at = link->older;
     link->owner = NULL;
     uv_close((uv_handle_t *)&link->pipe, on_link_closed);
@@ -463,9 +437,8 @@ static void link_lose(struct link *link, enum tunnel_word word, const char *deta
         session_lose(link->session, word, detail);
         return;
     }
-    while (link->owner != NULL && link->forwards != NULL) {
+    while (link->owner != NULL && link->forwards != NULL)
         forward_finish(link->forwards, word, detail);
-    }
 }
 
 /* Writes what has gathered. Almost always the kernel takes it at once. */
@@ -476,9 +449,8 @@ static void link_flush(struct link *link)
         buf_clear(&link->spdy_out);
     }
     struct buf *out = link->websocket != NULL || link->spdy == NULL ? &link->out : &link->spdy_out;
-    if (out->len == 0 || link->owner == NULL) {
+    if (out->len == 0 || link->owner == NULL)
         return;
-    }
     uv_stream_t *stream = (uv_stream_t *)&link->pipe;
     bool stuck = out->truncated || uv_stream_get_write_queue_size(stream) > OUT_MAX;
     carrier_write(stream, out->data, out->len);
@@ -512,13 +484,11 @@ static void link_receive(struct link *link, const char *bytes, size_t length)
     if (length > 0) {
         struct problem spdy_problem = {0};
         status = spdy_receive(link->spdy, bytes, length, &spdy_problem);
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK)
             problem = spdy_problem;
-        }
     }
-    if (link->owner == NULL) {
+    if (link->owner == NULL)
         return;
-    }
     link_flush(link);
     if (link->owner != NULL && (status != STATUS_OK || ended != STATUS_OK)) {
         enum tunnel_word word = word_of_text(problem.text, TUNNEL_API_LOST);
@@ -577,12 +547,10 @@ static bool answer_body_complete(const struct buf *answer, const char *body)
 {
     size_t length, have = answer->len - (size_t)(body - answer->data);
     const char *value = answer_header(answer->data, body - 2, "Content-Length", &length);
-    if (value != NULL) {
+    if (value != NULL)
         return have >= (size_t)strtoul(value, NULL, 10);
-    }
-    if (answer_header(answer->data, body - 2, "Transfer-Encoding", &length) != NULL) {
+    if (answer_header(answer->data, body - 2, "Transfer-Encoding", &length) != NULL)
         return strstr(body, "\r\n0\r\n") != NULL || strncmp(body, "0\r\n", 3) == 0;
-    }
     return false;
 }
 
@@ -591,29 +559,26 @@ static enum tunnel_word refusal_word(int status, const char *body, struct buf *t
 {
     const char *first = strchr(body, '{'), *last = strrchr(body, '}');
     struct json *document = NULL;
-    if (first != NULL && last > first) {
+    if (first != NULL && last > first)
         json_parse(first, (size_t)(last - first) + 1, ANSWER_MAX, &document, NULL);
-    }
     const char *message = json_string(json_get(document, "message"));
     const char *reason = json_string(json_get(document, "reason"));
     buf_clear(text);
-    if (message != NULL) {
+    if (message != NULL)
         buf_puts(text, message);
-    } else {
+    else
         buf_printf(text, "HTTP %d %s", status, body);
-    }
     *proxys_own = document == NULL && status == 403;
     bool dialled = strstr(buf_str(text), "dial tcp") != NULL || strstr(buf_str(text), "dial unix") != NULL;
     enum tunnel_word word = TUNNEL_BACKOFF;
-    if (status == 401 || status == 403) {
+    if (status == 401 || status == 403)
         word = TUNNEL_FORBIDDEN;
-    } else if (status == 404 && reason != NULL && strcmp(reason, "NotFound") == 0) {
+    else if (status == 404 && reason != NULL && strcmp(reason, "NotFound") == 0)
         word = TUNNEL_POD_GONE;
-    } else if (status >= 500 && (dialled || status == 502 || status == 503 || status == 504)) {
+    else if (status >= 500 && (dialled || status == 502 || status == 503 || status == 504))
         word = TUNNEL_API_LOST; /* the API server, or the kubelet behind it, is not to be reached */
-    } else if (word_of_text(buf_str(text), TUNNEL_BACKOFF) == TUNNEL_POD_GONE) {
+    else if (word_of_text(buf_str(text), TUNNEL_BACKOFF) == TUNNEL_POD_GONE)
         word = TUNNEL_POD_GONE;
-    }
     json_free(document);
     return word;
 }
@@ -657,17 +622,15 @@ static void upgrade_accepted(struct link *link, const char *rest, size_t length)
 {
     struct portforward *session = link->owner;
     link->spdy = spdy_new(false, &link->spdy_out, &stream_ops, link);
-    if (!link->post) {
+    if (!link->post)
         link->websocket = websocket_new(false, seed_next(session));
-    }
     session->state = PROVING;
     session->ping_sent = 0;
     session->stuck = false;
     ping_send(session);
     link_flush(link);
-    if (link->owner != NULL && length > 0) {
+    if (link->owner != NULL && length > 0)
         link_receive(link, rest, length);
-    }
 }
 
 /* The answer to the upgrade, as far as it has come. */
@@ -676,9 +639,8 @@ static void upgrade_receive(struct link *link, bool ended)
     struct buf *answer = &link->answer;
     const char *head_end = strstr(buf_str(answer), "\r\n\r\n");
     if (head_end == NULL) {
-        if (answer->truncated || ended) {
+        if (answer->truncated || ended)
             link_lose(link, TUNNEL_API_LOST, "the proxy closed the connection without an answer");
-        }
         return;
     }
     const char *body = head_end + 4, *head = answer->data;
@@ -689,11 +651,10 @@ static void upgrade_receive(struct link *link, bool ended)
         bool right = link->post ||
                      (answer_header_is(head, head_end + 2, "Sec-WebSocket-Accept", accept) &&
                       answer_header_is(head, head_end + 2, "Sec-WebSocket-Protocol", "SPDY/3.1+portforward.k8s.io"));
-        if (right) {
+        if (right)
             upgrade_accepted(link, body, answer->len - (size_t)(body - head));
-        } else {
+        else
             upgrade_refused(link, 400, "the WebSocket was accepted wrongly");
-        }
     } else if (ended || answer->truncated || answer_body_complete(answer, body)) {
         upgrade_refused(link, status, body);
     }
@@ -719,15 +680,13 @@ static void on_connect(uv_connect_t *request, int status)
 {
     struct link *link = request->data;
     struct portforward *session = link->owner;
-    if (session == NULL) {
+    if (session == NULL)
         return;
-    }
     if (status != 0 || uv_read_start((uv_stream_t *)&link->pipe, carrier_alloc, on_read) != 0) {
-        if (link->post) {
+        if (link->post)
             post_missed(session);
-        } else {
+        else
             session_lose(session, TUNNEL_API_LOST, "the proxy is not to be reached");
-        }
         return;
     }
     session->state = UPGRADING;
@@ -737,9 +696,8 @@ static void on_connect(uv_connect_t *request, int status)
 static void key_make(struct portforward *session, char key[25])
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (int i = 0; i < 21; i++) {
+    for (int i = 0; i < 21; i++)
         key[i] = letters[seed_next(session) >> 20 & 63];
-    }
     memcpy(key + 21, "A==", 4); /* 16 bytes leave two bits to the last letter */
 }
 
@@ -774,11 +732,10 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
     int64_t now = clock_mono_us();
     bool steady = session->state == OPEN && now - session->opened_at > (int64_t)STEADY_MS * MILLISECOND_US;
     problem_set(&kept, STATUS_OK, "%s", detail); /* it may point into what is freed below */
-    if (steady || session->pause_ms == 0) {
+    if (steady || session->pause_ms == 0)
         session->pause_ms = PAUSE_FIRST_MS;
-    } else {
+    else
         session->pause_ms = session->pause_ms < PAUSE_MOST_MS / 2 ? 2 * session->pause_ms : PAUSE_MOST_MS;
-    }
     session->state = PAUSING;
     session->ping_sent = 0;
     /* Up to a quarter more, so that a hundred sessions that were lost together do not come back together. */
@@ -786,16 +743,13 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
     session->word = word;
     while (session->link != NULL) {
         struct link *link = session->link;
-        while (link->owner != NULL && link->forwards != NULL) {
+        while (link->owner != NULL && link->forwards != NULL)
             forward_finish(link->forwards, word, kept.text);
-        }
-        if (link->owner != NULL) {
+        if (link->owner != NULL)
             link_abandon(link);
-        }
     }
-    if (!session->freed) {
+    if (!session->freed)
         word_tell(session, word, kept.text);
-    }
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -805,9 +759,8 @@ static void on_timer(uv_timer_t *timer)
     switch (session->state) {
     case PAUSING:
         link_connect(session);
-        if (session->told_at == 0) {
+        if (session->told_at == 0)
             word_tell(session, TUNNEL_STARTING, "");
-        }
         break;
     case CONNECTING:
     case UPGRADING:
@@ -879,12 +832,10 @@ void portforward_free(struct portforward *session, void (*done)(void *user), voi
     session->done_user = user;
     while (session->link != NULL) {
         struct link *link = session->link;
-        while (link->owner != NULL && link->forwards != NULL) {
+        while (link->owner != NULL && link->forwards != NULL)
             forward_drop(link->forwards);
-        }
-        if (link->owner != NULL) {
+        if (link->owner != NULL)
             link_abandon(link);
-        }
     }
     mem_free((char *)session->options.proxy);
     mem_free((char *)session->options.post_proxy);
@@ -904,13 +855,11 @@ static bool session_is_up(const void *carrier)
 static enum tunnel_word session_word(const void *carrier)
 {
     const struct portforward *session = carrier;
-    if (session->state != OPEN) {
+    if (session->state != OPEN)
         return session->word == TUNNEL_UP ? TUNNEL_STARTING : session->word;
-    }
     int64_t limit = (int64_t)SILENT_MS * MILLISECOND_US;
-    if (limit < 3 * session->round_trip) {
+    if (limit < 3 * session->round_trip)
         limit = 3 * session->round_trip;
-    }
     bool silent = session->ping_sent != 0 && clock_mono_us() - session->ping_sent > limit;
     return silent ? TUNNEL_API_LOST : TUNNEL_UP;
 }
@@ -939,9 +888,8 @@ int64_t portforward_round_trip(const struct portforward *session)
 static struct forward *forward_open(void *carrier, int32_t port, const struct forward_ops *ops, void *user)
 {
     struct portforward *session = carrier;
-    if (session->state != OPEN || session->forward_count >= FORWARDS_MAX) {
+    if (session->state != OPEN || session->forward_count >= FORWARDS_MAX)
         return NULL;
-    }
     struct link *link = session->link;
     struct forward *forward = mem_new(sizeof *forward);
     char port_text[16], id[16];
@@ -969,9 +917,8 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
 
 static bool forward_send(struct forward *forward, const char *bytes, size_t length)
 {
-    if (length > FORWARD_SEND_MAX - forward->sent) {
+    if (length > FORWARD_SEND_MAX - forward->sent)
         return false;
-    }
     forward->sent += length;
     if (forward->holding) {
         buf_append(&forward->held, bytes, length);

@@ -148,9 +148,8 @@ struct spdy *spdy_new(bool is_server, struct buf *out, const struct spdy_ops *op
 
 void spdy_free(struct spdy *spdy)
 {
-    if (spdy == NULL) {
+    if (spdy == NULL)
         return;
-    }
     deflateEnd(&spdy->deflate);
     inflateEnd(&spdy->inflate);
     buf_free(&spdy->control);
@@ -266,32 +265,26 @@ static enum status block_inflate(struct spdy *spdy, const char *bytes, size_t le
         stream->next_out = (unsigned char *)room;
         stream->avail_out = sizeof room;
         int result = inflate(stream, Z_SYNC_FLUSH);
-        if (result == Z_NEED_DICT && inflateSetDictionary(stream, dictionary, sizeof dictionary) == Z_OK) {
+        if (result == Z_NEED_DICT && inflateSetDictionary(stream, dictionary, sizeof dictionary) == Z_OK)
             continue;
-        }
-        if (result != Z_OK && result != Z_BUF_ERROR) {
+        if (result != Z_OK && result != Z_BUF_ERROR)
             return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a header block that cannot be unpacked");
-        }
-        if (!buf_append(&spdy->block, room, sizeof room - stream->avail_out)) {
+        if (!buf_append(&spdy->block, room, sizeof room - stream->avail_out))
             return problem_set(problem, STATUS_BAD_INPUT, "SPDY: headers of more than %d bytes", SPDY_HEADERS_MAX);
-        }
-        if (stream->avail_out > 0) {
+        if (stream->avail_out > 0)
             return STATUS_OK;
-        }
     }
 }
 
 /* A 32 bit length and as many bytes: where they start and how many they are. */
 static bool string_take(const struct buf *block, size_t *at, size_t *start, size_t *length)
 {
-    if (block->len - *at < 4) {
+    if (block->len - *at < 4)
         return false;
-    }
     *length = get32((const unsigned char *)block->data + *at);
     *start = *at + 4;
-    if (block->len - *start < *length) {
+    if (block->len - *start < *length)
         return false;
-    }
     *at = *start + *length;
     return true;
 }
@@ -302,20 +295,15 @@ static enum status block_parse(struct spdy *spdy, struct spdy_header *headers, s
     struct buf *block = &spdy->block;
     size_t at = 4, spans[2 * HEADERS_COUNT_MAX][2];
     *count = block->len >= 4 ? get32((const unsigned char *)block->data) : SIZE_MAX;
-    if (*count > HEADERS_COUNT_MAX) {
+    if (*count > HEADERS_COUNT_MAX)
         return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a header block that is cut short or has too many lines");
-    }
-    for (size_t i = 0; i < 2 * *count; i++) {
-        if (!string_take(block, &at, &spans[i][0], &spans[i][1])) {
+    for (size_t i = 0; i < 2 * *count; i++)
+        if (!string_take(block, &at, &spans[i][0], &spans[i][1]))
             return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a header reaches beyond its block");
-        }
-    }
-    for (size_t i = 0; i < 2 * *count; i++) {
+    for (size_t i = 0; i < 2 * *count; i++)
         block->data[spans[i][0] + spans[i][1]] = '\0';
-    }
-    for (size_t i = 0; i < *count; i++) {
+    for (size_t i = 0; i < *count; i++)
         headers[i] = (struct spdy_header){block->data + spans[2 * i][0], block->data + spans[2 * i + 1][0]};
-    }
     return STATUS_OK;
 }
 
@@ -324,38 +312,33 @@ static enum status headers_receive(struct spdy *spdy, unsigned type, bool fin, s
 {
     const struct buf *body = &spdy->control;
     size_t fixed = type == SYN_STREAM ? 10 : 4, count = 0;
-    if (body->len < fixed) {
+    if (body->len < fixed)
         return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a control frame that is too short");
-    }
     uint32_t stream = get32((const unsigned char *)body->data) & ID_MASK;
     struct spdy_header headers[HEADERS_COUNT_MAX];
     enum status status = block_inflate(spdy, body->data + fixed, body->len - fixed, problem);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         status = block_parse(spdy, headers, &count, problem);
-    }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
-    if (type == SYN_STREAM && !spdy->is_server) {
+    if (type == SYN_STREAM && !spdy->is_server)
         spdy_reset(spdy, stream, STATUS_REFUSED_STREAM); /* servers open none in a port-forward */
-    } else if (type == SYN_STREAM) {
+    else if (type == SYN_STREAM)
         spdy->ops->opened(spdy->user, stream, headers, count, fin);
-    } else if (type == SYN_REPLY) {
+    else if (type == SYN_REPLY)
         spdy->ops->reply(spdy->user, stream, headers, count, fin);
-    } else if (fin) {
+    else if (fin)
         spdy->ops->data(spdy->user, stream, "", 0, true);
-    }
     return STATUS_OK;
 }
 
 static void ping_receive(struct spdy *spdy, uint32_t id)
 {
     bool by_client = id % 2 == 1;
-    if (by_client == spdy->is_server) {
+    if (by_client == spdy->is_server)
         spdy_ping(spdy, id);
-    } else {
+    else
         spdy->ops->ping(spdy->user, id);
-    }
 }
 
 /* A complete control frame: its body is in spdy->control. SETTINGS, WINDOW_UPDATE, NOOP and what is unknown mean nothing here. */
@@ -365,13 +348,11 @@ static enum status control_receive(struct spdy *spdy, struct problem *problem)
     unsigned type = (unsigned)spdy->head[2] << 8 | spdy->head[3];
     const unsigned char *body = (const unsigned char *)buf_str(&spdy->control);
     size_t length = spdy->control.len;
-    if (version != SPDY_VERSION) {
+    if (version != SPDY_VERSION)
         return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a frame of version %u, not %d", version, SPDY_VERSION);
-    }
     size_t need = type == RST_STREAM || type == GOAWAY ? 8 : type == PING ? 4 : 0;
-    if (length < need) {
+    if (length < need)
         return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a control frame that is too short");
-    }
     switch (type) {
     case SYN_STREAM:
     case SYN_REPLY:
@@ -403,9 +384,8 @@ static enum status head_receive(struct spdy *spdy, struct problem *problem)
     spdy->left = get32(spdy->head + 4) & 0xffffff;
     size_t most = is_control(spdy) ? SPDY_HEADERS_MAX : SPDY_FRAME_MAX;
     buf_clear(&spdy->control);
-    if (spdy->left > most) {
+    if (spdy->left > most)
         return problem_set(problem, STATUS_BAD_INPUT, "SPDY: a frame of %zu bytes", spdy->left);
-    }
     return STATUS_OK;
 }
 
@@ -415,14 +395,12 @@ static enum status body_receive(struct spdy *spdy, const char *bytes, size_t len
     enum status status = STATUS_OK;
     spdy->left -= length;
     bool complete = spdy->left == 0;
-    if (complete) {
+    if (complete)
         spdy->head_length = 0;
-    }
     if (is_control(spdy)) {
         buf_append(&spdy->control, bytes, length);
-        if (complete) {
+        if (complete)
             status = control_receive(spdy, problem);
-        }
     } else if (length > 0 || complete) {
         bool fin = complete && (spdy->head[4] & FLAG_FIN) != 0;
         spdy->ops->data(spdy->user, get32(spdy->head) & ID_MASK, bytes, length, fin);
@@ -433,9 +411,8 @@ static enum status body_receive(struct spdy *spdy, const char *bytes, size_t len
 enum status spdy_receive(struct spdy *spdy, const char *bytes, size_t length, struct problem *problem)
 {
     enum status status = STATUS_OK;
-    if (spdy->over) {
+    if (spdy->over)
         return problem_set(problem, STATUS_BAD_INPUT, "SPDY: the session is over");
-    }
     while (status == STATUS_OK && length > 0) {
         if (spdy->head_length < HEAD) {
             size_t piece = HEAD - spdy->head_length < length ? HEAD - spdy->head_length : length;
@@ -443,9 +420,8 @@ enum status spdy_receive(struct spdy *spdy, const char *bytes, size_t length, st
             spdy->head_length += piece;
             bytes += piece;
             length -= piece;
-            if (spdy->head_length < HEAD) {
+            if (spdy->head_length < HEAD)
                 break;
-            }
             status = head_receive(spdy, problem);
         }
         if (status == STATUS_OK && (length > 0 || spdy->left == 0)) {

@@ -42,9 +42,8 @@ static void mask_make(struct websocket *websocket, unsigned char mask[4])
     websocket->seed ^= websocket->seed << 13;
     websocket->seed ^= websocket->seed >> 7;
     websocket->seed ^= websocket->seed << 17;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         mask[i] = (unsigned char)(websocket->seed >> (8 * i + 16));
-    }
 }
 
 static void frame_send(struct websocket *websocket, unsigned op, const char *bytes, size_t length, struct buf *out)
@@ -56,9 +55,8 @@ static void frame_send(struct websocket *websocket, unsigned op, const char *byt
     } else {
         int width = length <= 0xffff ? 2 : 8;
         head[1] = width == 2 ? 126 : 127;
-        for (int i = width - 1; i >= 0; i--) {
+        for (int i = width - 1; i >= 0; i--)
             head[at++] = (unsigned char)((uint64_t)length >> (8 * i));
-        }
     }
     if (websocket->is_server) {
         buf_append(out, (const char *)head, at);
@@ -72,9 +70,8 @@ static void frame_send(struct websocket *websocket, unsigned op, const char *byt
     buf_append(out, (const char *)head, at + sizeof mask);
     size_t start = out->len;
     buf_append(out, bytes, length);
-    for (size_t i = start; i < out->len; i++) {
+    for (size_t i = start; i < out->len; i++)
         out->data[i] = (char)((unsigned char)out->data[i] ^ mask[(i - start) % 4]);
-    }
 }
 
 void websocket_send(struct websocket *websocket, const char *bytes, size_t length, struct buf *out)
@@ -95,9 +92,8 @@ void websocket_close(struct websocket *websocket, uint16_t code, struct buf *out
 
 static size_t head_need(const struct websocket *websocket)
 {
-    if (websocket->head_length < 2) {
+    if (websocket->head_length < 2)
         return 2;
-    }
     unsigned length = websocket->head[1] & 0x7f;
     size_t need = length == 127 ? 10 : length == 126 ? 4 : 2;
     return need + ((websocket->head[1] & MASKED) != 0 ? 4 : 0);
@@ -117,12 +113,10 @@ static uint64_t head_payload(const struct websocket *websocket)
 {
     uint64_t length = websocket->head[1] & 0x7f;
     size_t width = length == 127 ? 8 : length == 126 ? 2 : 0;
-    if (width > 0) {
+    if (width > 0)
         length = 0;
-    }
-    for (size_t i = 0; i < width; i++) {
+    for (size_t i = 0; i < width; i++)
         length = length << 8 | websocket->head[2 + i];
-    }
     return length;
 }
 
@@ -131,37 +125,30 @@ static const char *head_fault(const struct websocket *websocket)
 {
     unsigned op = head_op(websocket);
     bool fin = (websocket->head[0] & FIN) != 0, masked = (websocket->head[1] & MASKED) != 0;
-    if ((websocket->head[0] & 0x70) != 0) {
+    if ((websocket->head[0] & 0x70) != 0)
         return "reserved bits are set";
-    }
-    if (op != CONTINUATION && op != BINARY && op != CLOSE && op != OP_PING && op != OP_PONG) {
+    if (op != CONTINUATION && op != BINARY && op != CLOSE && op != OP_PING && op != OP_PONG)
         return op == 1 ? "a text frame" : "a frame of unknown kind";
-    }
-    if (masked != websocket->is_server) {
+    if (masked != websocket->is_server)
         return masked ? "a server's frame is masked" : "a client's frame is not masked";
-    }
-    if (is_control(websocket) && (!fin || (websocket->head[1] & 0x7f) > CONTROL_MAX)) {
+    if (is_control(websocket) && (!fin || (websocket->head[1] & 0x7f) > CONTROL_MAX))
         return "a control frame that is too long or in pieces";
-    }
-    if (!is_control(websocket) && (op == CONTINUATION) != websocket->fragmented) {
+    if (!is_control(websocket) && (op == CONTINUATION) != websocket->fragmented)
         return op == CONTINUATION ? "a continuation of nothing" : "a message within a message";
-    }
     return head_payload(websocket) >> 63 != 0 ? "a length of more than 63 bits" : NULL;
 }
 
 static enum status head_receive(struct websocket *websocket, struct problem *problem)
 {
     const char *fault = head_fault(websocket);
-    if (fault != NULL) {
+    if (fault != NULL)
         return problem_set(problem, STATUS_BAD_INPUT, "WebSocket: %s", fault);
-    }
     websocket->left = head_payload(websocket);
     websocket->in_payload = true;
     websocket->mask_at = 0;
     websocket->control_length = 0;
-    if (!is_control(websocket)) {
+    if (!is_control(websocket))
         websocket->fragmented = (websocket->head[0] & FIN) == 0;
-    }
     return STATUS_OK;
 }
 
@@ -183,12 +170,10 @@ static enum status frame_complete(struct websocket *websocket, struct buf *out, 
 {
     websocket->in_payload = false;
     websocket->head_length = 0;
-    if (head_op(websocket) == CLOSE) {
+    if (head_op(websocket) == CLOSE)
         return close_receive(websocket, out, problem);
-    }
-    if (head_op(websocket) == OP_PING && !websocket->close_sent) {
+    if (head_op(websocket) == OP_PING && !websocket->close_sent)
         frame_send(websocket, OP_PONG, websocket->control, websocket->control_length, out);
-    }
     return STATUS_OK;
 }
 
@@ -205,14 +190,12 @@ static enum status payload_receive(struct websocket *websocket, const char *byte
         websocket->control_length += length;
     } else {
         size_t start = payload->len;
-        if (!buf_append(payload, bytes, length)) {
+        if (!buf_append(payload, bytes, length))
             return problem_set(problem, STATUS_BAD_INPUT, "WebSocket: more payload than there is room for");
-        }
         to = payload->data + start;
     }
-    for (size_t i = 0; websocket->is_server && i < length; i++) {
+    for (size_t i = 0; websocket->is_server && i < length; i++)
         to[i] = (char)((unsigned char)to[i] ^ mask[(websocket->mask_at + i) % 4]);
-    }
     websocket->mask_at = (websocket->mask_at + length) % 4;
     websocket->left -= length;
     return STATUS_OK;
@@ -222,16 +205,14 @@ enum status websocket_receive(struct websocket *websocket, const char *bytes, si
                               struct buf *out, struct problem *problem)
 {
     enum status status = STATUS_OK;
-    if (websocket->closed) {
+    if (websocket->closed)
         return problem_set(problem, STATUS_END, "WebSocket: closed");
-    }
     while (status == STATUS_OK && length > 0) {
         if (!websocket->in_payload) {
             websocket->head[websocket->head_length++] = (unsigned char)*bytes++;
             length--;
-            if (websocket->head_length < head_need(websocket)) {
+            if (websocket->head_length < head_need(websocket))
                 continue;
-            }
             status = head_receive(websocket, problem);
         }
         if (status == STATUS_OK && websocket->left > 0) {
@@ -240,9 +221,8 @@ enum status websocket_receive(struct websocket *websocket, const char *bytes, si
             bytes += piece;
             length -= piece;
         }
-        if (status == STATUS_OK && websocket->left == 0) {
+        if (status == STATUS_OK && websocket->left == 0)
             status = frame_complete(websocket, out, problem);
-        }
     }
     websocket->closed = status != STATUS_OK;
     return status;
@@ -263,9 +243,8 @@ static void sha1_block(uint32_t state[5], const unsigned char *block)
         const unsigned char *at = block + (size_t)i * 4;
         words[i] = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
     }
-    for (int i = 16; i < 80; i++) {
+    for (int i = 16; i < 80; i++)
         words[i] = rotate(words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16], 1);
-    }
     for (int i = 0; i < 80; i++) {
         uint32_t mixed = i < 20 ? (b & c) | (~b & d) : i >= 40 && i < 60 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
         uint32_t next = rotate(a, 5) + mixed + e + constants[i / 20] + words[i];
@@ -292,12 +271,10 @@ static void sha1_short(const char *bytes, size_t length, unsigned char digest[20
     blocks[length] = 0x80;
     blocks[size - 2] = (unsigned char)(length * 8 >> 8);
     blocks[size - 1] = (unsigned char)(length * 8);
-    for (size_t at = 0; at < size; at += 64) {
+    for (size_t at = 0; at < size; at += 64)
         sha1_block(state, blocks + at);
-    }
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         digest[i] = (unsigned char)(state[i / 4] >> (24 - 8 * (i % 4)));
-    }
 }
 
 void websocket_accept_key(const char *key, char out[29])

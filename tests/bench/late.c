@@ -22,9 +22,8 @@ int main(int argc, char **argv)
     int64_t *late = malloc(capacity * sizeof *late);
     struct fact fact;
     while (late && count < capacity && journal_next(reader, &fact, &problem) == STATUS_OK) {
-        if (fact.kind == FACT_PROBE && fact.u.sample.sent >= 0) {
+        if (fact.kind == FACT_PROBE && fact.u.sample.sent >= 0)
             late[count++] = fact.u.sample.late;
-        }
         fact_free(&fact);
     }
     journal_reader_free(reader);

@@ -56,9 +56,8 @@ static void go_on(struct probing *probing, struct epoll_event *ready)
     } else {
         char reply[16384];
         ssize_t got = read(fd, reply, sizeof reply);
-        if (got > 0) {
+        if (got > 0)
             return;
-        }
         probing->done++;
     }
     close(fd);
@@ -83,25 +82,20 @@ int main(int argc, char **argv)
     probing.poller = epoll_create1(EPOLL_CLOEXEC);
     int64_t began = now_us(), end = began + strtol(argv[4], NULL, 10) * 1000000, next = began;
     for (int64_t now = began; now < end || probing.in_flight > 0; now = now_us()) {
-        if (now > end + 5000000) {
+        if (now > end + 5000000)
             break;
-        }
-        if (now < end && rate == 0) {
-            while (probing.in_flight < concurrency) {
+        if (now < end && rate == 0)
+            while (probing.in_flight < concurrency)
                 begin(&probing);
-            }
-        }
         if (now < end && rate > 0 && now >= next) {
-            for (long i = 0; i < rate / 10; i++) {
+            for (long i = 0; i < rate / 10; i++)
                 begin(&probing);
-            }
             next += 100000;
         }
         struct epoll_event ready[256];
         int count = epoll_wait(probing.poller, ready, 256, rate > 0 && probing.in_flight == 0 ? 10 : 1);
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             go_on(&probing, &ready[i]);
-        }
     }
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);

@@ -36,9 +36,8 @@ static void ended(void *user, const struct http_result *result)
     probing->done++;
     probing->failed += sample.outcome != OUTCOME_OK;
     sample_free(&sample);
-    if (now_us() < probing->end) {
+    if (now_us() < probing->end)
         http_get(probing->http, &probing->spec, &probing->address, NULL, 5000000, ended, probing);
-    }
 }
 
 int main(int argc, char **argv)
@@ -54,12 +53,10 @@ int main(int argc, char **argv)
     probing.http = http_new(&loop, "kube-probe/1.34");
     int64_t began = now_us();
     probing.end = began + strtol(argv[3], NULL, 10) * 1000000;
-    for (long i = strtol(argv[2], NULL, 10); i > 0; i--) {
+    for (long i = strtol(argv[2], NULL, 10); i > 0; i--)
         http_get(probing.http, &probing.spec, &probing.address, NULL, 5000000, ended, &probing);
-    }
-    while (http_in_flight(probing.http) > 0) {
+    while (http_in_flight(probing.http) > 0)
         uv_run(&loop, UV_RUN_ONCE);
-    }
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("%lld %lld %lld\n", (long long)probing.done,

@@ -30,40 +30,33 @@ static void weigh(long pid, long *rss, long *pss, long *ticks)
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", pid);
     FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file)) {
-        if (strncmp(line, "Rss:", 4) == 0) {
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, "Rss:", 4) == 0)
             *rss += strtol(line + 4, NULL, 10);
-        } else if (strncmp(line, "Pss:", 4) == 0) {
+        else if (strncmp(line, "Pss:", 4) == 0)
             *pss += strtol(line + 4, NULL, 10);
-        }
-    }
-    if (file) {
+    if (file)
         fclose(file);
-    }
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     file = fopen(path, "re");
     if (file && fgets(line, sizeof line, file)) {
         char *field = strrchr(line, ')');
-        for (int i = 0; field && i < 12; i++) {
+        for (int i = 0; field && i < 12; i++)
             field = strchr(field + 1, ' ');
-        }
         if (field) {
             *ticks += strtol(field, &field, 10);
             *ticks += strtol(field, NULL, 10);
         }
     }
-    if (file) {
+    if (file)
         fclose(file);
-    }
     snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
     file = fopen(path, "re");
     long child;
-    while (file && fscanf(file, "%ld", &child) == 1) {
+    while (file && fscanf(file, "%ld", &child) == 1)
         weigh(child, rss, pss, ticks);
-    }
-    if (file) {
+    if (file)
         fclose(file);
-    }
 }
 
 int main(int argc, char **argv)
@@ -94,14 +87,12 @@ int main(int argc, char **argv)
         struct pollfd ready = {.fd = master, .events = POLLIN};
         poll(&ready, 1, 2);
         now = now_us();
-        if (first < 0 && seen > 500 && now - last > 5000) {
+        if (first < 0 && seen > 500 && now - last > 5000)
             first = last - began;
-        }
         char chunk[65536];
         ssize_t got = ready.revents & POLLIN ? read(master, chunk, sizeof chunk) : 0;
-        if (ready.revents & POLLHUP && got <= 0) {
+        if (ready.revents & POLLHUP && got <= 0)
             break;
-        }
         if (got > 0) {
             if (warmed) {
                 if (now - last > 15000 || frames == 0) {
@@ -121,15 +112,13 @@ int main(int argc, char **argv)
            (long long)frames, (long long)bytes, (long long)largest, rss, pss,
            (ticks - ticks_before) * 1000 / sysconf(_SC_CLK_TCK));
     fflush(stdout);
-    if (write(master, "Q", 1) != 1) {
+    if (write(master, "Q", 1) != 1)
         kill(pid, SIGTERM);
-    }
     for (int i = 0; i < 500 && waitpid(pid, NULL, WNOHANG) == 0; i++) {
         char chunk[65536];
         struct pollfd ready = {.fd = master, .events = POLLIN};
-        if (poll(&ready, 1, 10) > 0 && read(master, chunk, sizeof chunk) < 0) {
+        if (poll(&ready, 1, 10) > 0 && read(master, chunk, sizeof chunk) < 0)
             break;
-        }
     }
     return 0;
 }

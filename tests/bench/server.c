@@ -22,9 +22,8 @@ static void answer(int fd)
 {
     char request[4096];
     ssize_t got = read(fd, request, sizeof request - 1);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    }
     if (got > 0) {
         char head[256];
         bool health = memmem(request, (size_t)got, "/health", 7) != NULL;
@@ -66,9 +65,8 @@ int main(void)
         struct epoll_event ready[256];
         int count = epoll_wait(poller, ready, 256, -1);
         for (int i = 0; i < count; i++) {
-            if (ready[i].data.fd == STDIN_FILENO) {
+            if (ready[i].data.fd == STDIN_FILENO)
                 return 0;
-            }
             if (ready[i].data.fd != listener) {
                 answer(ready[i].data.fd);
                 continue;

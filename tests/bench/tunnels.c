@@ -49,9 +49,8 @@ static double pid_cpu(pid_t pid)
     FILE *file = fopen(path, "r");
     if (file != NULL) {
         const char *at = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
-        if (at != NULL) {
+        if (at != NULL)
             sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-        }
         fclose(file);
     }
     return (double)(user + system) * 1000 / (double)sysconf(_SC_CLK_TCK);
@@ -65,9 +64,8 @@ static int64_t pid_anonymous(const char *pid)
     FILE *file = fopen(path, "r");
     while (file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "Anonymous: %ld", &value) != 1) {
     }
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     return value;
 }
 
@@ -75,9 +73,8 @@ static int64_t pid_anonymous(const char *pid)
 static double children_cpu(const struct bench *bench)
 {
     double sum = 0;
-    for (size_t i = 0; i < bench->child_count; i++) {
+    for (size_t i = 0; i < bench->child_count; i++)
         sum += pid_cpu(bench->children[i]);
-    }
     return sum + self_cpu(RUSAGE_CHILDREN);
 }
 
@@ -89,23 +86,20 @@ static void memory_look(struct bench *bench)
         snprintf(pid, sizeof pid, "%d", (int)bench->children[i]);
         sum += pid_anonymous(pid);
     }
-    if (sum > bench->anonymous) {
+    if (sum > bench->anonymous)
         bench->anonymous = sum;
-    }
 }
 
 static void on_group(void *user, pid_t group, bool alive)
 {
     struct bench *bench = user;
     size_t at = 0;
-    while (at < bench->child_count && bench->children[at] != group) {
+    while (at < bench->child_count && bench->children[at] != group)
         at++;
-    }
-    if (alive && bench->child_count < CHILDREN_ROOM) {
+    if (alive && bench->child_count < CHILDREN_ROOM)
         bench->children[bench->child_count++] = group;
-    } else if (!alive && at < bench->child_count) {
+    else if (!alive && at < bench->child_count)
         bench->children[at] = bench->children[--bench->child_count];
-    }
 }
 
 struct probe {
@@ -161,9 +155,8 @@ static void on_tick(uv_timer_t *timer)
 {
     struct bench *bench = timer->data;
     int64_t now = clock_mono_us();
-    if (!bench->proxy_up) {
+    if (!bench->proxy_up)
         return;
-    }
     probe_send(bench, bench->next % bench->count + 1);
     bench->next++;
     if (!bench->measuring && now >= bench->began) {
@@ -171,21 +164,18 @@ static void on_tick(uv_timer_t *timer)
         bench->probes = bench->answered = bench->refused = bench->unknown = 0;
         bench->cpu_begin = self_cpu(RUSAGE_SELF) + children_cpu(bench);
     }
-    if (bench->measuring && bench->next % 50 == 0) {
+    if (bench->measuring && bench->next % 50 == 0)
         memory_look(bench);
-    }
-    if (now >= bench->end) {
+    if (now >= bench->end)
         bench_finish(bench);
-    }
 }
 
 static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word, const char *words)
 {
     struct bench *bench = user;
     (void)word;
-    if (state == PROXY_DOWN) {
+    if (state == PROXY_DOWN)
         fprintf(stderr, "kubectl proxy: %s\n", words);
-    }
     bench->proxy_up = state == PROXY_UP;
     kube_tunnel_proxy(bench->tunnel, kubectl_proxy_socket(bench->proxy), bench->proxy_up);
 }
@@ -199,9 +189,8 @@ int main(int argc, char **argv)
     struct bench bench = {.count = (uint32_t)strtoul(argv[6], NULL, 10)};
     struct kubectl_flags flags = {0};
     char dir[] = "/tmp/pt-bench-XXXXXX";
-    if (bench.count == 0 || !via_from_name(argv[5], &bench.via) || mkdtemp(dir) == NULL) {
+    if (bench.count == 0 || !via_from_name(argv[5], &bench.via) || mkdtemp(dir) == NULL)
         return 2;
-    }
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&bench.loop);
     probe_spec_http(&bench.spec, "/v1/models", (int32_t)strtol(argv[4], NULL, 10));
@@ -222,9 +211,8 @@ int main(int argc, char **argv)
                                                                     .group = by_children ? NULL : on_group,
                                                                     .user = &bench,
                                                                     .group_user = &bench});
-    for (uint32_t pod = 1; pod <= bench.count; pod++) {
+    for (uint32_t pod = 1; pod <= bench.count; pod++)
         kube_tunnel_pod(bench.tunnel, pod, argv[2], argv[3], "uid", "10.0.0.1", true);
-    }
     long period = strtol(argv[7], NULL, 10);
     bench.began = clock_mono_us() + (5000 + 2 * period) * INT64_C(1000);
     bench.end = bench.began + strtol(argv[8], NULL, 10) * INT64_C(1000000);

@@ -7,9 +7,8 @@
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
+    if (argc < 2)
         return 2;
-    }
     pid_t pid = fork();
     if (pid == 0) {
         int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -20,9 +19,8 @@ int main(int argc, char **argv)
     }
     int status;
     struct rusage usage;
-    if (pid < 0 || wait4(pid, &status, 0, &usage) != pid) {
+    if (pid < 0 || wait4(pid, &status, 0, &usage) != pid)
         return 2;
-    }
     dprintf(3, "%lld %ld %d\n",
             (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
                 usage.ru_stime.tv_usec,

@@ -60,9 +60,8 @@ static void answer(void *user, const char *path, const char *request, struct ans
     (void)request;
     int64_t now = clock_now(&pod->clock);
     vllm_answer(&pod->vllm, false, path, now, pod->clock.wall_zero + now, &pod->dice, &pod->body, out);
-    if (pod->is_error) {
+    if (pod->is_error)
         *out = (struct answer){.status = 503, .headers = "Server: uvicorn\r\n", .body = "", .delay_us = 0};
-    }
 }
 
 /* ---- the log of a start ---- */
@@ -83,9 +82,8 @@ static int64_t log_write(struct pod *pod, int64_t now)
         while (pod->line < vllm_lines(&pod->vllm, chapter)) {
             double at = vllm_line_at(&pod->vllm, chapter, pod->line);
             int64_t due = pod->chapter_began + (int64_t)((double)pod->chapter_took * at);
-            if (due > now) {
+            if (due > now)
                 return due;
-            }
             struct buf line;
             buf_init(&line, LINE_BYTES_MAX);
             vllm_line(&pod->vllm, chapter, pod->line++, (double)pod->chapter_took / SECOND_US,
@@ -136,9 +134,8 @@ static void act_next(struct pod *pod, int64_t now)
     }
     pod->acts++;
     say(act);
-    if (strcmp(act, "exit") == 0) {
+    if (strcmp(act, "exit") == 0)
         exit(1);
-    }
     size_t length = strcspn(act, ":");
     double seconds = act[length] ? strtod(act + length + 1, NULL) : 0;
     face_set(pod, act, length);
@@ -151,23 +148,20 @@ static void turn(uv_timer_t *timer)
 {
     struct pod *pod = timer->data;
     int64_t now = clock_now(&pod->clock);
-    while (pod->act_ends <= now) {
+    while (pod->act_ends <= now)
         act_next(pod, now);
-    }
     int64_t next = log_write(pod, now);
     next = next < pod->act_ends ? next : pod->act_ends;
-    if (next != INT64_MAX) {
+    if (next != INT64_MAX)
         uv_timer_start(timer, turn, (uint64_t)clock_real_ms_until(&pod->clock, next), 0);
-    }
 }
 
 static void signalled(uv_signal_t *handle, int number)
 {
     const struct pod *pod = handle->data;
     say(number == SIGTERM ? "SIGTERM" : "SIGINT");
-    if (!pod->deaf) {
+    if (!pod->deaf)
         exit(0);
-    }
 }
 
 static int usage(void)
@@ -189,20 +183,17 @@ int main(int argc, char **argv)
     const char *host = "0.0.0.0";
     struct problem problem = {""};
     int at = 1;
-    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
-        if (strcmp(argv[at], "--deaf") == 0) {
+    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++)
+        if (strcmp(argv[at], "--deaf") == 0)
             pod.deaf = true;
-        } else if (at + 1 < argc && strcmp(argv[at], "--host") == 0) {
+        else if (at + 1 < argc && strcmp(argv[at], "--host") == 0)
             host = argv[++at];
-        } else if (at + 1 < argc && strcmp(argv[at], "--port") == 0) {
+        else if (at + 1 < argc && strcmp(argv[at], "--port") == 0)
             pod.vllm.port = (int32_t)strtol(argv[++at], NULL, 10);
-        } else {
+        else
             return usage();
-        }
-    }
-    if (at == argc) {
+    if (at == argc)
         return usage();
-    }
     pod.acts = argv + at;
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&pod.loop);

@@ -36,9 +36,8 @@ struct cluster {
 static struct cluster *cluster_of(void **state)
 {
     struct cluster *cluster = *state;
-    if (cluster->skip) {
+    if (cluster->skip)
         skip();
-    }
     return cluster;
 }
 
@@ -122,9 +121,8 @@ static int group_setup(void **state)
     *state = cluster;
     run_directory(cluster->dir);
     cluster->skip = !cluster_is_there() || !cluster_has_pod_server(cluster->dir);
-    if (cluster->skip) {
+    if (cluster->skip)
         return 0;
-    }
     signal(SIGPIPE, SIG_IGN);
     setenv("TMPDIR", cluster->dir, 1);
     setenv("TZ", "UTC", 1);
@@ -137,9 +135,8 @@ static int group_setup(void **state)
                   (const char *const[]){"-n", cluster->ns, "--via=portforward", NULL});
     cluster->watching = true;
     buf_init(&yaml, TEXT_MAX);
-    for (size_t i = 0; i < sizeof SPECS / sizeof SPECS[0]; i++) {
+    for (size_t i = 0; i < sizeof SPECS / sizeof SPECS[0]; i++)
         put_pod(&yaml, cluster->ns, &SPECS[i]);
-    }
     put_deployment(&yaml, cluster->ns, "rolling", 1);
     cluster_apply(cluster->dir, buf_str(&yaml));
     buf_free(&yaml);
@@ -149,9 +146,8 @@ static int group_setup(void **state)
 static int group_teardown(void **state)
 {
     struct cluster *cluster = *state;
-    if (cluster->watching) {
+    if (cluster->watching)
         watcher_end(&cluster->watcher);
-    }
     if (!cluster->skip) {
         cluster_namespace_end(cluster->dir, cluster->ns);
         cluster_namespace_end(cluster->dir, cluster->many);
@@ -182,9 +178,8 @@ static int64_t killed_at(const struct cluster *cluster, const char *name)
                      0);
     const char *word = strstr(buf_str(&out), " pod_server: SIGTERM");
     assert_non_null(word);
-    while (word > buf_str(&out) && word[-1] != '\n') {
+    while (word > buf_str(&out) && word[-1] != '\n')
         word--;
-    }
     int64_t moment = moment_of(word);
     buf_free(&out);
     return moment;
@@ -222,11 +217,9 @@ static const enum source_state WATCHING = SOURCE_WATCHING, LOST = SOURCE_LOST;
 
 static bool passed_through(const struct pod *pod, enum stage stage)
 {
-    for (uint32_t i = 0; i < pod->spans.count; i++) {
-        if (pod->spans.list[i].stage == stage) {
+    for (uint32_t i = 0; i < pod->spans.count; i++)
+        if (pod->spans.list[i].stage == stage)
             return true;
-        }
-    }
     return false;
 }
 
@@ -252,9 +245,8 @@ static void test_slow_start(void **state)
     /* Halfway it was told as loading, with what it was doing. */
     struct fleet *then = watcher_fleet_at(&cluster->watcher, ours - 6 * SECOND_US);
     pod = NULL;
-    for (uint32_t i = 0; i < then->count; i++) {
+    for (uint32_t i = 0; i < then->count; i++)
         pod = text_is(&then->pods[i]->facts.name, "slow") ? then->pods[i] : pod;
-    }
     assert_non_null(pod);
     assert_int_equal(pod->stage, STAGE_RUNNING);
     print_message("six seconds before it was Ready: %s\n", text_str(&pod->reason));
@@ -264,11 +256,9 @@ static void test_slow_start(void **state)
 
 static const struct pod *pod_in(const struct fleet *fleet, const char *name)
 {
-    for (uint32_t i = fleet->count; i > 0; i--) {
-        if (text_is(&fleet->pods[i - 1]->facts.name, name)) {
+    for (uint32_t i = fleet->count; i > 0; i--)
+        if (text_is(&fleet->pods[i - 1]->facts.name, name))
             return fleet->pods[i - 1];
-        }
-    }
     return NULL;
 }
 
@@ -299,19 +289,16 @@ static int64_t foretold(const struct cluster *cluster, const char *name, enum la
 static void assert_foretold(const struct cluster *cluster, const char *name, enum lane_kind lane)
 {
     int64_t off = foretold(cluster, name, lane, killed_at(cluster, name));
-    if (off > NEAR_US || off < -NEAR_US) {
+    if (off > NEAR_US || off < -NEAR_US)
         fail_msg("%s: the %s probe's restart was not foretold within a second", name, lane_name(lane));
-    }
 }
 
 static void test_startup_kill_foretold(void **state)
 {
     struct cluster *cluster = cluster_of(state);
-    for (size_t i = 0; i < sizeof SPECS / sizeof SPECS[0]; i++) {
-        if (strcmp(SPECS[i].set, "late") == 0) {
+    for (size_t i = 0; i < sizeof SPECS / sizeof SPECS[0]; i++)
+        if (strcmp(SPECS[i].set, "late") == 0)
             AWAIT(&cluster->watcher, was_killed, SPECS[i].name);
-        }
-    }
     for (size_t i = 0; i < sizeof SPECS / sizeof SPECS[0]; i++) {
         if (strcmp(SPECS[i].set, "late") == 0) {
             assert_foretold(cluster, SPECS[i].name, LANE_STARTUP);
@@ -374,9 +361,8 @@ static bool all_judged(const struct watcher *watcher, const void *user)
     (void)user;
     for (size_t i = 0; i < MANNERS; i++) {
         const struct pod *pod = watcher_pod(watcher, MANNER[i].name);
-        if (!pod || pod->lanes[LANE_READINESS].streak < 2) {
+        if (!pod || pod->lanes[LANE_READINESS].streak < 2)
             return false;
-        }
     }
     return true;
 }
@@ -444,9 +430,8 @@ static bool is_explained(const struct watcher *watcher, const void *user)
     const struct behind *behind = user;
     const struct pod *pod = watcher_pod(watcher, behind->pod);
     struct hints hints;
-    if (!pod) {
+    if (!pod)
         return false;
-    }
     pod_hints(watcher->fleet, pod, watcher->fleet->t, &hints);
     bool found = hints.verdict == behind->cause;
     hints_free(&hints);
@@ -457,11 +442,9 @@ static bool is_explained(const struct watcher *watcher, const void *user)
 static void test_behind(void **state)
 {
     struct cluster *cluster = cluster_of(state);
-    for (size_t i = 0; i < sizeof BEHIND / sizeof BEHIND[0]; i++) {
-        if (!watcher_wait(&cluster->watcher, is_explained, &BEHIND[i], SECONDS_MAX)) {
+    for (size_t i = 0; i < sizeof BEHIND / sizeof BEHIND[0]; i++)
+        if (!watcher_wait(&cluster->watcher, is_explained, &BEHIND[i], SECONDS_MAX))
             fail_msg("%s: no %s", BEHIND[i].pod, cause_label(BEHIND[i].cause));
-        }
-    }
 }
 
 /* ---- replaced, and many ---- */
@@ -498,9 +481,8 @@ static void test_replaced(void **state)
 static bool old_is_gone(const struct watcher *watcher, const void *name)
 {
     const struct pod *pod = NULL;
-    for (uint32_t i = 0; i < watcher->fleet->count; i++) {
+    for (uint32_t i = 0; i < watcher->fleet->count; i++)
         pod = text_is(&watcher->fleet->pods[i]->facts.name, name) ? watcher->fleet->pods[i] : pod;
-    }
     return pod && pod->gone;
 }
 
@@ -519,11 +501,9 @@ static bool drained_is_ready(const struct watcher *watcher, const void *name)
 
 static bool was_evicted(const struct pod *pod)
 {
-    for (uint32_t i = 0; i < pod->spans.count; i++) {
-        if (pod->spans.list[i].stage == STAGE_TERMINATING && text_is(&pod->spans.list[i].why, "evicted")) {
+    for (uint32_t i = 0; i < pod->spans.count; i++)
+        if (pod->spans.list[i].stage == STAGE_TERMINATING && text_is(&pod->spans.list[i].why, "evicted"))
             return true;
-        }
-    }
     return false;
 }
 
@@ -572,14 +552,12 @@ static bool is_told_as_blocked(const struct watcher *watcher, const void *name)
 {
     const struct pod *pod = watcher_pod(watcher, name);
     struct hints hints;
-    if (!pod) {
+    if (!pod)
         return false;
-    }
     pod_hints(watcher->fleet, pod, watcher_now(watcher), &hints);
     bool told = hints.count > 0 && hints.list[0].cause == CAUSE_PROBE_BLOCKED;
-    if (told) {
+    if (told)
         print_message("%s: %s\n", (const char *)name, text_str(&hints.list[0].title));
-    }
     hints_free(&hints);
     return told;
 }
@@ -616,9 +594,8 @@ static bool fine_answers_more(const struct watcher *watcher, const void *user)
 static void test_api_server_lost(void **state)
 {
     struct cluster *cluster = cluster_of(state);
-    if (!cluster_has_control()) {
+    if (!cluster_has_control())
         skip();
-    }
     struct watcher watcher;
     watcher_start(&watcher, cluster->dir, "lost", NULL,
                   (const char *const[]){"-n", cluster->ns, "pod/fine", "--via=portforward", NULL});
@@ -647,9 +624,8 @@ static bool fine_is_unknown(const struct watcher *watcher, const void *user)
 static void test_kubelet_lost(void **state)
 {
     struct cluster *cluster = cluster_of(state);
-    if (!cluster_has_control()) {
+    if (!cluster_has_control())
         skip();
-    }
     struct watcher watcher;
     watcher_start(&watcher, cluster->dir, "kubelet", NULL,
                   (const char *const[]){"-n", cluster->ns, "pod/fine", "--via=portforward", NULL});

@@ -110,19 +110,17 @@ static bool is_gone(const struct watcher *watcher, const void *name)
 
 static const struct span *span_of(const struct pod *pod, enum stage stage)
 {
-    for (uint32_t i = 0; i < pod->spans.count; i++) {
+    for (uint32_t i = 0; i < pod->spans.count; i++)
         if (pod->spans.list[i].stage == stage)
             return &pod->spans.list[i];
-    }
     return NULL;
 }
 
 static bool log_has(const struct pod *pod, const char *words)
 {
-    for (uint32_t i = 0; i < pod->log_count; i++) {
+    for (uint32_t i = 0; i < pod->log_count; i++)
         if (strstr(text_str(&pod_log(pod, i)->line), words))
             return true;
-    }
     return false;
 }
 

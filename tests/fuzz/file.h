@@ -15,9 +15,8 @@ static inline void fuzz_file(const uint8_t *data, size_t size, char path[FUZZ_PA
 {
     snprintf(path, FUZZ_PATH_MAX, "%s/probetop-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     int fd = mkstemp(path);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd) != 0) {
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd) != 0)
         abort();
-    }
 }
 
 #endif

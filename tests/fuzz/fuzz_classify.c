@@ -13,9 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(bool condition)
 {
-    if (!condition) {
+    if (!condition)
         abort();
-    }
 }
 
 /* The next line as a string of its own, and what is left of the input. */
@@ -33,9 +32,8 @@ static char *line_take(const char **data, size_t *size)
 static void text_check(const struct text *text)
 {
     const char *string = text_str(text);
-    for (size_t i = 0; i < text->len; i++) {
+    for (size_t i = 0; i < text->len; i++)
         require((unsigned char)string[i] >= 0x20 && string[i] != 0x7f);
-    }
 }
 
 static void sample_check(const struct classify_question *question, const struct http_result *result,
@@ -45,13 +43,11 @@ static void sample_check(const struct classify_question *question, const struct 
     /* unknown exactly where the cause is not the pod's: facts/kube.md 1.2.10 */
     require((sample->outcome == OUTCOME_UNKNOWN) == (probe_cause_whose(sample->cause) != 'p'));
     bool success = sample->outcome == OUTCOME_OK || sample->outcome == OUTCOME_WARN;
-    if (lane_is_kubelets(question->lane) && question->action == PROBE_HTTP_GET && sample->outcome != OUTCOME_UNKNOWN) {
+    if (lane_is_kubelets(question->lane) && question->action == PROBE_HTTP_GET && sample->outcome != OUTCOME_UNKNOWN)
         require(success == (result->error == HTTP_OK && result->status >= 200 && result->status < 400));
-    }
     require(sample->model_count >= -1 && sample->model_count <= SAMPLE_MODELS_MAX);
-    for (int i = 0; i < sample->model_count; i++) {
+    for (int i = 0; i < sample->model_count; i++)
         text_check(&sample->models[i]);
-    }
     text_check(&sample->detail);
     text_check(&sample->body);
 }
@@ -64,9 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned char letters[LETTERS] = {0};
     size_t left = size;
     char *said = line_take(&rest, &left), *server = line_take(&rest, &left), *location = line_take(&rest, &left);
-    for (size_t i = 0; i < LETTERS && said[i] != '\0'; i++) {
+    for (size_t i = 0; i < LETTERS && said[i] != '\0'; i++)
         letters[i] = (unsigned char)(said[i] - 'a');
-    }
     left = left < HTTP_BODY_MAX ? left : HTTP_BODY_MAX;
     char *body = mem_dup_n(rest, left);
     struct classify_question question = {

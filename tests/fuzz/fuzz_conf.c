@@ -18,16 +18,13 @@ static enum status on_line(void *user, const char *section, const char *key, con
                            struct problem *problem)
 {
     struct reading *reading = user;
-    if (line < reading->line || strchr(key, '\n') != NULL || strchr(value, '\n') != NULL) {
+    if (line < reading->line || strchr(key, '\n') != NULL || strchr(value, '\n') != NULL)
         abort();
-    }
     reading->line = line;
-    if (strcmp(section, "keys") == 0) {
+    if (strcmp(section, "keys") == 0)
         return keymap_bind(&reading->keymap, key, value, problem);
-    }
-    if (strncmp(section, "endpoint ", 9) == 0) {
+    if (strncmp(section, "endpoint ", 9) == 0)
         return endpoints_conf_line(&reading->endpoints, section, key, value, problem);
-    }
     return problem_set(problem, STATUS_BAD_INPUT, "[%s] %s = %s", section, key, value);
 }
 
@@ -35,12 +32,10 @@ static void problems_check(const struct conf_problems *problems, const char *pat
 {
     for (size_t i = 0; i < problems->count && i < CONF_PROBLEMS_MAX; i++) {
         const char *text = problems->list[i].text;
-        if (strncmp(text, path, strlen(path)) != 0) {
+        if (strncmp(text, path, strlen(path)) != 0)
             abort();
-        }
-        if (text[strlen(path)] == ':' && strtol(text + strlen(path) + 1, NULL, 10) > lines) {
+        if (text[strlen(path)] == ':' && strtol(text + strlen(path) + 1, NULL, 10) > lines)
             abort();
-        }
     }
 }
 
@@ -50,23 +45,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int lines = 1;
     struct reading reading = {.line = 0};
     struct conf_problems problems = {0};
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         lines += data[i] == '\n';
-    }
     fuzz_file(data, size, path);
     keymap_default(&reading.keymap);
     enum status status = conf_read(path, on_line, &reading, &problems);
     unlink(path);
-    if ((status == STATUS_OK) != (size <= CONF_FILE_MAX)) {
+    if ((status == STATUS_OK) != (size <= CONF_FILE_MAX))
         abort();
-    }
     problems_check(&problems, path, lines);
     endpoints_check(&reading.endpoints, path, &problems);
     for (size_t i = 0; i < reading.endpoints.count; i++) {
         struct endpoint_url url;
-        if (endpoint_url_parse(reading.endpoints.list[i].url, "url", &url, NULL) != STATUS_OK) {
+        if (endpoint_url_parse(reading.endpoints.list[i].url, "url", &url, NULL) != STATUS_OK)
             abort(); /* checked, and yet without a usable URL */
-        }
     }
     conf_problems_free(&problems);
     endpoints_free(&reading.endpoints);

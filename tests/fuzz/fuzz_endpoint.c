@@ -14,17 +14,13 @@ static void endpoint_check(const struct endpoint *endpoint)
     struct endpoint_url url;
     struct problem problem = {""};
     if (endpoint->name == NULL || endpoint->name[0] == '\0' ||
-        endpoint_url_parse(endpoint->url, "url", &url, &problem) != STATUS_OK) {
+        endpoint_url_parse(endpoint->url, "url", &url, &problem) != STATUS_OK)
         abort();
-    }
-    if (url.port < 1 || url.port > 65535 || url.host[0] == '\0' || strlen(url.host) > ENDPOINT_HOST_MAX) {
+    if (url.port < 1 || url.port > 65535 || url.host[0] == '\0' || strlen(url.host) > ENDPOINT_HOST_MAX)
         abort();
-    }
-    for (const char *c = url.host; *c != '\0'; c++) {
-        if ((unsigned char)*c <= ' ' || *c == 0x7f || strchr("/@\\?#", *c) != NULL) {
+    for (const char *c = url.host; *c != '\0'; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f || strchr("/@\\?#", *c) != NULL)
             abort();
-        }
-    }
 }
 
 /* Each line is an argument of one command line. */
@@ -39,15 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char *argument = mem_dup_n(line, length);
         size_t before = endpoints.count;
         enum status status = endpoints_add_argument(&endpoints, argument, &problem);
-        if ((status == STATUS_OK) != (problem.text[0] == '\0') || endpoints.count != before + (status == STATUS_OK)) {
+        if ((status == STATUS_OK) != (problem.text[0] == '\0') || endpoints.count != before + (status == STATUS_OK))
             abort();
-        }
         mem_free(argument);
         line += length + (newline != NULL ? 1 : 0);
     }
-    for (size_t i = 0; i < endpoints.count; i++) {
+    for (size_t i = 0; i < endpoints.count; i++)
         endpoint_check(&endpoints.list[i]);
-    }
     endpoints_free(&endpoints);
     return 0;
 }

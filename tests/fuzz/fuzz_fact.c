@@ -14,9 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct problem problem = {0};
     struct buf first, second;
     if (fact_decode((const char *)data, size, &fact, &problem) != STATUS_OK) {
-        if (problem.text[0] == '\0') {
+        if (problem.text[0] == '\0')
             abort();
-        }
         return 0;
     }
     buf_init(&first, 2 * FACT_LINE_MAX);
@@ -24,9 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fact_encode(&fact, &first) == STATUS_OK) {
         if (fact_decode(first.data, first.len, &again, &problem) != STATUS_OK ||
             fact_encode(&again, &second) != STATUS_OK || second.len != first.len ||
-            memcmp(first.data, second.data, first.len) != 0) {
+            memcmp(first.data, second.data, first.len) != 0)
             abort();
-        }
         fact_free(&again);
     }
     fact_free(&fact);

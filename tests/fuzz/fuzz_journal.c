@@ -38,11 +38,9 @@ static void report_check(const struct fleet *fleet)
         struct buf out;
         buf_init(&out, REPORT_MAX);
         report_fleet(fleet, fleet->t, formats[i], false, &out);
-        for (size_t at = 0; at < out.len; at++) {
-            if (((unsigned char)out.data[at] < 0x20 && out.data[at] != '\n') || out.data[at] == 0x7f) {
+        for (size_t at = 0; at < out.len; at++)
+            if (((unsigned char)out.data[at] < 0x20 && out.data[at] != '\n') || out.data[at] == 0x7f)
                 abort();
-            }
-        }
         buf_free(&out);
     }
 }
@@ -54,16 +52,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct problem problem = {""};
     fuzz_file(data, size, path);
     enum status status = journal_open(path, &reader, &problem);
-    if ((status == STATUS_OK) != (problem.text[0] == '\0')) {
+    if ((status == STATUS_OK) != (problem.text[0] == '\0'))
         abort();
-    }
     if (status == STATUS_OK) {
         struct fleet *first = fleet_new(fleet_limits_reader()), *second = fleet_new(fleet_limits_reader());
         int count = fold(reader, first);
         if (journal_rewind(reader) != STATUS_OK || fold(reader, second) != count || first->count != second->count ||
-            first->t != second->t) {
+            first->t != second->t)
             abort();
-        }
         report_check(first);
         fleet_free(first);
         fleet_free(second);

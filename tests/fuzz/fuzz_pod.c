@@ -13,9 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must(bool holds)
 {
-    if (!holds) {
+    if (!holds)
         abort();
-    }
 }
 
 static void spec_check(const struct probe_spec *spec)
@@ -54,9 +53,8 @@ static void pod_check(const struct json *pod, const struct clock *clock)
     pod_facts_from_json(pod, &asked, clock, 1, &fact.u.facts);
     must(fact.u.facts.grace >= 0 && fact.u.facts.serving.restart_count >= 0);
     must(fact.u.facts.serving.exists == (asked.serving != NULL));
-    for (int lane = 0; lane < LANE_COUNT; lane++) {
+    for (int lane = 0; lane < LANE_COUNT; lane++)
         spec_check(&fact.u.facts.probes[lane]);
-    }
     journal_check(&fact);
     fact_free(&fact);
 }
@@ -67,9 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct json *document;
     struct fact fact;
     const char *uid = NULL;
-    if (json_parse((const char *)data, size, size + 1, &document, NULL) != STATUS_OK) {
+    if (json_parse((const char *)data, size, size + 1, &document, NULL) != STATUS_OK)
         return 0;
-    }
     pod_check(document, &clock);
     if (event_from_json(document, &clock, &fact, &uid)) {
         must(uid != NULL && fact.u.event.count >= 1 && fact.u.event.first <= fact.u.event.last);

@@ -25,12 +25,10 @@ static void add_headers(struct told *told, uint32_t stream, const struct spdy_he
 {
     add(told, stream);
     for (size_t i = 0; i < count; i++) {
-        for (const char *byte = headers[i].name; *byte != '\0'; byte++) {
+        for (const char *byte = headers[i].name; *byte != '\0'; byte++)
             add(told, (unsigned char)*byte);
-        }
-        for (const char *byte = headers[i].value; *byte != '\0'; byte++) {
+        for (const char *byte = headers[i].value; *byte != '\0'; byte++)
             add(told, (unsigned char)*byte);
-        }
     }
     add(told, fin);
 }
@@ -87,9 +85,8 @@ static enum status take(const char *bytes, size_t length, size_t piece, bool is_
     enum status status = STATUS_OK;
     for (size_t at = 0; at < length && status == STATUS_OK; at += piece) {
         status = spdy_receive(spdy, bytes + at, piece < length - at ? piece : length - at, &problem);
-        if ((status == STATUS_OK) != (problem.text[0] == '\0')) {
+        if ((status == STATUS_OK) != (problem.text[0] == '\0'))
             abort();
-        }
     }
     spdy_free(spdy);
     return status;
@@ -97,9 +94,8 @@ static enum status take(const char *bytes, size_t length, size_t piece, bool is_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0) {
+    if (size == 0)
         return 0;
-    }
     const char *bytes = (const char *)data + 1;
     bool is_server = data[0] % 2 == 1;
     struct told whole = {0}, pieces = {0};
@@ -108,9 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&again, OUT_MAX);
     enum status status = take(bytes, size - 1, size, is_server, &whole, &out);
     if (take(bytes, size - 1, 1, is_server, &pieces, &again) != status || whole.sum != pieces.sum ||
-        out.len != again.len || out.len > 2 * size + 16) {
+        out.len != again.len || out.len > 2 * size + 16)
         abort();
-    }
     buf_free(&out);
     buf_free(&again);
     return 0;

@@ -12,9 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(bool condition)
 {
-    if (!condition) {
+    if (!condition)
         abort();
-    }
 }
 
 static void check_clean(const struct text *text, size_t max_cells)
@@ -23,9 +22,8 @@ static void check_clean(const struct text *text, size_t max_cells)
     struct text again = {0};
     require(strlen(string) == text->len && text->cells <= max_cells);
     require(text_columns(string, text->len) == text->cells);
-    for (size_t i = 0; i < text->len; i++) {
+    for (size_t i = 0; i < text->len; i++)
         require((unsigned char)string[i] >= 0x20 && string[i] != 0x7f);
-    }
     text_set(&again, string, text->len, max_cells);
     require(text_equal(&again, text) && again.cells == text->cells && !again.escaped && !again.cut);
     text_free(&again);
@@ -43,9 +41,8 @@ static void check_middle(const struct text *text, size_t columns)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0) {
+    if (size == 0)
         return 0;
-    }
     struct text text = {0};
     text_set(&text, (const char *)data + 1, size - 1, data[0]);
     check_clean(&text, data[0]);

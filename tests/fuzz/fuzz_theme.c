@@ -9,9 +9,8 @@ static void colour_check(const struct colour *colour)
     static const int depths[] = {8, 16, 256};
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
         int down = theme_colour_down(colour, depths[i]);
-        if (down < -1 || down >= depths[i] || (down == -1) != (colour->kind == COLOUR_DEFAULT)) {
+        if (down < -1 || down >= depths[i] || (down == -1) != (colour->kind == COLOUR_DEFAULT))
             abort();
-        }
     }
 }
 
@@ -23,15 +22,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_file(data, size, path);
     enum status status = theme_load(path, NULL, &theme, &problems);
     unlink(path);
-    if ((status == STATUS_OK) != (size <= CONF_FILE_MAX)) {
+    if ((status == STATUS_OK) != (size <= CONF_FILE_MAX))
         abort();
-    }
     for (int i = 0; status == STATUS_OK && i < STYLE_COUNT; i++) {
         colour_check(&theme.style[i].fg);
         colour_check(&theme.style[i].bg);
-        if (theme.style[i].attributes >= 2 * ATTR_ITALIC) {
+        if (theme.style[i].attributes >= 2 * ATTR_ITALIC)
             abort();
-        }
     }
     conf_problems_free(&problems);
     return 0;

@@ -20,9 +20,8 @@ static enum status take(const char *bytes, size_t length, size_t piece, bool is_
     for (size_t at = 0; at < length && status == STATUS_OK; at += piece) {
         status =
             websocket_receive(websocket, bytes + at, piece < length - at ? piece : length - at, payload, out, &problem);
-        if ((status == STATUS_OK) != (problem.text[0] == '\0')) {
+        if ((status == STATUS_OK) != (problem.text[0] == '\0'))
             abort();
-        }
     }
     websocket_free(websocket);
     return status;
@@ -30,9 +29,8 @@ static enum status take(const char *bytes, size_t length, size_t piece, bool is_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0) {
+    if (size == 0)
         return 0;
-    }
     const char *bytes = (const char *)data + 1;
     bool is_server = data[0] % 2 == 1;
     struct buf payload[2], out[2];
@@ -43,9 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum status status = take(bytes, size - 1, size, is_server, &payload[0], &out[0]);
     if (take(bytes, size - 1, 1, is_server, &payload[1], &out[1]) != status || payload[0].len != payload[1].len ||
         (payload[0].len > 0 && memcmp(payload[0].data, payload[1].data, payload[0].len) != 0) ||
-        out[0].len != out[1].len || payload[0].len > size || out[0].len > 4 * size + 16) {
+        out[0].len != out[1].len || payload[0].len > size || out[0].len > 4 * size + 16)
         abort();
-    }
     for (int i = 0; i < 2; i++) {
         buf_free(&payload[i]);
         buf_free(&out[i]);

@@ -30,14 +30,12 @@ static void replay_file(const char *dir, const char *name, int number)
     size_t size = file != NULL ? fread(bytes, 1, INPUT_MAX, file) : 0;
     printf("# %s, %zu bytes\n", path, size); /* said before, for the case that it aborts */
     fflush(stdout);
-    for (size_t i = 1; i < PREFIXES; i++) {
+    for (size_t i = 1; i < PREFIXES; i++)
         give(bytes, size * i / PREFIXES);
-    }
     give(bytes, size);
     printf("%s %d - %s\n", file != NULL ? "ok" : "not ok", number, name);
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     mem_free(bytes);
 }
 
@@ -51,17 +49,13 @@ int main(int argc, char **argv)
     snprintf(dir, sizeof dir, "%s/tests/fuzz/corpus/%s", top != NULL ? top : ".",
              name != NULL ? name + strlen("fuzz_") : "");
     DIR *list = opendir(dir);
-    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
-        if (entry->d_name[0] != '.') {
+    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;)
+        if (entry->d_name[0] != '.')
             replay_file(dir, entry->d_name, ++count);
-        }
-    }
-    if (list != NULL) {
+    if (list != NULL)
         closedir(list);
-    }
-    if (count == 0) {
+    if (count == 0)
         printf("not ok 1 - a corpus in %s\n", dir);
-    }
     printf("1..%d\n", count > 0 ? count : 1);
     return count > 0 ? 0 : 1;
 }

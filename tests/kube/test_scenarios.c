@@ -65,9 +65,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct scene *scene = *state;
-    if (scene->watching) {
+    if (scene->watching)
         watcher_end(&scene->watcher);
-    }
     fake_pods_free(scene->pods);
     assert_int_equal(uv_loop_close(&scene->loop), 0);
     run_directory_remove(scene->dir);
@@ -131,11 +130,9 @@ static bool has_said(const struct watcher *watcher, const void *words)
 static uint64_t bad_answers(const struct watcher *watcher)
 {
     uint64_t bad = 0;
-    for (uint32_t i = 0; i < watcher->fleet->count; i++) {
-        for (int lane = 0; lane < LANE_COUNT; lane++) {
+    for (uint32_t i = 0; i < watcher->fleet->count; i++)
+        for (int lane = 0; lane < LANE_COUNT; lane++)
             bad += watcher->fleet->pods[i]->lanes[lane].failed;
-        }
-    }
     return bad;
 }
 
@@ -143,11 +140,9 @@ static uint64_t bad_answers(const struct watcher *watcher)
 static bool nobody_is_blamed(const struct watcher *watcher, const void *user)
 {
     (void)user;
-    for (uint32_t i = 0; i < watcher->fleet->count; i++) {
-        if (stage_is_broken(watcher->fleet->pods[i]->stage)) {
+    for (uint32_t i = 0; i < watcher->fleet->count; i++)
+        if (stage_is_broken(watcher->fleet->pods[i]->stage))
             return false;
-        }
-    }
     return bad_answers(watcher) == 0;
 }
 
@@ -188,30 +183,25 @@ static int processes(const struct scene *scene, const char *named, pid_t *last)
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         snprintf(path, sizeof path, "/proc/%s/environ", entry->d_name);
         FILE *file = pid > 0 && pid != getpid() ? fopen(path, "r") : NULL;
-        if (!file) {
+        if (!file)
             continue;
-        }
         size_t got = fread(bytes, 1, sizeof bytes, file);
         fclose(file);
         snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
         file = fopen(path, "r");
         char name[NAME_SIZE] = "";
-        if (file && !fgets(name, sizeof name, file)) {
+        if (file && !fgets(name, sizeof name, file))
             name[0] = '\0';
-        }
-        if (file) {
+        if (file)
             fclose(file);
-        }
         if (memmem(bytes, got, wanted, strlen(wanted)) && (!named || strncmp(name, named, strlen(named)) == 0)) {
             count++;
-            if (last) {
+            if (last)
                 *last = pid;
-            }
         }
     }
-    if (proc) {
+    if (proc)
         closedir(proc);
-    }
     return count;
 }
 
@@ -232,9 +222,8 @@ static int count_left(const char *path, const struct stat *about, int kind, stru
 static void assert_nothing_left(struct scene *scene)
 {
     int64_t deadline = clock_mono_us() + SECONDS_MAX * (int64_t)SECOND_US;
-    while (processes(scene, NULL, NULL) > 0 && clock_mono_us() < deadline) {
+    while (processes(scene, NULL, NULL) > 0 && clock_mono_us() < deadline)
         uv_run(&scene->loop, UV_RUN_NOWAIT);
-    }
     assert_int_equal(processes(scene, NULL, NULL), 0);
     assert_int_equal(nftw(scene->dir, count_left, 16, FTW_PHYS), 0);
 }
@@ -245,12 +234,10 @@ static int kubectl_starts(const struct scene *scene, const char *word)
     int count = 0;
     snprintf(path, sizeof path, "%s.log", scene->socket);
     FILE *log = fopen(path, "r");
-    while (log && fgets(line, sizeof line, log)) {
+    while (log && fgets(line, sizeof line, log))
         count += strstr(line, word) != NULL;
-    }
-    if (log) {
+    if (log)
         fclose(log);
-    }
     return count;
 }
 
@@ -506,16 +493,14 @@ static void test_denied(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         print_message("without %s\n", ROWS[i].rights[0]);
         fake_api_deny(api(scene), ROWS[i].rights[0]);
-        if (ROWS[i].rights[1]) {
+        if (ROWS[i].rights[1])
             fake_api_deny(api(scene), ROWS[i].rights[1]);
-        }
         WATCH(scene, "--via=portforward");
         AWAIT(scene, has_said, ROWS[i].says);
         AWAIT(scene, has_said, "kind: Role");
         AWAIT(scene, source_is, &ROWS[i].source);
-        if (ROWS[i].probes) {
+        if (ROWS[i].probes)
             AWAIT(scene, is_ready, "decode-a");
-        }
         fake_api_deny(api(scene), NULL);
         assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
     }
@@ -542,9 +527,8 @@ static void test_denied_before_any_pod(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         print_message("without %s\n", ROWS[i].right);
         fake_api_deny(api(scene), ROWS[i].right);
-        if (ROWS[i].other) {
+        if (ROWS[i].other)
             fake_api_deny(api(scene), ROWS[i].other);
-        }
         WATCH(scene, ROWS[i].via, ROWS[i].target);
         AWAIT(scene, has_said, ROWS[i].says);
         AWAIT(scene, has_said, "kind: Role");
@@ -763,14 +747,12 @@ static void test_forbidden_for_a_moment(void **state)
     AWAIT(scene, is_ready, "decode-a");
     fake_api_down(api(scene), true);
     AWAIT(scene, source_is, &LOST);
-    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
         fake_api_deny(api(scene), rights[i]);
-    }
     size_t before = fake_api_requests(api(scene), "");
     fake_api_down(api(scene), false);
-    while (fake_api_requests(api(scene), "") < before + 2) {
+    while (fake_api_requests(api(scene), "") < before + 2)
         uv_run(&scene->loop, UV_RUN_ONCE);
-    }
     fake_api_deny(api(scene), NULL);
     HOLDS(scene, is_not_denied, NULL, 1);
     assert_recovers(scene, "decode-a");
@@ -856,11 +838,9 @@ static void test_watch_ends(void **state)
 static bool has_previous_log(const struct watcher *watcher, const void *name)
 {
     const struct pod *pod = watcher_pod(watcher, name);
-    for (uint32_t i = 0; pod && i < pod->log_count; i++) {
-        if (pod_log(pod, i)->previous && strstr(text_str(&pod_log(pod, i)->line), "CUDA out of memory")) {
+    for (uint32_t i = 0; pod && i < pod->log_count; i++)
+        if (pod_log(pod, i)->previous && strstr(text_str(&pod_log(pod, i)->line), "CUDA out of memory"))
             return true;
-        }
-    }
     return false;
 }
 
@@ -874,9 +854,8 @@ static void test_crash(void **state)
     fake_api_log(api(scene), "llm-d", "oom", "vllm",
                  "(EngineCore pid=99) ERROR torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB");
     fake_pod_crash(pod, 1, "Error");
-    while (fake_pod_restarts(pod) == 0) {
+    while (fake_pod_restarts(pod) == 0)
         uv_run(&scene->loop, UV_RUN_ONCE);
-    }
     WATCH(scene, "--via=portforward");
     AWAIT(scene, is_refused, "oom");
     AWAIT(scene, has_previous_log, "oom");
@@ -897,11 +876,9 @@ static bool all_ready(const struct watcher *watcher, const void *user)
 static bool all_answer(const struct watcher *watcher, const void *user)
 {
     (void)user;
-    for (uint32_t i = 0; i < watcher->fleet->count; i++) {
-        if (watcher->fleet->pods[i]->lanes[LANE_READINESS].ok == 0) {
+    for (uint32_t i = 0; i < watcher->fleet->count; i++)
+        if (watcher->fleet->pods[i]->lanes[LANE_READINESS].ok == 0)
             return false;
-        }
-    }
     return watcher->fleet->count == MANY;
 }
 
@@ -949,9 +926,8 @@ static void test_nothing_left(void **state)
         WATCH(scene, "--via=portforward");
         AWAIT(scene, is_ready, "decode-a");
         fake_api_down(api(scene), true);
-        if (i == 1 && processes(scene, "kubectl", &proxy) == 1) {
+        if (i == 1 && processes(scene, "kubectl", &proxy) == 1)
             kill(proxy, SIGKILL);
-        }
         AWAIT(scene, source_is, &LOST);
         assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
         assert_nothing_left(scene);
@@ -969,12 +945,10 @@ static void test_ended_early(void **state)
     for (int i = 0; i < TIMES; i++) {
         int before = kubectl_starts(scene, "proxy");
         WATCH(scene, "--via=portforward");
-        while (kubectl_starts(scene, "proxy") == before && !scene->watcher.run.exited) {
+        while (kubectl_starts(scene, "proxy") == before && !scene->watcher.run.exited)
             watcher_turn(&scene->watcher);
-        }
-        for (int turn = 0; turn < TURNS * i; turn++) {
+        for (int turn = 0; turn < TURNS * i; turn++)
             watcher_turn(&scene->watcher);
-        }
         assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
         scene->watching = false;
     }
@@ -990,9 +964,8 @@ static void test_killed(void **state)
     AWAIT(scene, is_ready, "decode-a");
     kill(scene->watcher.run.pid, SIGKILL);
     int64_t deadline = clock_mono_us() + SECONDS_MAX * (int64_t)SECOND_US;
-    while (processes(scene, "kubectl", NULL) > 0 && clock_mono_us() < deadline) {
+    while (processes(scene, "kubectl", NULL) > 0 && clock_mono_us() < deadline)
         uv_run(&scene->loop, UV_RUN_NOWAIT);
-    }
     assert_int_equal(processes(scene, "kubectl", NULL), 0);
 }
 
@@ -1048,9 +1021,8 @@ static void test_plugin_fails(void **state)
 static int check(struct scene *scene, struct run *run, const char *const *arguments)
 {
     const char *all[8] = {getenv("PROBETOP"), "check"};
-    for (size_t i = 0; arguments[i] && i < 5; i++) {
+    for (size_t i = 0; arguments[i] && i < 5; i++)
         all[i + 2] = arguments[i];
-    }
     run_start(run, all, scene->dir, &scene->loop);
     assert_true(run_wait_exit(run));
     return run_code(run);
@@ -1061,9 +1033,8 @@ static void test_check(void **state)
     struct scene *scene = *state;
     struct run run;
     struct fake_pod *pod = add_ready(scene, "decode-a");
-    while (!fake_pod_ready(pod)) {
+    while (!fake_pod_ready(pod))
         uv_run(&scene->loop, UV_RUN_ONCE);
-    }
     int code = check(scene, &run, (const char *const[]){"-o", "json", NULL});
     const char *begin = strchr(buf_str(&run.out), '{');
     struct json *report = NULL;

@@ -41,9 +41,8 @@ static int setup(void **state)
         socklen_t length = sizeof address;
         fixture.fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (bind(fixture.fds[i], (struct sockaddr *)&address, sizeof address) != 0 ||
-            getsockname(fixture.fds[i], (struct sockaddr *)&address, &length) != 0) {
+            getsockname(fixture.fds[i], (struct sockaddr *)&address, &length) != 0)
             return -1;
-        }
         snprintf(fixture.urls[i], sizeof fixture.urls[i], "%s=http://127.0.0.1:%d", names[i], ntohs(address.sin_port));
     }
     fixture.pty = NULL;
@@ -54,15 +53,12 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    if (fixture == NULL) {
+    if (fixture == NULL)
         return 0;
-    }
-    if (fixture->pty != NULL) {
+    if (fixture->pty != NULL)
         pty_free(fixture->pty);
-    }
-    for (int i = 0; i < POD_COUNT; i++) {
+    for (int i = 0; i < POD_COUNT; i++)
         close(fixture->fds[i]);
-    }
     return 0;
 }
 
@@ -93,9 +89,8 @@ static void expect_quit(struct pty *pty)
 
 #define NEEDS_PROGRAM(fixture)                                                                                         \
     do {                                                                                                               \
-        if ((fixture) == NULL) {                                                                                       \
+        if ((fixture) == NULL)                                                                                         \
             skip();                                                                                                    \
-        }                                                                                                              \
     } while (0)
 
 /* ---- looking ---- */
@@ -121,9 +116,8 @@ static bool is_selected(struct pty *pty, const void *user)
     char row[PTY_ROW_MAX];
     for (int i = 0; i < pty->rows; i++) {
         pty_row(pty, i, row);
-        if (row[0] == '>' && strstr(row, name) != NULL) {
+        if (row[0] == '>' && strstr(row, name) != NULL)
             return true;
-        }
     }
     return false;
 }
@@ -285,16 +279,13 @@ static int colours_count(const struct buf *raw)
 {
     int count = 0;
     for (size_t i = 0; i + 2 < raw->len; i++) {
-        if (raw->data[i] != 0x1b || raw->data[i + 1] != '[') {
+        if (raw->data[i] != 0x1b || raw->data[i + 1] != '[')
             continue;
-        }
         size_t end = i + 2;
-        while (end < raw->len && (isdigit((unsigned char)raw->data[end]) || raw->data[end] == ';')) {
+        while (end < raw->len && (isdigit((unsigned char)raw->data[end]) || raw->data[end] == ';'))
             end++;
-        }
-        if (end == raw->len || raw->data[end] != 'm') {
+        if (end == raw->len || raw->data[end] != 'm')
             continue;
-        }
         for (size_t at = i + 2; at < end; at++) {
             char *next;
             long parameter = strtol(raw->data + at, &next, 10);

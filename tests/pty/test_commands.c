@@ -244,9 +244,8 @@ static void child_end(struct place *place, struct child *child)
     int64_t deadline = clock_mono_us() + DEADLINE_US;
     int how = 0;
     while (child->out >= 0 || child->err >= 0) {
-        if (clock_mono_us() > deadline) {
+        if (clock_mono_us() > deadline)
             fail_msg("it did not end; it said: %s%s", buf_str(&child->stdout_bytes), buf_str(&child->stderr_bytes));
-        }
         child_turn(place, child);
     }
     assert_int_equal(waitpid(child->pid, &how, 0), child->pid);

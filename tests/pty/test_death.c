@@ -171,9 +171,8 @@ static void check_death(const struct death *death)
 static void either_half_killed_by_any_signal(void **state)
 {
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     for (size_t i = 0; i < sizeof DEATHS / sizeof *DEATHS; i++) {
         print_message("           %s half, signal %d\n", DEATHS[i].half == SCREEN ? "screen" : "engine",
                       DEATHS[i].number);
@@ -205,9 +204,8 @@ static void no_kubectl_outlives_either_half(void **state)
         int number; /* 0: the key Q */
     } rows[] = {{ENGINE, SIGKILL}, {ENGINE, SIGSEGV}, {SCREEN, SIGKILL}, {SCREEN, SIGTERM}, {SCREEN, 0}};
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     char dir[] = "/tmp/probetop-kubectl-XXXXXX", path[64];
     wrapper_write(dir, path, sizeof path);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -225,9 +223,8 @@ static void no_kubectl_outlives_either_half(void **state)
         assert_true(pty_wait_exit(pty));
         assert_true(pty_wait_alone(pty));
         assert_true(pty_wait(pty, is_restored, NULL, PTY_WAIT_MS));
-        if (rows[i].half == ENGINE) {
+        if (rows[i].half == ENGINE)
             assert_true(pty_wait_raw(pty, "it left 1 kubectl process, ended now"));
-        }
         pty_free(pty);
     }
     unlink(path);
@@ -246,9 +243,8 @@ static void a_command_without_a_screen_leaves_nothing_either(void **state)
                 {{"--lines", "--kubectl"}, 2, 0},
                 {{"--lines", "--kubectl"}, 2, SIGHUP}};
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     char dir[] = "/tmp/probetop-kubectl-XXXXXX", path[64], place[64];
     wrapper_write(dir, path, sizeof path);
     snprintf(place, sizeof place, "TMPDIR=%s", dir);
@@ -260,11 +256,10 @@ static void a_command_without_a_screen_leaves_nothing_either(void **state)
             pty_start(&(struct pty_options){.arguments = arguments, .environment = (const char *const[]){place, NULL}});
         assert_true(pty_wait(pty, has_processes, &(size_t){4}, PTY_WAIT_MS)); /* itself, the script, its two */
         int expected = rows[i].number ? rows[i].number : SIGINT;
-        if (rows[i].number == 0) {
+        if (rows[i].number == 0)
             pty_keys(pty, "\x03");
-        } else {
+        else
             assert_int_equal(kill(pty->pid, rows[i].number), 0);
-        }
         assert_true(pty_wait_exit(pty));
         assert_true(WIFEXITED(pty->status) && WEXITSTATUS(pty->status) == 128 + expected);
         assert_true(pty_wait_alone(pty));
@@ -279,9 +274,8 @@ static void a_command_without_a_screen_leaves_nothing_either(void **state)
 static void the_terminal_is_closed(void **state)
 {
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     struct fixture fixture = {0};
     fixture_start(&fixture, NULL);
     pty_hang_up(fixture.pty);
@@ -294,9 +288,8 @@ static void the_terminal_is_closed(void **state)
 static void the_screen_half_is_stopped_and_then_killed(void **state)
 {
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     struct fixture fixture = {0};
     fixture_start(&fixture, NULL);
     assert_int_equal(kill(fixture.pty->pid, SIGSTOP), 0);
@@ -311,9 +304,8 @@ static void the_screen_half_is_stopped_and_then_killed(void **state)
 static void a_normal_end_leaves_nothing(void **state)
 {
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     static const char *const keys[] = {"q", "Q", "\x03"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct fixture fixture = {0};
@@ -331,9 +323,8 @@ static void a_normal_end_leaves_nothing(void **state)
 static void a_recording_stays_at_a_normal_end(void **state)
 {
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     char dir[] = "/tmp/probetop-record-XXXXXX", path[64];
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/run.jsonl", dir);
@@ -357,22 +348,19 @@ static void a_recording_stays_at_a_normal_end(void **state)
 static void a_frozen_terminal_does_not_slow_the_engine(void **state)
 {
     (void)state;
-    if (!pty_has_program()) {
+    if (!pty_has_program())
         skip();
-    }
     struct fixture fixture = {0};
     char dir[512];
     fixture_start(&fixture, NULL);
     assert_true(pty_journal(fixture.pty, dir, sizeof dir));
     /* each ^L paints the whole screen; nobody reads from here on, so the screen half soon hangs in a write */
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 200; i++)
         pty_keys(fixture.pty, "\x0c");
-    }
     int before = journal_facts(dir);
     int64_t deadline = clock_mono_us() + DEADLINE_US;
-    while (journal_facts(dir) < before + 3 && clock_mono_us() < deadline) {
+    while (journal_facts(dir) < before + 3 && clock_mono_us() < deadline)
         poll(NULL, 0, 20); /* between two looks */
-    }
     assert_true(journal_facts(dir) >= before + 3);
     /* killed while it hangs: the engine half gives the terminal back all the same, as far as it takes bytes */
     assert_int_equal(kill(fixture.pty->pid, SIGKILL), 0);

@@ -32,9 +32,8 @@ static bool write_string(const char *path, const char *string)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     bool written = fd >= 0 && write(fd, string, strlen(string)) == (ssize_t)strlen(string);
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return written;
 }
 
@@ -44,14 +43,12 @@ static bool mounts_are_mine(void)
     char map[64];
     unsigned uid = (unsigned)geteuid(), gid = (unsigned)getegid();
     if (unshare(CLONE_NEWNS) != 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
             return false;
-        }
         snprintf(map, sizeof map, "%u %u 1", uid, uid);
         write_string("/proc/self/setgroups", "deny");
-        if (!write_string("/proc/self/uid_map", map)) {
+        if (!write_string("/proc/self/uid_map", map))
             return false;
-        }
         snprintf(map, sizeof map, "%u %u 1", gid, gid);
         write_string("/proc/self/gid_map", map);
     }
@@ -62,9 +59,8 @@ static int group_setup(void **state)
 {
     static bool able;
     able = pty_has_program() && mounts_are_mine();
-    if (!able) {
+    if (!able)
         print_message("           no program, or no mounts of our own: %s\n", strerror(errno));
-    }
     *state = &able;
     return 0;
 }
@@ -115,12 +111,10 @@ static int entries(const char *path)
 {
     int count = 0;
     DIR *dir = opendir(path);
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
         count += entry->d_name[0] != '.';
-    }
-    if (dir != NULL) {
+    if (dir != NULL)
         closedir(dir);
-    }
     return count;
 }
 
@@ -166,9 +160,8 @@ static void the_watching_goes_on(void **state)
 {
     struct place place = {0};
     char below[128];
-    if (!*(const bool *)*state) {
+    if (!*(const bool *)*state)
         skip();
-    }
     place_make(&place);
     struct pty *pty = watch(&place, "--speed=64");
     fill(&place);
@@ -190,9 +183,8 @@ static void the_watching_goes_on(void **state)
 static void both_places_are_named(void **state)
 {
     struct place place = {0};
-    if (!*(const bool *)*state) {
+    if (!*(const bool *)*state)
         skip();
-    }
     place_make(&place);
     struct pty *pty = watch(&place, "--speed=64");
     fill(&place);
@@ -212,14 +204,12 @@ static void there_is_no_other_place(void **state)
 {
     struct place place = {0};
     char below[128];
-    if (!*(const bool *)*state) {
+    if (!*(const bool *)*state)
         skip();
-    }
     place_make(&place);
     assert_int_equal(mount("none", place.run, "tmpfs", MS_RDONLY, "size=4k"), 0);
-    if (mount("none", "/dev/shm", "tmpfs", MS_RDONLY, "size=4k") != 0) {
+    if (mount("none", "/dev/shm", "tmpfs", MS_RDONLY, "size=4k") != 0)
         skip();
-    }
     struct pty *pty = watch(&place, "--speed=16");
     fill(&place);
     expect_text(pty, "the picture stands still");

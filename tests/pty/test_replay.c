@@ -36,11 +36,9 @@ static void picture_take(struct pty *pty, struct buf *out)
 /* Waits until nothing has been written for a while: the end of a story or a recording stands still. */
 static void settle(struct pty *pty)
 {
-    for (int i = 0; i < SETTLE_MAX; i++) {
-        if (pty_pump(pty, QUIET_MS, true) == 0) {
+    for (int i = 0; i < SETTLE_MAX; i++)
+        if (pty_pump(pty, QUIET_MS, true) == 0)
             return;
-        }
-    }
     pty_print(pty);
     fail_msg("the picture does not come to rest");
 }
@@ -78,12 +76,10 @@ static void assert_same_picture(const char *view, const struct buf *live, const 
     assert_true(length > 0 && length < live->len);
     if (strncmp(a, b, length) != 0) {
         size_t at = 0;
-        while (a[at] == b[at]) {
+        while (a[at] == b[at])
             at++;
-        }
-        while (at > 0 && a[at - 1] != '\n') {
+        while (at > 0 && a[at - 1] != '\n')
             at--;
-        }
         fail_msg("%s view: live %.*s, replayed %.*s", view, (int)strcspn(a + at, "\n"), a + at,
                  (int)strcspn(b + at, "\n"), b + at);
     }

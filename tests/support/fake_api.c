@@ -131,18 +131,16 @@ static void stream_write(uv_stream_t *stream, const char *bytes, size_t length)
     memcpy(write->bytes, bytes, length);
     write->write.data = write;
     uv_buf_t part = uv_buf_init(write->bytes, (unsigned)length);
-    if (uv_is_closing((uv_handle_t *)stream) || uv_write(&write->write, stream, &part, 1, write_done) != 0) {
+    if (uv_is_closing((uv_handle_t *)stream) || uv_write(&write->write, stream, &part, 1, write_done) != 0)
         mem_free(write);
-    }
 }
 
 static void connection_write(struct connection *connection, const char *bytes, size_t length)
 {
-    if (connection->api->frozen) {
+    if (connection->api->frozen)
         buf_append(&connection->stalled, bytes, length);
-    } else {
+    else
         stream_write((uv_stream_t *)&connection->pipe, bytes, length);
-    }
 }
 
 static void connection_chunk(struct connection *connection, const char *bytes, size_t length)
@@ -216,17 +214,15 @@ static void pair_close(struct pair *pair)
 {
     if (pair->connection) {
         struct pair **at = &pair->connection->pairs;
-        while (*at != pair) {
+        while (*at != pair)
             at = &(*at)->next;
-        }
         *at = pair->next;
         pair->connection = NULL;
     }
-    if (!pair->open) {
+    if (!pair->open)
         mem_free(pair);
-    } else if (!uv_is_closing((uv_handle_t *)&pair->tcp)) {
+    else if (!uv_is_closing((uv_handle_t *)&pair->tcp))
         uv_close((uv_handle_t *)&pair->tcp, pair_closed);
-    }
 }
 
 static void connection_closed(uv_handle_t *handle)
@@ -249,25 +245,21 @@ static void relay_closed(uv_handle_t *handle)
 
 static void connection_close(struct connection *connection)
 {
-    if (uv_is_closing((uv_handle_t *)&connection->pipe)) {
+    if (uv_is_closing((uv_handle_t *)&connection->pipe))
         return;
-    }
-    while (connection->pairs) {
+    while (connection->pairs)
         pair_close(connection->pairs);
-    }
     if (connection->relay) {
         connection->relay->data = NULL;
         uv_close((uv_handle_t *)connection->relay, relay_closed);
         connection->relay = NULL;
     }
-    if (connection->previous) {
+    if (connection->previous)
         connection->previous->next = connection->next;
-    } else {
+    else
         connection->api->connections = connection->next;
-    }
-    if (connection->next) {
+    if (connection->next)
         connection->next->previous = connection->previous;
-    }
     uv_close((uv_handle_t *)&connection->pipe, connection_closed);
 }
 
@@ -296,9 +288,8 @@ static bool term_fits(const struct json *object, bool labels, const char *term)
     snprintf(key, sizeof key, "%.*s", (int)length, term);
     const char *has =
         json_string(labels ? json_get(json_path(object, "metadata.labels"), key) : json_path(object, key));
-    if (!term[length]) {
+    if (!term[length])
         return has != NULL;
-    }
     return (has && strcmp(has, value) == 0) != differs;
 }
 
@@ -308,9 +299,8 @@ static bool selector_fits(const struct json *object, bool labels, const char *se
     while (*selector) {
         size_t length = strcspn(selector, ",");
         snprintf(term, sizeof term, "%.*s", (int)length, selector);
-        if (!term_fits(object, labels, term)) {
+        if (!term_fits(object, labels, term))
             return false;
-        }
         selector += length + (selector[length] == ',');
     }
     return true;
@@ -341,19 +331,16 @@ static void watch_send(struct connection *connection)
     struct fake_api *api = connection->api;
     for (; connection->change_at < api->change_count; connection->change_at++) {
         const struct change *change = &api->changes[connection->change_at];
-        if (wanted(connection, change->kind, change->json)) {
+        if (wanted(connection, change->kind, change->json))
             watch_line(connection, change->type, change->text);
-        }
     }
 }
 
 static void watches_send(struct fake_api *api)
 {
-    for (struct connection *connection = api->connections; connection; connection = connection->next) {
-        if (connection->use == USE_WATCH) {
+    for (struct connection *connection = api->connections; connection; connection = connection->next)
+        if (connection->use == USE_WATCH)
             watch_send(connection);
-        }
-    }
 }
 
 static void stream_head(struct connection *connection, const char *type)
@@ -384,9 +371,8 @@ static void watch_begin(struct connection *connection, uint64_t from)
     }
     connection->use = USE_WATCH;
     connection->change_at = 0;
-    while (connection->change_at < api->change_count && api->changes[connection->change_at].version <= from) {
+    while (connection->change_at < api->change_count && api->changes[connection->change_at].version <= from)
         connection->change_at++;
-    }
     watch_send(connection);
 }
 
@@ -445,9 +431,8 @@ static struct object *object_find(struct fake_api *api, enum fake_kind kind, con
 {
     for (size_t i = 0; i < api->object_count; i++) {
         struct object *object = &api->objects[i];
-        if (object->kind == kind && strcmp(object->ns, ns) == 0 && strcmp(object->name, name) == 0) {
+        if (object->kind == kind && strcmp(object->ns, ns) == 0 && strcmp(object->name, name) == 0)
             return object;
-        }
     }
     return NULL;
 }
@@ -475,9 +460,8 @@ void fake_api_put(struct fake_api *api, enum fake_kind kind, const char *ns, con
 void fake_api_delete(struct fake_api *api, enum fake_kind kind, const char *ns, const char *name)
 {
     struct object *object = object_find(api, kind, ns, name);
-    if (!object) {
+    if (!object)
         return;
-    }
     object_change(api, object, "DELETED");
     object_free(object);
     *object = api->objects[--api->object_count];
@@ -540,9 +524,8 @@ static bool header_has(const struct request *request, const char *name, const ch
             char text[1024];
             size_t taken = strcspn(value, "\r");
             snprintf(text, sizeof text, "%.*s", (int)taken, value);
-            if (out && taken < size) {
+            if (out && taken < size)
                 memcpy(out, text, taken + 1);
-            }
             return !part || strcasestr(text, part) != NULL;
         }
     }
@@ -566,26 +549,22 @@ static bool request_split(struct request *request)
     char *parts[8] = {0}, path[2048], *save = NULL;
     size_t count = 0;
     snprintf(path, sizeof path, "%s", request->path);
-    for (char *part = strtok_r(path, "/", &save); part && count < 8; part = strtok_r(NULL, "/", &save)) {
+    for (char *part = strtok_r(path, "/", &save); part && count < 8; part = strtok_r(NULL, "/", &save))
         parts[count++] = part;
-    }
     size_t at = strncmp(request->path, "/api/v1/", 8) == 0                     ? 2
                 : strncmp(request->path, POOLS_API, sizeof POOLS_API - 1) == 0 ? 3
                                                                                : SIZE_MAX;
-    if (count <= at) {
+    if (count <= at)
         return false;
-    }
     if (strcmp(parts[at], "namespaces") == 0 && count > at + 2) {
         snprintf(request->ns, sizeof request->ns, "%s", parts[at + 1]);
         at += 2;
     }
     snprintf(request->resource, sizeof request->resource, "%s", parts[at]);
-    if (count > at + 1) {
+    if (count > at + 1)
         unescape(parts[at + 1], strlen(parts[at + 1]), request->name, sizeof request->name);
-    }
-    if (count > at + 2) {
+    if (count > at + 2)
         snprintf(request->subresource, sizeof request->subresource, "%s", parts[at + 2]);
-    }
     return true;
 }
 
@@ -640,9 +619,8 @@ static void answer_list(struct connection *connection, const struct request *req
     }
     buf_printf(&out, "{\"kind\":\"%sList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"",
                KIND_NAMES[connection->kind], api->version);
-    if (i < api->object_count) {
+    if (i < api->object_count)
         buf_printf(&out, ",\"continue\":\"%zu\",\"remainingItemCount\":%zu", i, api->object_count - i);
-    }
     buf_puts(&out, "},\"items\":[");
     buf_append(&out, buf_str(&items), items.len);
     buf_puts(&out, "]}\n");
@@ -674,9 +652,8 @@ static struct log *log_find(struct fake_api *api, const char *ns, const char *po
     for (size_t i = 0; i < api->log_count; i++) {
         struct log *log = api->logs[i];
         if (strcmp(log->ns, ns) == 0 && strcmp(log->pod, pod) == 0 &&
-            (!container[0] || strcmp(log->container, container) == 0)) {
+            (!container[0] || strcmp(log->container, container) == 0))
             return log;
-        }
     }
     struct log *log = mem_new(sizeof *log);
     snprintf(log->ns, sizeof log->ns, "%s", ns);
@@ -739,9 +716,8 @@ static void log_copy(const struct buf *log, bool timestamps, const char *since, 
     while (at < end) {
         const char *line = timestamps ? at : (const char *)memchr(at, ' ', (size_t)(end - at)) + 1;
         const char *next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
-        if (strncmp(at, since, compared) >= 0) {
+        if (strncmp(at, since, compared) >= 0)
             buf_append(out, line, (size_t)(next - line));
-        }
         at = next;
     }
 }
@@ -763,9 +739,8 @@ static void answer_log(struct connection *connection, const struct request *requ
     log_copy(previous ? &log->before : &log->now, timestamps, since, &out);
     if (query_true(request, "follow") && !previous) {
         stream_head(connection, "text/plain");
-        if (out.len > 0) {
+        if (out.len > 0)
             connection_chunk(connection, out.data, out.len);
-        }
         connection->use = USE_LOG;
         connection->log = log;
         connection->log_at = log->now.len;
@@ -780,15 +755,13 @@ static void answer_log(struct connection *connection, const struct request *requ
 static void frames_flush(struct connection *connection)
 {
     struct buf out;
-    if (connection->frames.len == 0) {
+    if (connection->frames.len == 0)
         return;
-    }
     buf_init(&out, ANSWER_MAX);
-    if (connection->websocket) {
+    if (connection->websocket)
         websocket_send(connection->websocket, connection->frames.data, connection->frames.len, &out);
-    } else {
+    else
         buf_append(&out, connection->frames.data, connection->frames.len);
-    }
     buf_clear(&connection->frames);
     connection_write(connection, out.data, out.len);
     buf_free(&out);
@@ -828,9 +801,8 @@ static void room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 static void pair_held(uv_timer_t *timer)
 {
     struct pair *pair = timer->data;
-    if (pair->connection) {
+    if (pair->connection)
         pair_end(pair, "");
-    }
 }
 
 static void pair_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
@@ -857,14 +829,12 @@ static void pair_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
 static void pair_connected(uv_connect_t *connect, int status)
 {
     struct pair *pair = connect->data;
-    if (status == UV_ECANCELED) {
+    if (status == UV_ECANCELED)
         return;
-    }
-    if (status != 0) {
+    if (status != 0)
         pair_fail(pair, status == UV_ECONNREFUSED ? "connection refused" : uv_strerror(status));
-    } else if (uv_read_start((uv_stream_t *)&pair->tcp, room, pair_read) != 0) {
+    else if (uv_read_start((uv_stream_t *)&pair->tcp, room, pair_read) != 0)
         pair_end(pair, "");
-    }
 }
 
 static void pair_begin(struct pair *pair)
@@ -888,18 +858,15 @@ static void pair_begin(struct pair *pair)
     uv_timer_init(api->loop, &pair->hold);
     pair->tcp.data = pair->connect.data = pair->hold.data = pair;
     int error = uv_tcp_connect(&pair->connect, &pair->tcp, (struct sockaddr *)&address, pair_connected);
-    if (error != 0) {
+    if (error != 0)
         pair_fail(pair, uv_strerror(error));
-    }
 }
 
 static const char *spdy_value(const struct spdy_header *headers, size_t count, const char *name)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(headers[i].name, name) == 0) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(headers[i].name, name) == 0)
             return headers[i].value;
-        }
-    }
     return "";
 }
 
@@ -909,9 +876,8 @@ static void forward_opened(void *user, uint32_t stream, const struct spdy_header
     const char *request = spdy_value(headers, count, "requestid");
     struct pair *pair = connection->pairs;
     (void)fin;
-    while (pair && strcmp(pair->request, request) != 0) {
+    while (pair && strcmp(pair->request, request) != 0)
         pair = pair->next;
-    }
     if (!pair) {
         pair = mem_new(sizeof *pair);
         pair->connection = connection;
@@ -921,22 +887,19 @@ static void forward_opened(void *user, uint32_t stream, const struct spdy_header
         connection->pairs = pair;
     }
     spdy_reply(connection->spdy, stream, NULL, 0, false);
-    if (strcmp(spdy_value(headers, count, "streamtype"), "error") == 0) {
+    if (strcmp(spdy_value(headers, count, "streamtype"), "error") == 0)
         pair->error = stream;
-    } else {
+    else
         pair->data = stream;
-    }
-    if (pair->error && pair->data) {
+    if (pair->error && pair->data)
         pair_begin(pair);
-    }
 }
 
 static struct pair *pair_of(struct connection *connection, uint32_t stream)
 {
     struct pair *pair = connection->pairs;
-    while (pair && pair->data != stream) {
+    while (pair && pair->data != stream)
         pair = pair->next;
-    }
     return pair;
 }
 
@@ -949,17 +912,14 @@ static void shutdown_done(uv_shutdown_t *shutdown, int status)
 static void forward_data(void *user, uint32_t stream, const char *bytes, size_t length, bool fin)
 {
     struct pair *pair = pair_of(user, stream);
-    if (!pair || !pair->open) {
+    if (!pair || !pair->open)
         return;
-    }
-    if (length > 0) {
+    if (length > 0)
         stream_write((uv_stream_t *)&pair->tcp, bytes, length);
-    }
     if (fin) {
         uv_shutdown_t *shutdown = mem_new(sizeof *shutdown);
-        if (uv_shutdown(shutdown, (uv_stream_t *)&pair->tcp, shutdown_done) != 0) {
+        if (uv_shutdown(shutdown, (uv_stream_t *)&pair->tcp, shutdown_done) != 0)
             mem_free(shutdown);
-        }
     }
 }
 
@@ -967,9 +927,8 @@ static void forward_reset(void *user, uint32_t stream, uint32_t status)
 {
     struct pair *pair = pair_of(user, stream);
     (void)status;
-    if (pair) {
+    if (pair)
         pair_close(pair);
-    }
 }
 
 static void forward_reply(void *user, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
@@ -1002,22 +961,18 @@ static void forward_take(struct connection *connection)
         buf_append(&connection->payload, buf_str(&connection->in), connection->in.len);
     }
     buf_clear(&connection->in);
-    if (out.len > 0) {
+    if (out.len > 0)
         connection_write(connection, out.data, out.len);
-    }
     buf_free(&out);
     if (connection->payload.len > 0 &&
-        spdy_receive(connection->spdy, connection->payload.data, connection->payload.len, &problem) != STATUS_OK) {
+        spdy_receive(connection->spdy, connection->payload.data, connection->payload.len, &problem) != STATUS_OK)
         status = STATUS_BAD_INPUT;
-    }
     buf_clear(&connection->payload);
     frames_flush(connection);
-    if (status == STATUS_BAD_INPUT) {
+    if (status == STATUS_BAD_INPUT)
         fprintf(stderr, "fake_api: %s\n", problem.text);
-    }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         connection_close(connection);
-    }
 }
 
 static void answer_forward(struct connection *connection, const struct request *request)
@@ -1073,20 +1028,18 @@ static void relay_fail(struct connection *connection, const char *why)
 static void relay_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
 {
     struct connection *connection = stream->data;
-    if (connection && count < 0) {
+    if (connection && count < 0)
         connection_close(connection); /* after what was written: the answers say Connection: close */
-    } else if (connection && count > 0) {
+    else if (connection && count > 0)
         connection_write(connection, bytes->base, (size_t)count);
-    }
 }
 
 static void relay_connected(uv_connect_t *connect, int status)
 {
     uv_stream_t *stream = connect->handle;
     struct connection *connection = stream->data;
-    if (!connection) {
+    if (!connection)
         return;
-    }
     if (status != 0) {
         relay_fail(connection, status == UV_ECONNREFUSED ? "connection refused" : uv_strerror(status));
     } else {
@@ -1114,9 +1067,8 @@ static void answer_proxy(struct connection *connection, const struct request *re
     uv_ip4_addr("127.0.0.1", port, &address);
     uv_tcp_init(api->loop, connection->relay);
     connection->relay->data = connection;
-    if (uv_tcp_connect(&connection->reach, connection->relay, (struct sockaddr *)&address, relay_connected) != 0) {
+    if (uv_tcp_connect(&connection->reach, connection->relay, (struct sockaddr *)&address, relay_connected) != 0)
         relay_fail(connection, "no route to host");
-    }
 }
 
 static void answer_object(struct connection *connection, struct request *request)
@@ -1158,11 +1110,10 @@ static void request_serve(struct connection *connection, struct request *request
     } else if (!known || kind_of(api, request->resource) == FAKE_KINDS) {
         answer_status(connection, 404, "the server could not find the requested resource");
     } else if (!denied(connection, request)) {
-        if (request->name[0]) {
+        if (request->name[0])
             answer_object(connection, request);
-        } else {
+        else
             answer_collection(connection, request);
-        }
     }
 }
 
@@ -1172,9 +1123,8 @@ static bool request_take(struct connection *connection)
     const char *head = buf_str(&connection->in), *end = strstr(head, "\r\n\r\n");
     struct request request = {.head = head};
     char target[4096];
-    if (!end || connection->use != USE_HTTP) {
+    if (!end || connection->use != USE_HTTP)
         return false;
-    }
     if (sscanf(head, "%15s %4095s", request.method, target) != 2) {
         connection_close(connection);
         return false;
@@ -1201,26 +1151,23 @@ static void connection_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *
         return;
     }
     buf_append(&connection->in, bytes->base, (size_t)count);
-    if (!connection->api->frozen) {
+    if (!connection->api->frozen)
         connection_go_on(connection);
-    }
 }
 
 static void connection_go_on(struct connection *connection)
 {
     while (request_take(connection)) {
     }
-    if (connection->use == USE_FORWARD && connection->in.len > 0 && !uv_is_closing((uv_handle_t *)&connection->pipe)) {
+    if (connection->use == USE_FORWARD && connection->in.len > 0 && !uv_is_closing((uv_handle_t *)&connection->pipe))
         forward_take(connection);
-    }
 }
 
 static void accepted(uv_stream_t *listener, int status)
 {
     struct fake_api *api = listener->data;
-    if (status != 0) {
+    if (status != 0)
         return;
-    }
     struct connection *connection = mem_new(sizeof *connection);
     connection->api = api;
     connection->pipe.data = connection;
@@ -1229,16 +1176,14 @@ static void accepted(uv_stream_t *listener, int status)
     buf_init(&connection->frames, ANSWER_MAX);
     buf_init(&connection->payload, ANSWER_MAX);
     connection->next = api->connections;
-    if (connection->next) {
+    if (connection->next)
         connection->next->previous = connection;
-    }
     api->connections = connection;
     uv_pipe_init(api->loop, &connection->pipe, 0);
     connection->pipe.data = connection;
     if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0 ||
-        uv_read_start((uv_stream_t *)&connection->pipe, room, connection_read) != 0) {
+        uv_read_start((uv_stream_t *)&connection->pipe, room, connection_read) != 0)
         connection_close(connection);
-    }
 }
 
 /* ---- its life, and what goes wrong in it ---- */
@@ -1253,17 +1198,15 @@ static void connections_close(struct fake_api *api, bool all)
     struct connection *next;
     for (struct connection *connection = api->connections; connection; connection = next) {
         next = connection->next;
-        if (all || connection->use == USE_FORWARD) {
+        if (all || connection->use == USE_FORWARD)
             connection_close(connection);
-        }
     }
 }
 
 void fake_api_down(struct fake_api *api, bool down)
 {
-    if (down == !api->listener) {
+    if (down == !api->listener)
         return;
-    }
     if (down) {
         uv_close((uv_handle_t *)api->listener, listener_closed);
         api->listener = NULL;
@@ -1298,9 +1241,8 @@ static void fake_api_release(uv_handle_t *handle)
 {
     struct fake_api *api = handle->data;
     mem_free(handle);
-    for (size_t i = 0; i < api->object_count; i++) {
+    for (size_t i = 0; i < api->object_count; i++)
         object_free(&api->objects[i]);
-    }
     for (size_t i = 0; i < api->change_count; i++) {
         mem_free(api->changes[i].text);
         json_free(api->changes[i].json);
@@ -1333,29 +1275,24 @@ void fake_api_free(struct fake_api *api)
 void fake_api_expire(struct fake_api *api, bool expired)
 {
     api->expired = expired;
-    if (expired) {
+    if (expired)
         connections_close(api, true);
-    }
 }
 
 void fake_api_deny(struct fake_api *api, const char *right)
 {
-    if (right && api->denied_count < DENIED_MAX) {
+    if (right && api->denied_count < DENIED_MAX)
         api->denied[api->denied_count++] = mem_dup(right);
-    }
-    while (!right && api->denied_count > 0) {
+    while (!right && api->denied_count > 0)
         mem_free(api->denied[--api->denied_count]);
-    }
 }
 
 void fake_api_forget(struct fake_api *api)
 {
     api->oldest = ++api->version;
-    for (struct connection *connection = api->connections; connection; connection = connection->next) {
-        if (connection->use == USE_WATCH) {
+    for (struct connection *connection = api->connections; connection; connection = connection->next)
+        if (connection->use == USE_WATCH)
             watch_gone(connection);
-        }
-    }
 }
 
 void fake_api_end_watches(struct fake_api *api, bool abruptly)
@@ -1400,9 +1337,8 @@ void fake_api_freeze(struct fake_api *api, bool frozen)
         next = connection->next;
         struct buf stalled = connection->stalled;
         buf_init(&connection->stalled, ANSWER_MAX);
-        if (stalled.len > 0) {
+        if (stalled.len > 0)
             connection_write(connection, stalled.data, stalled.len);
-        }
         buf_free(&stalled);
         connection_go_on(connection);
     }
@@ -1436,9 +1372,8 @@ size_t fake_api_requests(const struct fake_api *api, const char *part)
 size_t fake_api_forwards(const struct fake_api *api)
 {
     size_t count = 0;
-    for (const struct connection *connection = api->connections; connection; connection = connection->next) {
+    for (const struct connection *connection = api->connections; connection; connection = connection->next)
         count += connection->use == USE_FORWARD;
-    }
     return count;
 }
 

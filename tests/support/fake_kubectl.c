@@ -44,9 +44,8 @@ static void relay_closed(uv_handle_t *handle)
 
 static void relay_close(struct relay *relay)
 {
-    for (int i = 0; !relay->closing && i < 2; i++) {
+    for (int i = 0; !relay->closing && i < 2; i++)
         uv_close((uv_handle_t *)&relay->ends[i], relay_closed);
-    }
     relay->closing = true;
 }
 
@@ -60,9 +59,8 @@ struct write {
 static void written(uv_write_t *write, int status)
 {
     struct write *own = write->data;
-    if (own->last && status == 0) {
+    if (own->last && status == 0)
         relay_close(own->relay);
-    }
     mem_free(own);
 }
 
@@ -112,9 +110,8 @@ static bool matches(const char *expressions, const char *text)
 static bool passes(const struct kubectl *kubectl, const char *head)
 {
     char method[16], path[4096];
-    if (sscanf(head, "%15s %4095[^? ]", method, path) != 2) {
+    if (sscanf(head, "%15s %4095[^? ]", method, path) != 2)
         return false;
-    }
     return !matches(kubectl->reject_paths, path) && !matches(kubectl->reject_methods, method) &&
            matches(kubectl->accept_paths, path);
 }
@@ -125,9 +122,8 @@ static bool read_words(const struct kubectl *kubectl, const char *name, char *wo
     char path[512];
     snprintf(path, sizeof path, "%s.%s", kubectl->api, name);
     FILE *file = fopen(path, "r");
-    if (!file) {
+    if (!file)
         return false;
-    }
     words[fread(words, 1, size - 1, file)] = '\0';
     fclose(file);
     return true;
@@ -146,19 +142,17 @@ static void carry(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
 {
     struct relay *relay = stream->data;
     int from = stream == (uv_stream_t *)&relay->ends[0] ? 0 : 1;
-    if (count < 0) {
+    if (count < 0)
         relay_close(relay);
-    } else if (count > 0) {
+    else if (count > 0)
         relay_write(relay, !from, bytes->base, (size_t)count, false);
-    }
 }
 
 static void reached(uv_connect_t *connect, int status)
 {
     struct relay *relay = connect->data;
-    if (relay->closing) {
+    if (relay->closing)
         return;
-    }
     if (status != 0) {
         relay_answer(relay, "500 Internal Server Error", "dial tcp 127.0.0.1:6443: connect: connection refused\n");
         return;
@@ -191,9 +185,8 @@ static void head_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
 static void accepted(uv_stream_t *listener, int status)
 {
     struct relay *relay;
-    if (status != 0) {
+    if (status != 0)
         return;
-    }
     relay = mem_new(sizeof *relay);
     relay->open = 2;
     relay->connect.data = relay;
@@ -203,9 +196,8 @@ static void accepted(uv_stream_t *listener, int status)
         relay->ends[i].data = relay;
     }
     if (uv_accept(listener, (uv_stream_t *)&relay->ends[0]) != 0 ||
-        uv_read_start((uv_stream_t *)&relay->ends[0], room, head_read) != 0) {
+        uv_read_start((uv_stream_t *)&relay->ends[0], room, head_read) != 0)
         relay_close(relay);
-    }
 }
 
 static int proxy(struct kubectl *kubectl, const char *socket)
@@ -233,9 +225,8 @@ static void note_start(const struct kubectl *kubectl, char **argv)
     snprintf(path, sizeof path, "%s.log", kubectl->api);
     FILE *log = fopen(path, "a");
     if (log) {
-        for (char **word = argv + 1; *word; word++) {
+        for (char **word = argv + 1; *word; word++)
             fprintf(log, "%s%s", *word, word[1] ? " " : "\n");
-        }
         fclose(log);
     }
 }
@@ -244,21 +235,17 @@ static void note_start(const struct kubectl *kubectl, char **argv)
 static const char *flag(char **argv, const char *name, const char *fallback)
 {
     size_t length = strlen(name);
-    for (char **word = argv + 1; *word; word++) {
-        if (strncmp(*word, name, length) == 0 && ((*word)[length] == '=' || (!(*word)[length] && word[1]))) {
+    for (char **word = argv + 1; *word; word++)
+        if (strncmp(*word, name, length) == 0 && ((*word)[length] == '=' || (!(*word)[length] && word[1])))
             return (*word)[length] == '=' ? *word + length + 1 : word[1];
-        }
-    }
     return fallback;
 }
 
 static bool has_word(char **argv, const char *wanted)
 {
-    for (char **word = argv + 1; *word; word++) {
-        if (strcmp(*word, wanted) == 0) {
+    for (char **word = argv + 1; *word; word++)
+        if (strcmp(*word, wanted) == 0)
             return true;
-        }
-    }
     return false;
 }
 

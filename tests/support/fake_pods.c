@@ -62,9 +62,8 @@ static void put_moment(struct json_writer *writer, const char *key, const struct
 
 static void put_probe(struct json_writer *writer, const char *key, const struct probe_spec *spec)
 {
-    if (spec->action == PROBE_NONE) {
+    if (spec->action == PROBE_NONE)
         return;
-    }
     json_open_object(writer, key);
     json_open_object(writer, "httpGet");
     json_put_string(writer, "path", spec->path);
@@ -92,9 +91,8 @@ static void put_port(struct json_writer *writer, int32_t port)
 
 static void put_sidecar_spec(struct json_writer *writer, const struct pod_facts *facts)
 {
-    if (!facts->sidecar.exists) {
+    if (!facts->sidecar.exists)
         return;
-    }
     json_open_array(writer, "initContainers");
     json_open_object(writer, NULL);
     json_put_text(writer, "name", &facts->sidecar.name);
@@ -134,9 +132,8 @@ static void put_spec(struct json_writer *writer, const struct pod_facts *facts)
 static void put_condition(struct json_writer *writer, const char *type, const struct condition *condition,
                           const struct fake_pods *pods)
 {
-    if (condition->status == TRI_UNKNOWN) {
+    if (condition->status == TRI_UNKNOWN)
         return;
-    }
     json_open_object(writer, NULL);
     json_put_string(writer, "type", type);
     json_put_string(writer, "status", condition->status == TRI_TRUE ? "True" : "False");
@@ -183,9 +180,8 @@ static void put_container(struct json_writer *writer, const struct container_fac
     }
     json_close_object(writer);
     json_open_object(writer, "lastState");
-    if (container->last.known && container->state != CONTAINER_TERMINATED) {
+    if (container->last.known && container->state != CONTAINER_TERMINATED)
         put_termination(writer, &container->last, pods);
-    }
     json_close_object(writer);
     json_close_object(writer);
 }
@@ -285,9 +281,8 @@ static void tell_event(void *user, const struct kubelet_event *event)
     json_put_string(&writer, "namespace", NAMESPACE);
     json_put_text(&writer, "name", &facts->name);
     json_put_text(&writer, "uid", &facts->uid);
-    if (event->of_container) {
+    if (event->of_container)
         json_put_string(&writer, "fieldPath", path);
-    }
     json_close_object(&writer);
     json_put_string(&writer, "reason", event->reason);
     json_put_text(&writer, "message", &event->message);
@@ -306,9 +301,8 @@ static bool look(void *user, const struct probe_spec *spec, int64_t t, struct an
 {
     struct fake_pod *pod = user;
     *steady = vllm_is_steady(&pod->vllm);
-    if (!vllm_listens(&pod->vllm)) {
+    if (!vllm_listens(&pod->vllm))
         return false;
-    }
     vllm_answer(&pod->vllm, false, spec->path, t, pod->pods->clock.wall_zero + t, &pod->dice, &pod->pods->body, answer);
     return true;
 }
@@ -341,9 +335,8 @@ static void start(void *user, int64_t t)
 {
     struct fake_pod *pod = user;
     const struct pod_facts *facts = &pod->kubelet.facts;
-    if (!text_empty(&facts->serving.container_id)) {
+    if (!text_empty(&facts->serving.container_id))
         fake_api_log_turn(pod->pods->api, NAMESPACE, text_str(&facts->name), text_str(&facts->serving.name));
-    }
     face_set(pod, FACE_LOADING, t);
     kubelet_start(&pod->kubelet, t);
     pod->serves_at = pod->loads < 0 ? -1 : t + (int64_t)(pod->loads * SECOND_US);
@@ -381,9 +374,8 @@ static void pod_turn(struct fake_pod *pod, int64_t now)
 static void turn(uv_timer_t *timer)
 {
     struct fake_pods *pods = timer->data;
-    for (struct fake_pod *pod = pods->first; pod; pod = pod->next) {
+    for (struct fake_pod *pod = pods->first; pod; pod = pod->next)
         pod_turn(pod, now_of(pods));
-    }
 }
 
 static int32_t port_of(void *user, const char *ns, const char *name, int32_t container_port)
@@ -452,9 +444,8 @@ static void sidecar_make(struct fake_pod *pod, const struct fake_pod_options *op
 {
     struct problem problem = {""};
     struct container_facts *sidecar = &facts->sidecar;
-    if (options->sidecar_liveness.threshold == 0 && options->sidecar_readiness.threshold == 0) {
+    if (options->sidecar_liveness.threshold == 0 && options->sidecar_readiness.threshold == 0)
         return;
-    }
     if (server_new(pod->pods->loop, sidecar_answer, pod, &pod->sidecar, &problem) != STATUS_OK ||
         server_listen(pod->sidecar) != STATUS_OK) {
         fprintf(stderr, "fake_pods: %s\n", problem.text);
@@ -521,9 +512,8 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
 static void pod_free(struct fake_pod *pod)
 {
     server_free(pod->server);
-    if (pod->sidecar) {
+    if (pod->sidecar)
         server_free(pod->sidecar);
-    }
     kubelet_free(&pod->kubelet);
     mem_free(pod->labels);
     mem_free(pod->workload);
@@ -533,9 +523,8 @@ static void pod_free(struct fake_pod *pod)
 void fake_pod_delete(struct fake_pod *pod)
 {
     struct fake_pod **at = &pod->pods->first;
-    while (*at != pod) {
+    while (*at != pod)
         at = &(*at)->next;
-    }
     *at = pod->next;
     fake_api_delete(pod->pods->api, FAKE_PODS, NAMESPACE, text_str(&pod->kubelet.facts.name));
     pod_free(pod);
@@ -571,11 +560,10 @@ void fake_pod_crash(struct fake_pod *pod, int32_t exit_code, const char *reason)
 
 void fake_pod_sidecar_refuses(struct fake_pod *pod, bool refuses)
 {
-    if (refuses) {
+    if (refuses)
         server_mute(pod->sidecar, true);
-    } else if (server_listen(pod->sidecar) != STATUS_OK) {
+    else if (server_listen(pod->sidecar) != STATUS_OK)
         abort();
-    }
 }
 
 void fake_pod_sidecar_is(struct fake_pod *pod, bool ready, int32_t restarts)
@@ -593,9 +581,8 @@ void fake_pod_sidecar_is(struct fake_pod *pod, bool ready, int32_t restarts)
         sidecar->restart_count = restarts;
     }
     sidecar->ready = ready ? TRI_TRUE : TRI_FALSE;
-    if (ready != (facts->ready.status == TRI_TRUE)) {
+    if (ready != (facts->ready.status == TRI_TRUE))
         facts->ready.since = now;
-    }
     facts->ready.status = facts->containers_ready.status = ready ? TRI_TRUE : TRI_FALSE;
     tell_pod(pod);
 }

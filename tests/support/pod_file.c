@@ -16,9 +16,8 @@ void data_file(const char *name, struct buf *out)
         abort();
     }
     buf_init(out, DATA_MAX);
-    for (size_t got; (got = fread(piece, 1, sizeof piece, file)) > 0;) {
+    for (size_t got; (got = fread(piece, 1, sizeof piece, file)) > 0;)
         buf_append(out, piece, got);
-    }
     fclose(file);
 }
 

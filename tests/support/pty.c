@@ -39,11 +39,10 @@ bool pty_has_program(void)
 static int on_property(VTermProp property, VTermValue *value, void *user)
 {
     struct pty *pty = user;
-    if (property == VTERM_PROP_ALTSCREEN) {
+    if (property == VTERM_PROP_ALTSCREEN)
         pty->alternate = value->boolean;
-    } else if (property == VTERM_PROP_CURSORVISIBLE) {
+    else if (property == VTERM_PROP_CURSORVISIBLE)
         pty->cursor_visible = value->boolean;
-    }
     return 1;
 }
 
@@ -62,16 +61,14 @@ static void terminal_start(struct pty *pty)
 
 static void terminal_take(struct pty *pty, const char *bytes, size_t length)
 {
-    if (pty->raw.len + length > pty->raw.max) {
+    if (pty->raw.len + length > pty->raw.max)
         buf_drop(&pty->raw, pty->raw.len / 2);
-    }
     buf_append(&pty->raw, bytes, length);
     vterm_input_write(pty->vterm, bytes, length);
     char answer[256];
     size_t answered = vterm_output_read(pty->vterm, answer, sizeof answer);
-    if (answered > 0 && pty->master >= 0 && write(pty->master, answer, answered) < 0 && errno != EIO) {
+    if (answered > 0 && pty->master >= 0 && write(pty->master, answer, answered) < 0 && errno != EIO)
         fail("answer");
-    }
 }
 
 /* ---- starting ---- */
@@ -89,24 +86,20 @@ static _Noreturn void program_run(const struct pty *pty, const struct pty_option
     snprintf(home, sizeof home, "HOME=%s", pty->home);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         const char *value = getenv(kept[i]);
-        if (value != NULL && asprintf(&environment[count], "%s=%s", kept[i], value) > 0) {
+        if (value != NULL && asprintf(&environment[count], "%s=%s", kept[i], value) > 0)
             count++;
-        }
     }
     environment[count++] = home;
     environment[count++] = (char[]){"LANG=C.UTF-8"};
     environment[count++] = (char[]){"TERM=xterm-256color"};
     environment[count] = NULL;
-    for (size_t i = 0; options->arguments != NULL && options->arguments[i] != NULL && i < ENVIRONMENT_MAX; i++) {
+    for (size_t i = 0; options->arguments != NULL && options->arguments[i] != NULL && i < ENVIRONMENT_MAX; i++)
         argv[i + 1] = options->arguments[i];
-    }
     environ = environment;
-    for (size_t i = 0; options->environment != NULL && options->environment[i] != NULL; i++) {
+    for (size_t i = 0; options->environment != NULL && options->environment[i] != NULL; i++)
         putenv((char *)(uintptr_t)options->environment[i]);
-    }
-    for (int number = 1; number < 32; number++) {
+    for (int number = 1; number < 32; number++)
         signal(number, SIG_DFL);
-    }
     execve(program, (char *const *)(uintptr_t)argv, environ);
     _exit(127);
 }
@@ -114,9 +107,8 @@ static _Noreturn void program_run(const struct pty *pty, const struct pty_option
 struct pty *pty_start(const struct pty_options *options)
 {
     struct pty *pty = calloc(1, sizeof *pty);
-    if (pty == NULL) {
+    if (pty == NULL)
         fail("calloc");
-    }
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     pty->rows = options->rows > 0 ? options->rows : 24;
     pty->columns = options->columns > 0 ? options->columns : 80;
@@ -124,20 +116,17 @@ struct pty *pty_start(const struct pty_options *options)
     snprintf(pty->home, sizeof pty->home, "/tmp/probetop-pty-XXXXXX");
     struct winsize size = {.ws_row = (unsigned short)pty->rows, .ws_col = (unsigned short)pty->columns};
     if (mkdtemp(pty->home) == NULL || openpty(&pty->master, &pty->slave, NULL, NULL, &size) != 0 ||
-        tcgetattr(pty->slave, &pty->before) != 0) {
+        tcgetattr(pty->slave, &pty->before) != 0)
         fail("start");
-    }
     fcntl(pty->master, F_SETFD, FD_CLOEXEC);
     fcntl(pty->master, F_SETFL, O_NONBLOCK);
     terminal_start(pty);
     pty->pid = fork();
-    if (pty->pid < 0) {
+    if (pty->pid < 0)
         fail("fork");
-    }
     if (pty->pid == 0) {
-        if (login_tty(pty->slave) != 0) {
+        if (login_tty(pty->slave) != 0)
             _exit(126);
-        }
         program_run(pty, options);
     }
     fcntl(pty->slave, F_SETFD, FD_CLOEXEC);
@@ -169,16 +158,14 @@ static bool process_read(const char *name, struct process *out)
     char path[300], line[1024];
     snprintf(path, sizeof path, "/proc/%s/stat", name);
     FILE *file = fopen(path, "re");
-    if (file == NULL) {
+    if (file == NULL)
         return false;
-    }
     bool read = fgets(line, sizeof line, file) != NULL;
     fclose(file);
     const char *after = read ? strrchr(line, ')') : NULL; /* the name before it may hold anything */
     int parent = 0;
-    if (after == NULL || sscanf(after + 1, " %c %d", &out->state, &parent) != 2) {
+    if (after == NULL || sscanf(after + 1, " %c %d", &out->state, &parent) != 2)
         return false;
-    }
     out->pid = (pid_t)strtol(name, NULL, 10);
     out->parent = (pid_t)parent;
     return true;
@@ -193,21 +180,18 @@ static size_t processes_read(struct process **out)
     *out = NULL;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         struct process process;
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !process_read(entry->d_name, &process)) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !process_read(entry->d_name, &process))
             continue;
-        }
         if (count == room) {
             room = room == 0 ? 256 : 2 * room;
             *out = realloc(*out, room * sizeof **out);
-            if (*out == NULL) {
+            if (*out == NULL)
                 fail("realloc");
-            }
         }
         (*out)[count++] = process;
     }
-    if (dir != NULL) {
+    if (dir != NULL)
         closedir(dir);
-    }
     return count;
 }
 
@@ -215,16 +199,13 @@ static bool descends(const struct process *all, size_t count, pid_t pid, pid_t f
 {
     for (int steps = 0; steps < 64 && pid > 1; steps++) {
         size_t i = 0;
-        while (i < count && all[i].pid != pid) {
+        while (i < count && all[i].pid != pid)
             i++;
-        }
-        if (i == count) {
+        if (i == count)
             return false;
-        }
         pid = all[i].parent;
-        if (pid == from) {
+        if (pid == from)
             return true;
-        }
     }
     return false;
 }
@@ -234,11 +215,9 @@ size_t pty_processes(struct pty *pty, pid_t *pids, size_t max)
     pty_reap(pty);
     struct process *all;
     size_t count = processes_read(&all), found = 0;
-    for (size_t i = 0; i < count && found < max; i++) {
-        if (all[i].state != 'Z' && descends(all, count, all[i].pid, getpid())) {
+    for (size_t i = 0; i < count && found < max; i++)
+        if (all[i].state != 'Z' && descends(all, count, all[i].pid, getpid()))
             pids[found++] = all[i].pid;
-        }
-    }
     free(all);
     return found;
 }
@@ -248,11 +227,9 @@ pid_t pty_engine(struct pty *pty)
     struct process *all;
     size_t count = processes_read(&all);
     pid_t engine = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].parent == pty->pid && all[i].state != 'Z') {
+    for (size_t i = 0; i < count; i++)
+        if (all[i].parent == pty->pid && all[i].state != 'Z')
             engine = all[i].pid;
-        }
-    }
     free(all);
     return engine;
 }
@@ -273,9 +250,8 @@ size_t pty_pump(struct pty *pty, int ms, bool until_something)
             terminal_take(pty, bytes, (size_t)got);
             came += (size_t)got;
         }
-        if ((until_something && came > 0) || left <= 0) {
+        if ((until_something && came > 0) || left <= 0)
             return came;
-        }
     }
 }
 
@@ -285,9 +261,8 @@ bool pty_wait(struct pty *pty, pty_condition *condition, const void *user, int m
     do {
         pty_pump(pty, STEP_MS, true);
         pty_reap(pty);
-        if (condition(pty, user)) {
+        if (condition(pty, user))
             return true;
-        }
     } while (clock_mono_us() < deadline);
     return false;
 }
@@ -362,9 +337,8 @@ bool pty_wait_alone(struct pty *pty)
 
 void pty_keys(struct pty *pty, const char *bytes)
 {
-    if (write(pty->master, bytes, strlen(bytes)) != (ssize_t)strlen(bytes)) {
+    if (write(pty->master, bytes, strlen(bytes)) != (ssize_t)strlen(bytes))
         fail("keys");
-    }
 }
 
 void pty_resize(struct pty *pty, int rows, int columns)
@@ -373,9 +347,8 @@ void pty_resize(struct pty *pty, int rows, int columns)
     pty->rows = rows;
     pty->columns = columns;
     vterm_set_size(pty->vterm, rows, columns);
-    if (ioctl(pty->master, TIOCSWINSZ, &size) != 0) {
+    if (ioctl(pty->master, TIOCSWINSZ, &size) != 0)
         fail("resize");
-    }
 }
 
 void pty_hang_up(struct pty *pty)
@@ -391,9 +364,8 @@ const char *pty_row(struct pty *pty, int row, char *out)
 {
     VTermRect rect = {.start_row = row, .end_row = row + 1, .start_col = 0, .end_col = pty->columns};
     size_t length = vterm_screen_get_text(pty->screen, out, PTY_ROW_MAX - 1, rect);
-    while (length > 0 && (out[length - 1] == ' ' || out[length - 1] == '\n' || out[length - 1] == '\0')) {
+    while (length > 0 && (out[length - 1] == ' ' || out[length - 1] == '\n' || out[length - 1] == '\0'))
         length--;
-    }
     out[length] = '\0';
     return out;
 }
@@ -401,11 +373,9 @@ const char *pty_row(struct pty *pty, int row, char *out)
 bool pty_has_text(struct pty *pty, const char *text)
 {
     char row[PTY_ROW_MAX];
-    for (int i = 0; i < pty->rows; i++) {
-        if (strstr(pty_row(pty, i, row), text) != NULL) {
+    for (int i = 0; i < pty->rows; i++)
+        if (strstr(pty_row(pty, i, row), text) != NULL)
             return true;
-        }
-    }
     return false;
 }
 
@@ -415,17 +385,15 @@ void pty_print(struct pty *pty)
     fprintf(stderr, "screen %dx%d, %s, cursor %s, %s %d\n", pty->columns, pty->rows,
             pty->alternate ? "alternate" : "ordinary", pty->cursor_visible ? "shown" : "hidden",
             pty->exited ? "exited with" : "running", pty->status);
-    for (int i = 0; i < pty->rows; i++) {
+    for (int i = 0; i < pty->rows; i++)
         fprintf(stderr, "|%s\n", pty_row(pty, i, row));
-    }
 }
 
 bool pty_is_restored(struct pty *pty)
 {
     struct termios now;
-    if (tcgetattr(pty->slave, &now) != 0) {
+    if (tcgetattr(pty->slave, &now) != 0)
         return false;
-    }
     const struct termios *before = &pty->before;
     return now.c_iflag == before->c_iflag && now.c_oflag == before->c_oflag && now.c_cflag == before->c_cflag &&
            now.c_lflag == before->c_lflag && memcmp(now.c_cc, before->c_cc, sizeof now.c_cc) == 0 && !pty->alternate &&
@@ -445,9 +413,8 @@ bool pty_journal(struct pty *pty, char *out, size_t size)
             found = true;
         }
     }
-    if (dir != NULL) {
+    if (dir != NULL)
         closedir(dir);
-    }
     return found;
 }
 
@@ -467,14 +434,12 @@ void pty_free(struct pty *pty)
     int64_t deadline = clock_mono_us() + 10 * (int64_t)SECOND_US;
     size_t count;
     while ((count = pty_processes(pty, pids, PTY_PROCESSES_MAX)) > 0 && clock_mono_us() < deadline) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             kill(pids[i], SIGKILL);
-        }
         poll(NULL, 0, 1);
     }
-    if (pty->master >= 0) {
+    if (pty->master >= 0)
         pty_hang_up(pty);
-    }
     nftw(pty->home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     vterm_free(pty->vterm);
     buf_free(&pty->raw);

@@ -76,9 +76,8 @@ void story_run(struct story *story, int32_t restart_count)
     serving->started_at_known = true;
     text_free(&serving->reason);
     text_printf(&serving->container_id, TEXT_NAME, "containerd://%d-%lld", (int)restart_count, (long long)story->t);
-    if (story->facts.kubelet) {
+    if (story->facts.kubelet)
         serving->started = serving->ready = story->facts.ready.status = TRI_FALSE;
-    }
     story_tell(story);
 }
 
@@ -101,9 +100,8 @@ static void probe(struct story *story, struct sample *sample, enum lane_kind lan
     sample->answerer = answerer;
     sample->attempt = 1;
     sample->sent = story->t;
-    if (sample->total < 0) {
+    if (sample->total < 0)
         sample->total = 1000;
-    }
     story->t += sample->total;
     fact.u.sample = *sample;
     apply(story, &fact);
@@ -179,8 +177,7 @@ int story_happened(const struct story *story, const char *words)
 {
     int count = 0;
     const struct pod *pod = story_pod(story);
-    for (uint32_t back = 0; pod_happening(pod, back); back++) {
+    for (uint32_t back = 0; pod_happening(pod, back); back++)
         count += strstr(text_str(&pod_happening(pod, back)->words), words) != NULL;
-    }
     return count;
 }

@@ -17,9 +17,8 @@ void watcher_start(struct watcher *watcher, const char *dir, const char *name, u
     const char *all[ARGUMENTS_MAX + 5] = {getenv("PROBETOP"), "--lines", "record", watcher->record};
     memset(watcher, 0, sizeof *watcher);
     snprintf(watcher->record, sizeof watcher->record, "%s/%s.jsonl", dir, name);
-    for (size_t i = 0; i < ARGUMENTS_MAX && arguments[i]; i++) {
+    for (size_t i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
         all[i + 4] = arguments[i];
-    }
     remove(watcher->record);
     watcher->fleet = fleet_new(fleet_limits_reader());
     run_start(&watcher->run, all, dir, loop);
@@ -37,16 +36,14 @@ static long fold(const char *path, long from, struct fleet *fleet, int64_t until
         struct fact fact;
         if (fact_decode(line, (size_t)length, &fact, NULL) == STATUS_OK) {
             goes_on = fact.kind == FACT_HELLO || fleet_wall(fleet, fact.t) <= until;
-            if (goes_on) {
+            if (goes_on)
                 fleet_apply(fleet, &fact);
-            }
             fact_free(&fact);
         }
         from = goes_on ? ftell(file) : from;
     }
-    if (file) {
+    if (file)
         fclose(file);
-    }
     free(line);
     return from;
 }
@@ -74,9 +71,8 @@ bool watcher_holds(struct watcher *watcher, watcher_condition *condition, const 
 {
     int64_t deadline = clock_mono_us() + (int64_t)seconds * SECOND_US;
     while (condition(watcher, user)) {
-        if (clock_mono_us() > deadline) {
+        if (clock_mono_us() > deadline)
             return true;
-        }
         watcher_turn(watcher);
     }
     fprintf(stderr, "it said:\n%s\n", buf_str(&watcher->run.out));
@@ -87,9 +83,8 @@ const struct pod *watcher_pod(const struct watcher *watcher, const char *name)
 {
     for (uint32_t i = watcher->fleet->count; i > 0; i--) {
         const struct pod *pod = watcher->fleet->pods[i - 1];
-        if (strncmp(text_str(&pod->facts.name), name, strlen(name)) == 0) {
+        if (strncmp(text_str(&pod->facts.name), name, strlen(name)) == 0)
             return pod;
-        }
     }
     return NULL;
 }
@@ -114,12 +109,10 @@ int64_t watcher_now(const struct watcher *watcher)
 int watcher_end(struct watcher *watcher)
 {
     int code = -1;
-    if (watcher->run.pid > 0 && !watcher->run.exited) {
+    if (watcher->run.pid > 0 && !watcher->run.exited)
         kill(watcher->run.pid, SIGTERM);
-    }
-    if (run_wait_exit(&watcher->run)) {
+    if (run_wait_exit(&watcher->run))
         code = WIFSIGNALED(watcher->run.status) ? SIGNALLED + WTERMSIG(watcher->run.status) : run_code(&watcher->run);
-    }
     run_end(&watcher->run);
     fleet_free(watcher->fleet);
     memset(watcher, 0, sizeof *watcher);

@@ -36,10 +36,9 @@ static int place_of(const struct hints *hints, const char *label)
 {
     if (hints->count == 0)
         return strcmp(cause_label(hints->verdict), label) == 0;
-    for (uint32_t i = 0; i < hints->count && i < TOP; i++) {
+    for (uint32_t i = 0; i < hints->count && i < TOP; i++)
         if (text_is(&hints->list[i].label, label))
             return (int)i + 1;
-    }
     return 0;
 }
 
@@ -85,10 +84,9 @@ static void texts_diagnose(const char *folder, const char *id, const char *wante
     struct problem problem = {{0}};
     struct fleet *fleet;
     struct hints hints = {0};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (file_read(folder, names[i], &bytes[i]))
             *places[i] = (struct diagnosis_text){.name = names[i], .bytes = buf_str(&bytes[i]), .length = bytes[i].len};
-    }
     if (diagnosis_fleet(&texts, NULL, &fleet, &problem) == STATUS_OK)
         pod_hints(fleet, fleet->pods[0], fleet->t, &hints);
     else

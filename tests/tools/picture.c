@@ -37,11 +37,10 @@ static const char *style_colour(enum style style)
 
 static void put_escaped(uint32_t codepoint)
 {
-    if (codepoint == '<' || codepoint == '>' || codepoint == '&' || codepoint > 126) {
+    if (codepoint == '<' || codepoint == '>' || codepoint == '&' || codepoint > 126)
         printf("&#%u;", codepoint);
-    } else {
+    else
         putchar((int)codepoint);
-    }
 }
 
 /* One run of cells of the same look, placed by its column so that fonts of other widths cannot shift it. */
@@ -59,11 +58,9 @@ static void put_run(const struct canvas *canvas, int row, int from, int to)
            x, y + FONT_SIZE, reverse ? "#0d1117" : style_colour(cells[from].style),
            cells[from].style == STYLE_STRONG || cells[from].attributes & ATTR_BOLD ? " font-weight=\"bold\"" : "",
            (to - from) * CELL_WIDTH);
-    for (int column = from; column < to; column++) {
-        for (int i = 0; i < 3 && cells[column].codepoint[i]; i++) {
+    for (int column = from; column < to; column++)
+        for (int i = 0; i < 3 && cells[column].codepoint[i]; i++)
             put_escaped(cells[column].codepoint[i]);
-        }
-    }
     puts("</text>");
 }
 
@@ -83,12 +80,10 @@ static void put_svg(const struct canvas *canvas)
         const struct cell *cells = canvas->cells + row * canvas->columns;
         for (int from = 0, to; from < canvas->columns; from = to) {
             bool blank = true;
-            for (to = from; to < canvas->columns && same_look(&cells[from], &cells[to]); to++) {
+            for (to = from; to < canvas->columns && same_look(&cells[from], &cells[to]); to++)
                 blank = blank && cells[to].codepoint[0] == ' ';
-            }
-            if (!blank || cells[from].style == STYLE_SELECTED || cells[from].attributes & ATTR_REVERSE) {
+            if (!blank || cells[from].style == STYLE_SELECTED || cells[from].attributes & ATTR_REVERSE)
                 put_run(canvas, row, from, to);
-            }
         }
     }
     puts("</svg>");
@@ -115,9 +110,8 @@ int main(int argc, char **argv)
     struct canvas canvas;
     canvas_init(&canvas, (int)strtol(argv[2], NULL, 10), (int)strtol(argv[3], NULL, 10), false);
     app_paint(app, feed_fleet(feed), feed_now(feed), &canvas);
-    for (const char *key = argc > 4 ? argv[4] : ""; *key; key++) {
+    for (const char *key = argc > 4 ? argv[4] : ""; *key; key++)
         app_key(app, feed_fleet(feed), feed_now(feed), *key == '\n' ? KEY_ENTER_ : *key);
-    }
     canvas_clear(&canvas);
     app_paint(app, feed_fleet(feed), feed_now(feed), &canvas);
     put_svg(&canvas);

@@ -198,9 +198,8 @@ static void test_rfc3339(void **state)
         int64_t wall = 7;
         bool is_moment = clock_parse_rfc3339(ROWS[i].written, &wall);
         bool expected = ROWS[i].wall_us != -1;
-        if (is_moment != expected || (expected && wall != ROWS[i].wall_us)) {
+        if (is_moment != expected || (expected && wall != ROWS[i].wall_us))
             fail_msg("\"%s\": %d, %lld", ROWS[i].written, is_moment, (long long)wall);
-        }
     }
 }
 

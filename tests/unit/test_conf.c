@@ -27,9 +27,8 @@ static int place_make(void **state)
     struct place *place = mem_new(sizeof *place);
     snprintf(place->path, sizeof place->path, "/tmp/probetop-conf-XXXXXX");
     int fd = mkstemp(place->path);
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
     close(fd);
     buf_init(&place->seen, 64 * 1024);
     *state = place;
@@ -50,9 +49,8 @@ static enum status on_line(void *user, const char *section, const char *key, con
                            struct problem *problem)
 {
     struct place *place = user;
-    if (strcmp(key, "bad") == 0) {
+    if (strcmp(key, "bad") == 0)
         return problem_set(problem, STATUS_BAD_INPUT, "bad is \"%s\"; expected nothing", value);
-    }
     buf_printf(&place->seen, "[%s]%s=%s@%d;", section, key, value, line);
     return STATUS_OK;
 }
@@ -142,11 +140,10 @@ static void test_long_lines(void **state)
         assert_non_null(strstr(buf_str(&place->seen), "[]b=2@3;"));
         assert_int_equal(strstr(buf_str(&place->seen), "7@2;") != NULL, rows[i].fits);
         assert_int_equal(place->problems.count, rows[i].fits ? 0 : 1);
-        if (!rows[i].fits) {
+        if (!rows[i].fits)
             assert_problem(place, 0, 2, "too long");
-        } else {
+        else
             assert_int_equal(place->seen.len, (size_t)rows[i].length + strlen("[]a=1@1;[]@2;[]b=2@3;"));
-        }
         buf_free(&content);
     }
 }
@@ -167,9 +164,8 @@ static void test_many_problems(void **state)
     struct place *place = *state;
     struct buf content;
     buf_init(&content, 64 * 1024);
-    for (int i = 0; i < 3 * CONF_PROBLEMS_MAX; i++) {
+    for (int i = 0; i < 3 * CONF_PROBLEMS_MAX; i++)
         buf_puts(&content, "junk\n");
-    }
     buf_puts(&content, "a=1\n");
     assert_int_equal(read_bytes(place, content.data, content.len), STATUS_OK);
     assert_int_equal(place->problems.count, 3 * CONF_PROBLEMS_MAX);
@@ -183,9 +179,8 @@ static void test_big_file(void **state)
     struct place *place = *state;
     struct buf content;
     buf_init(&content, CONF_FILE_MAX + 100);
-    while (content.len < CONF_FILE_MAX) {
+    while (content.len < CONF_FILE_MAX)
         buf_puts(&content, "# a comment, many times over, is no harm but too much of it\n");
-    }
     assert_int_equal(read_bytes(place, content.data, CONF_FILE_MAX), STATUS_OK);
     assert_int_equal(place->problems.count, 0);
     assert_int_equal(read_bytes(place, content.data, CONF_FILE_MAX + 1), STATUS_FULL);

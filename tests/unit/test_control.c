@@ -71,9 +71,8 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
     control_free(fixture->a.control);
     control_free(fixture->b.control);
-    if (fixture->fds[1] >= 0) {
+    if (fixture->fds[1] >= 0)
         close(fixture->fds[1]);
-    }
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     buf_free(&fixture->a.lines);
     buf_free(&fixture->b.lines);
@@ -166,9 +165,8 @@ static void a_full_socket_drops_wake_ups_and_ends_at_a_line(void **state)
 {
     struct fixture *fixture = *state;
     assert_true(control_wake(fixture->a.control, "journal"));
-    for (int i = 1; i < 1000000; i++) {
+    for (int i = 1; i < 1000000; i++)
         control_wake(fixture->a.control, "journal");
-    }
     assert_false(control_wake(fixture->a.control, "journal")); /* whoever sent it can tell */
     uv_run(&fixture->loop, UV_RUN_NOWAIT);
     assert_false(fixture->a.over);
@@ -177,13 +175,11 @@ static void a_full_socket_drops_wake_ups_and_ends_at_a_line(void **state)
     size_t some = 100;
     assert_true(run_until(fixture, &fixture->b.count, some, NULL));
     assert_true(fixture->b.count < 1000000);
-    for (const char *at = buf_str(&fixture->b.lines); *at != '\0'; at += strlen("journal\n")) {
+    for (const char *at = buf_str(&fixture->b.lines); *at != '\0'; at += strlen("journal\n"))
         assert_memory_equal(at, "journal\n", strlen("journal\n"));
-    }
     /* once read, waking works again */
-    while (uv_run(&fixture->loop, UV_RUN_NOWAIT) != 0 && fixture->b.lines.len > 0) {
+    while (uv_run(&fixture->loop, UV_RUN_NOWAIT) != 0 && fixture->b.lines.len > 0)
         buf_clear(&fixture->b.lines);
-    }
     size_t before = fixture->b.count;
     control_wake(fixture->a.control, "journal");
     assert_true(run_until(fixture, &fixture->b.count, before + 1, NULL));
@@ -192,9 +188,8 @@ static void a_full_socket_drops_wake_ups_and_ends_at_a_line(void **state)
 static void a_line_that_finds_no_room_ends_the_connection(void **state)
 {
     struct fixture *fixture = *state;
-    for (int i = 0; i < 1000000; i++) {
+    for (int i = 0; i < 1000000; i++)
         control_wake(fixture->a.control, "journal");
-    }
     control_send(fixture->a.control, "bye");
     assert_false(fixture->a.over); /* told from the loop, not from within */
     assert_true(run_until(fixture, NULL, 0, &fixture->a.over));

@@ -73,9 +73,8 @@ static void test_others(void **state)
         struct json *pod = pod_file(FILES[i]);
         struct discovery found;
         discover_pod(pod, false, &found);
-        if (found.is_ours || found.sign != NULL) {
+        if (found.is_ours || found.sign != NULL)
             fail_msg("%s is taken for ours: %s", FILES[i], or_none(found.sign));
-        }
         discover_pod(pod, true, &found);
         assert_true(found.is_ours);
         assert_string_equal(found.sign, "asked for");
@@ -96,9 +95,8 @@ static struct json *json_of(const char *text)
 {
     struct json *document;
     struct problem problem = {""};
-    if (json_parse(text, strlen(text), 1 << 20, &document, &problem) != STATUS_OK) {
+    if (json_parse(text, strlen(text), 1 << 20, &document, &problem) != STATUS_OK)
         fail_msg("%s: %s", text, problem.text);
-    }
     return document;
 }
 
@@ -134,15 +132,13 @@ static void test_signs(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         char *text = mem_dup(ROWS[i].pod);
-        for (char *c = text; *c != '\0'; c++) {
+        for (char *c = text; *c != '\0'; c++)
             *c = *c == '\'' ? '"' : *c;
-        }
         struct json *pod = json_of(text);
         struct discovery found;
         discover_pod(pod, false, &found);
-        if (strcmp(or_none(found.sign), ROWS[i].sign) != 0 || found.is_ours != (found.sign != NULL)) {
+        if (strcmp(or_none(found.sign), ROWS[i].sign) != 0 || found.is_ours != (found.sign != NULL))
             fail_msg("%s: \"%s\"", ROWS[i].pod, or_none(found.sign));
-        }
         json_free(pod);
         mem_free(text);
     }
@@ -182,14 +178,12 @@ static void test_command(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         char *text = mem_dup(ROWS[i].container);
-        for (char *c = text; *c != '\0'; c++) {
+        for (char *c = text; *c != '\0'; c++)
             *c = *c == '\'' ? '"' : *c;
-        }
         struct json *container = json_of(text);
         int32_t port = command_port(container, "--port");
-        if (port != ROWS[i].port) {
+        if (port != ROWS[i].port)
             fail_msg("%s: %d", ROWS[i].container, (int)port);
-        }
         json_free(container);
         mem_free(text);
     }

@@ -78,9 +78,8 @@ static void urls_are_taken_strictly(void **state)
             assert_int_equal(url.port, rows[i].port);
         } else {
             assert_int_equal(status, STATUS_BAD_INPUT);
-            if (strstr(problem.text, rows[i].wrong) == NULL) {
+            if (strstr(problem.text, rows[i].wrong) == NULL)
                 print_error("%s: %s\n", rows[i].url, problem.text);
-            }
             assert_non_null(strstr(problem.text, rows[i].wrong));
             assert_non_null(strstr(problem.text, "expected"));
             assert_null(strstr(problem.text, "secret-word"));
@@ -181,15 +180,13 @@ static void conf_lines(struct endpoints *endpoints, const char *section, const s
         struct problem problem = {{0}};
         enum status status = endpoints_conf_line(endpoints, section, rows[i].key, rows[i].value, &problem);
         if (rows[i].wrong == NULL) {
-            if (status != STATUS_OK) {
+            if (status != STATUS_OK)
                 print_error("%s = %s: %s\n", rows[i].key, rows[i].value, problem.text);
-            }
             assert_int_equal(status, STATUS_OK);
         } else {
             assert_int_not_equal(status, STATUS_OK);
-            if (strstr(problem.text, rows[i].wrong) == NULL) {
+            if (strstr(problem.text, rows[i].wrong) == NULL)
                 print_error("%s = %s: %s\n", rows[i].key, rows[i].value, problem.text);
-            }
             assert_non_null(strstr(problem.text, rows[i].wrong));
             assert_non_null(strstr(problem.text, "expected"));
         }
@@ -419,9 +416,8 @@ static void rig_start(struct rig *rig, double speed, const struct conf_row *rows
     assert_int_equal(endpoints.count, 0); /* taken over */
     clock_start(&options.clock, speed);
     rig->engine = engine_new(&options);
-    for (size_t i = 0; i < secret_count; i++) {
+    for (size_t i = 0; i < secret_count; i++)
         mem_free(secrets[i]); /* the engine has its own */
-    }
     mem_free(secrets);
     engine_observe(rig->engine, on_fact, rig);
     assert_int_equal(engine_start(rig->engine, &problem), STATUS_OK);
@@ -604,9 +600,8 @@ static void a_log_gone_mad_is_held_back(void **state)
     rig_start(rig, 1, &row, 1);
     assert_true(run_until(rig, &rig->line_count, 1, NULL));
     char *flood = mem_array(FLOOD, 8);
-    for (int i = 0; i < FLOOD; i++) {
+    for (int i = 0; i < FLOOD; i++)
         snprintf(flood + strlen(flood), 8, "mad %d\n", i % 10);
-    }
     log_write(rig->log, flood);
     mem_free(flood);
     /* one line a look until the next second lets it through, and tells what was left out */
@@ -667,9 +662,8 @@ static void read_all(const char *dir, struct buf *out)
         snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
         int fd = open(path, O_RDONLY);
         ssize_t got;
-        while (entry->d_name[0] != '.' && (got = read(fd, bytes, sizeof bytes)) > 0) {
+        while (entry->d_name[0] != '.' && (got = read(fd, bytes, sizeof bytes)) > 0)
             buf_append(out, bytes, (size_t)got);
-        }
         close(fd);
     }
     closedir(files);

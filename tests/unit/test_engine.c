@@ -300,20 +300,17 @@ static void tell_ready_lane(struct rig *rig, int32_t period)
 /* The n-th probe of the lane, from 0; NULL when there are fewer. */
 static const struct seen *probe_get(const struct rig *rig, enum lane_kind lane, size_t n)
 {
-    for (size_t i = 0; i < rig->count; i++) {
-        if (rig->seen[i].kind == FACT_PROBE && rig->seen[i].lane == lane && n-- == 0) {
+    for (size_t i = 0; i < rig->count; i++)
+        if (rig->seen[i].kind == FACT_PROBE && rig->seen[i].lane == lane && n-- == 0)
             return &rig->seen[i];
-        }
-    }
     return NULL;
 }
 
 static size_t probe_count(const struct rig *rig, enum lane_kind lane)
 {
     size_t count = 0;
-    while (probe_get(rig, lane, count) != NULL) {
+    while (probe_get(rig, lane, count) != NULL)
         count++;
-    }
     return count;
 }
 
@@ -405,9 +402,8 @@ static void an_errored_probe_is_sent_again_at_once_but_not_more_than_three_times
         const struct seen *probe = probe_get(rig, LANE_READINESS, (size_t)i);
         assert_int_equal(probe->outcome, OUTCOME_ERRORED);
         assert_int_equal(probe->attempt, i + 1);
-        if (i > 0) { /* late is counted from the attempt before it */
+        if (i > 0) /* late is counted from the attempt before it */
             assert_true(probe->late <= probe->sent - probe_get(rig, LANE_READINESS, (size_t)i - 1)->t);
-        }
     }
     assert_int_equal(probe_get(rig, LANE_READINESS, 3)->attempt, 1);
     int64_t tick = probe_get(rig, LANE_READINESS, 0)->sent;
@@ -545,9 +541,8 @@ static void a_pod_that_is_gone_is_asked_nothing_more(void **state)
     size_t before = rig->count;
     engine_probe_now(rig->engine, rig->pod);
     engine_probe_now(rig->engine, 0);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         uv_run(&rig->loop, UV_RUN_NOWAIT);
-    }
     assert_int_equal(rig->count, before);
     assert_int_equal(rig->requests, 1);
     rig_free(rig);
@@ -581,9 +576,8 @@ static void a_pod_fact_of_a_started_pod_that_is_not_ready_triggers_readiness(voi
     tell_ready_lane(rig, 600);
     assert_true(run_until(rig, three_readiness));
     tell_ready_lane(rig, 600); /* ready now: nothing more than its ticks */
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         uv_run(&rig->loop, UV_RUN_NOWAIT);
-    }
     assert_int_equal(probe_count(rig, LANE_READINESS), 3);
     rig_free(rig);
 }
@@ -683,22 +677,18 @@ static void a_time_out_while_we_stood_still_is_not_the_pods(void **state)
 static bool one_in_time(const struct rig *rig)
 {
     const struct seen *probe;
-    for (size_t n = 0; (probe = probe_get(rig, LANE_READINESS, n)) != NULL; n++) {
-        if (!probe->is_late && probe->late <= 250 * MILLISECOND_US) {
+    for (size_t n = 0; (probe = probe_get(rig, LANE_READINESS, n)) != NULL; n++)
+        if (!probe->is_late && probe->late <= 250 * MILLISECOND_US)
             return true;
-        }
-    }
     return false;
 }
 
 static bool one_late(const struct rig *rig)
 {
     const struct seen *probe;
-    for (size_t n = 0; (probe = probe_get(rig, LANE_READINESS, n)) != NULL; n++) {
-        if (probe->is_late && probe->late > 250 * MILLISECOND_US && probe->outcome == OUTCOME_OK) {
+    for (size_t n = 0; (probe = probe_get(rig, LANE_READINESS, n)) != NULL; n++)
+        if (probe->is_late && probe->late > 250 * MILLISECOND_US && probe->outcome == OUTCOME_OK)
             return true;
-        }
-    }
     return false;
 }
 
@@ -707,9 +697,8 @@ static bool one_follows_at_once_in_time(const struct rig *rig)
 {
     const struct seen *before = probe_get(rig, LANE_READINESS, 0), *probe;
     for (size_t n = 1; (probe = probe_get(rig, LANE_READINESS, n)) != NULL; n++) {
-        if (!probe->is_late && probe->sent - before->t < 250 * MILLISECOND_US) {
+        if (!probe->is_late && probe->sent - before->t < 250 * MILLISECOND_US)
             return true;
-        }
         before = probe;
     }
     return false;
@@ -765,9 +754,8 @@ static void after_the_end_nothing_more_is_recorded(void **state)
     assert_string_equal(rig->seen[rig->count - 1].words, "the story is over");
     engine_note(rig->engine, "too late");
     engine_probe_now(rig->engine, 0);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         uv_run(&rig->loop, UV_RUN_NOWAIT);
-    }
     assert_true(has_ended(rig));
     assert_false(a_second_request_came(rig));
     rig_free(rig);
@@ -827,9 +815,8 @@ static void facts_are_in_the_journal_when_readers_are_woken(void **state)
     assert_true(run_until(rig, flushed));
     uv_run(&rig->loop, UV_RUN_NOWAIT);
     int flushes = rig->flushes;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         uv_run(&rig->loop, UV_RUN_NOWAIT);
-    }
     assert_int_equal(rig->flushes, flushes); /* nothing new: nobody is woken */
     enum fact_kind kinds[16];
     assert_int_equal(journal_read(dir, kinds, 16), 3);
@@ -890,11 +877,9 @@ static bool twelve_healths(const struct rig *rig)
 
 static bool never_dead(const struct rig *rig)
 {
-    for (size_t i = 0; i < probe_count(rig, LANE_HEALTH); i++) {
-        if (probe_get(rig, LANE_HEALTH, i)->cause == PROBE_CAUSE_ENGINE_DEAD) {
+    for (size_t i = 0; i < probe_count(rig, LANE_HEALTH); i++)
+        if (probe_get(rig, LANE_HEALTH, i)->cause == PROBE_CAUSE_ENGINE_DEAD)
             return false;
-        }
-    }
     return !fleet_pod(engine_fleet(rig->engine), rig->pod)->engine_dead;
 }
 

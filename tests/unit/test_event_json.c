@@ -16,12 +16,10 @@ static struct json *json_of(const char *text)
     struct json *document;
     struct problem problem = {""};
     char *copy = mem_dup(text);
-    for (char *c = copy; *c != '\0'; c++) {
+    for (char *c = copy; *c != '\0'; c++)
         *c = *c == '\'' ? '"' : *c;
-    }
-    if (json_parse(copy, strlen(copy), 1 << 20, &document, &problem) != STATUS_OK) {
+    if (json_parse(copy, strlen(copy), 1 << 20, &document, &problem) != STATUS_OK)
         fail_msg("%s: %s", text, problem.text);
-    }
     mem_free(copy);
     return document;
 }
@@ -93,9 +91,8 @@ static void test_shapes(void **state)
         struct fact fact;
         const char *uid;
         bool is_one = event_from_json(event, &CLOCK, &fact, &uid);
-        if (is_one != ROWS[i].is_one) {
+        if (is_one != ROWS[i].is_one)
             fail_msg("%s: %d", ROWS[i].event, is_one);
-        }
         if (is_one) {
             if (fact.u.event.count != ROWS[i].count || fact.u.event.first != ROWS[i].first * SECOND_US ||
                 fact.u.event.last != ROWS[i].last * SECOND_US || !text_is(&fact.u.event.container, ROWS[i].container)) {

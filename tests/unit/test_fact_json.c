@@ -243,9 +243,8 @@ static void fill_pod(struct pod_facts *pod)
     fill_condition(&pod->ready, "r");
     fill_container(&pod->serving);
     fill_container(&pod->sidecar);
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i < LANE_COUNT; i++)
         fill_spec(&pod->probes[i]);
-    }
     pod->serving_port = 8000;
     pod->vllm_port = 8200;
     set(&pod->expected_model, "model");
@@ -275,9 +274,8 @@ static void test_pod(void **state)
                    conditions[i][0]);
     }
     buf_printf(&expected, ",\"serving\":%s,\"sidecar\":%s", container_line, container_line);
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i < LANE_COUNT; i++)
         buf_printf(&expected, ",\"%s\":%s", lane_name((enum lane_kind)i), spec_line);
-    }
     buf_puts(&expected,
              ",\"serving_port\":8000,\"vllm_port\":8200,\"expected_model\":\"model\",\"via\":\"portforward\","
              "\"context\":\"prod\",\"kubeconfig\":\"/k/"
@@ -367,9 +365,8 @@ static void random_text(uint64_t *seed, struct text *text)
 {
     char bytes[64];
     size_t length = (size_t)random_below(seed, (int)sizeof bytes);
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         bytes[i] = random_below(seed, 3) == 0 ? (char)random_next(seed) : (char)(' ' + random_below(seed, 95));
-    }
     text_set(text, bytes, random_below(seed, 3) == 0 ? 0 : length, (size_t)random_below(seed, 40) + 20);
 }
 
@@ -396,9 +393,8 @@ static void random_spec(uint64_t *seed, struct probe_spec *spec)
                                 .host = random_string(seed),
                                 .header_count = (size_t)random_below(seed, PROBE_HEADERS_MAX + 1),
                                 .timeout_unset = random_bool(seed)};
-    if (spec->header_count > 0) {
+    if (spec->header_count > 0)
         spec->headers = mem_array(spec->header_count, sizeof *spec->headers);
-    }
     for (size_t i = 0; i < spec->header_count; i++) {
         spec->headers[i].name = mem_dup("X-Name");
         spec->headers[i].value = random_string(seed);
@@ -442,9 +438,8 @@ static void random_pod(uint64_t *seed, struct pod_facts *pod)
                                   &pod->pod_ip,         &pod->workload, &pod->phase_reason, &pod->phase_message,
                                   &pod->expected_model, &pod->via,      &pod->context,      &pod->kubeconfig,
                                   &pod->cluster,        &pod->user,     &pod->as,           &pod->address};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         random_text(seed, texts[i]);
-    }
     pod->role = (enum role)random_below(seed, ROLE_COUNT);
     pod->phase = (enum pod_phase)random_below(seed, PHASE_FAILED + 1);
     pod->kubelet = random_bool(seed);
@@ -459,9 +454,8 @@ static void random_pod(uint64_t *seed, struct pod_facts *pod)
     random_condition(seed, &pod->ready);
     random_container(seed, &pod->serving);
     random_container(seed, &pod->sidecar);
-    for (int i = 0; i < LANE_COUNT; i++) {
+    for (int i = 0; i < LANE_COUNT; i++)
         random_spec(seed, &pod->probes[i]);
-    }
     pod->serving_port = random_below(seed, 65536);
     pod->vllm_port = random_below(seed, 65536);
 }
@@ -476,17 +470,15 @@ static void random_sample(uint64_t *seed, struct sample *sample)
     sample->attempt = random_below(seed, 4);
     int64_t *const moments[] = {&sample->sent,       &sample->dns,   &sample->connect, &sample->tls,
                                 &sample->first_byte, &sample->total, &sample->tunnel,  &sample->late};
-    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++)
         *moments[i] = random_moment(seed);
-    }
     sample->is_late = random_bool(seed);
     sample->redirects = random_below(seed, 11);
     random_text(seed, &sample->detail);
     random_text(seed, &sample->body);
     sample->model_count = random_below(seed, SAMPLE_MODELS_MAX + 2) - 1;
-    for (int i = 0; i < sample->model_count; i++) {
+    for (int i = 0; i < sample->model_count; i++)
         random_text(seed, &sample->models[i]);
-    }
 }
 
 static void random_others(uint64_t *seed, struct fact *fact)
@@ -536,13 +528,12 @@ static void test_random_facts(void **state)
         struct fact fact;
         fact_init(&fact, (enum fact_kind)(i % FACT_KIND_COUNT), 1 + random_next(&seed) % 1000);
         fact.t = random_moment(&seed);
-        if (fact.kind == FACT_POD) {
+        if (fact.kind == FACT_POD)
             random_pod(&seed, &fact.u.facts);
-        } else if (fact.kind == FACT_PROBE) {
+        else if (fact.kind == FACT_PROBE)
             random_sample(&seed, &fact.u.sample);
-        } else {
+        else
             random_others(&seed, &fact);
-        }
         assert_line(&fact, NULL);
     }
 }

@@ -30,9 +30,8 @@ static void simple(struct fleet *fleet, enum fact_kind kind, uint32_t id, int64_
     struct fact fact;
     fact_init(&fact, kind, id);
     fact.t = t;
-    if (kind == FACT_PROBE) {
+    if (kind == FACT_PROBE)
         sample_init(&fact.u.sample);
-    }
     fleet_apply(fleet, &fact);
     fact_free(&fact);
 }
@@ -90,9 +89,8 @@ static void unknown_pods_are_noted_sparingly(void **state)
 {
     (void)state;
     struct fleet *fleet = fleet_new(fleet_limits_reader());
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         simple(fleet, i % 2 ? FACT_PROBE : FACT_LOG, 77, i);
-    }
     simple(fleet, FACT_POD, 0, 1000);
     assert_int_equal(fleet->count, 0);
     assert_int_equal(fleet->note_count, 4); /* 1, 10, 100, 1000 */
@@ -103,9 +101,8 @@ static void pods_over_the_limit(void **state)
 {
     (void)state;
     struct fleet *fleet = fleet_new((struct fleet_limits){.pods = 3, .history_depth = 4, .keep_texts = true});
-    for (uint32_t id = 1; id <= 5; id++) {
+    for (uint32_t id = 1; id <= 5; id++)
         pod_told(fleet, id, id);
-    }
     assert_int_equal(fleet->count, 3);
     assert_int_equal(fleet->pods_over, 2);
     assert_non_null(fleet_pod(fleet, 3));
@@ -117,9 +114,8 @@ static void gone_pods_are_forgotten_in_time(void **state)
 {
     (void)state;
     struct fleet *fleet = fleet_new(fleet_limits_reader());
-    for (uint32_t id = 1; id <= 100; id++) {
+    for (uint32_t id = 1; id <= 100; id++)
         pod_told(fleet, id, 1);
-    }
     assert_int_equal(fleet->by_stage[STAGE_PENDING], 100);
     simple(fleet, FACT_GONE, 50, SECONDS(10));
     simple(fleet, FACT_GONE, 50, SECONDS(11));
@@ -197,11 +193,9 @@ static void draw_pod(uint64_t *seed, struct fact *fact)
     facts->vllm_port = draw(seed, 2) ? 8000 : 8200;
     text_set_str(&facts->serving.reason, reasons[draw(seed, 5)], TEXT_NAME);
     text_printf(&facts->serving.container_id, TEXT_NAME, "id-%u", (unsigned)draw(seed, 3));
-    for (int i = 0; i < LANE_COUNT; i++) {
-        if (draw(seed, 6)) {
+    for (int i = 0; i < LANE_COUNT; i++)
+        if (draw(seed, 6))
             probe_spec_recommended(&facts->probes[i], (enum lane_kind)i, draw(seed, 2) ? 8000 : 8200);
-        }
-    }
 }
 
 static void draw_fact(uint64_t *seed, int64_t t, struct fact *fact)
@@ -324,9 +318,8 @@ static void same_facts_same_fleet(void **state)
             fleet_apply(two, &fact);
             const struct pod *full = fleet_pod(one, fact.pod), *slim = fleet_pod(light, fact.pod);
             for (int lane = 0; full && lane < LANE_COUNT;
-                 lane++) { /* what the engine sends is what readers think it sends */
+                 lane++) /* what the engine sends is what readers think it sends */
                 assert_int_equal(pod_gate(full, (enum lane_kind)lane, t), pod_gate(slim, (enum lane_kind)lane, t));
-            }
             fact_free(&fact);
             check_sound(one);
         }

@@ -64,9 +64,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    if (fixture->follow != NULL) {
+    if (fixture->follow != NULL)
         follow_free(fixture->follow, on_closed, fixture);
-    }
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     unlink(fixture->path);
     unlink(fixture->moved);
@@ -114,9 +113,8 @@ static void run_until(struct fixture *fixture, const char *end)
     }
     uv_close((uv_handle_t *)&tick, NULL);
     uv_run(&fixture->loop, UV_RUN_NOWAIT);
-    if (!met) {
+    if (!met)
         print_error("expected the end \"%s\", got \"%s\"\n", end, buf_str(&fixture->said));
-    }
     assert_true(met);
 }
 
@@ -145,9 +143,8 @@ static void bytes_of_all_kinds_are_handed_on(void **state)
     file_write(fixture->path, O_APPEND, bytes, sizeof bytes - 1);
     begin(fixture);
     int64_t deadline = clock_mono_us() + DEADLINE_US;
-    while (fixture->said.len < 14 && clock_mono_us() < deadline) {
+    while (fixture->said.len < 14 && clock_mono_us() < deadline)
         uv_run(&fixture->loop, UV_RUN_ONCE);
-    }
     assert_memory_equal(fixture->said.data, "L a\0b\x1b[31m\xff\nC\n", 14);
 }
 
@@ -170,9 +167,8 @@ static void a_long_line_is_cut_and_the_next_one_is_whole(void **state)
 static void fill(struct fixture *fixture, int first, int lines)
 {
     char *bytes = malloc((size_t)lines * 64 + 1);
-    for (int i = 0; i < lines; i++) {
+    for (int i = 0; i < lines; i++)
         snprintf(bytes + (size_t)i * 64, 65, "%063d\n", first + i);
-    }
     file_write(fixture->path, O_APPEND, bytes, (size_t)lines * 64);
     free(bytes);
 }
@@ -233,9 +229,8 @@ static void a_file_that_comes_later_is_found(void **state)
     run_until(fixture, "P\n");
     /* it is looked for several times more before it comes */
     int64_t looked = clock_mono_us() + (5 * FOLLOW_POLL_MS / 2) * (int64_t)MILLISECOND_US;
-    while (clock_mono_us() < looked) {
+    while (clock_mono_us() < looked)
         uv_run(&fixture->loop, UV_RUN_ONCE);
-    }
     assert_string_equal(buf_str(&fixture->said), "P\n");
     file_append(fixture->path, "one\n");
     run_until(fixture, "P\nL one\nC\n");
@@ -275,9 +270,8 @@ ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
 {
     pthread_mutex_lock(&hang.lock);
     hang.waiting++;
-    while (hang.hangs) {
+    while (hang.hangs)
         pthread_cond_wait(&hang.change, &hang.lock);
-    }
     hang.waiting--;
     pthread_mutex_unlock(&hang.lock);
     return syscall(SYS_pread64, fd, bytes, length, offset);
@@ -316,9 +310,8 @@ static void a_read_that_hangs_holds_up_nothing(void **state)
     uv_timer_start(&timer, on_count, 1, 1);
     fixture->follow = follow_new(&fixture->loop, fixture->path, on_follow, fixture);
     int64_t deadline = clock_mono_us() + DEADLINE_US;
-    while ((ticks < 20 || hang_waiting() == 0) && clock_mono_us() < deadline) {
+    while ((ticks < 20 || hang_waiting() == 0) && clock_mono_us() < deadline)
         uv_run(&fixture->loop, UV_RUN_ONCE);
-    }
     assert_true(ticks >= 20);
     assert_int_equal(hang_waiting(), 1);
     assert_int_equal(fixture->said.len, 0);
@@ -336,14 +329,12 @@ static void a_read_that_hangs_is_let_go(void **state)
     hang_set(true);
     fixture->follow = follow_new(&fixture->loop, fixture->path, on_follow, fixture);
     int64_t deadline = clock_mono_us() + DEADLINE_US;
-    while (hang_waiting() == 0 && clock_mono_us() < deadline) {
+    while (hang_waiting() == 0 && clock_mono_us() < deadline)
         uv_run(&fixture->loop, UV_RUN_NOWAIT);
-    }
     follow_free(fixture->follow, on_closed, fixture);
     fixture->follow = NULL;
-    while (!fixture->closed && clock_mono_us() < deadline) {
+    while (!fixture->closed && clock_mono_us() < deadline)
         uv_run(&fixture->loop, UV_RUN_NOWAIT);
-    }
     assert_true(fixture->closed);
     assert_int_equal(hang_waiting(), 1);
     hang_set(false);

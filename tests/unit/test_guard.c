@@ -46,9 +46,8 @@ static void split(int tty, engine_half *half, struct guard *guard)
 {
     struct problem problem = {{0}};
     assert_int_equal(guard_split(tty, guard, &problem), STATUS_OK);
-    if (guard->is_engine) {
+    if (guard->is_engine)
         _exit(half(guard));
-    }
     assert_true(guard->other > 0);
     assert_true(guard->fd >= 0);
 }
@@ -79,11 +78,9 @@ static int reap(struct guard *guard, char *words, size_t size)
 static int answer_pings(struct guard *guard)
 {
     char byte;
-    while ((byte = next_byte(guard->fd)) != '\0') {
-        if (write(guard->fd, &byte, 1) != 1) {
+    while ((byte = next_byte(guard->fd)) != '\0')
+        if (write(guard->fd, &byte, 1) != 1)
             return 1;
-        }
-    }
     return 7;
 }
 
@@ -120,26 +117,20 @@ static bool stream_is_null(int fd)
 static int check_rights(struct guard *guard)
 {
     struct rlimit core;
-    for (int fd = 0; fd <= 2; fd++) {
-        if (!stream_is_null(fd)) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (!stream_is_null(fd))
             return 10 + fd;
-        }
-    }
-    if (getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur != 0 || core.rlim_max != 0) {
+    if (getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur != 0 || core.rlim_max != 0)
         return 20;
-    }
-    if ((fcntl(guard->fd, F_GETFD) & FD_CLOEXEC) == 0 || (fcntl(guard->tty, F_GETFD) & FD_CLOEXEC) == 0) {
+    if ((fcntl(guard->fd, F_GETFD) & FD_CLOEXEC) == 0 || (fcntl(guard->tty, F_GETFD) & FD_CLOEXEC) == 0)
         return 21;
-    }
     char line[256];
     bool limited = false;
     FILE *file = fopen("/proc/self/status", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
         limited = limited || strcmp(line, "NoNewPrivs:\t1\n") == 0;
-    }
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     return limited ? 0 : 22;
 }
 
@@ -161,9 +152,8 @@ static const char RESTORE[] = "\x1b[0m\x1b[?25h\x1b[?1049l";
 
 static int restore_at_the_end(struct guard *guard)
 {
-    if (next_byte(guard->fd) != '\0') {
+    if (next_byte(guard->fd) != '\0')
         return 1;
-    }
     guard_restore_terminal(guard, RESTORE, sizeof RESTORE - 1);
     return 0;
 }
@@ -257,9 +247,8 @@ static void there_may_be_no_terminal(void **state)
 static int wait_for_ever(struct guard *guard)
 {
     char ready = 'r';
-    if (write(guard->fd, &ready, 1) != 1) {
+    if (write(guard->fd, &ready, 1) != 1)
         return 1;
-    }
     while (pause() != 0) {
     }
     return 0;
@@ -348,9 +337,8 @@ static void the_list_of_groups_goes_over_in_one_line(void **state)
         guard_groups_write(&groups, &line);
         assert_string_equal(buf_str(&line), rows[i].then);
     }
-    for (pid_t group = 4190000; group < 4190000 + 2 * GUARD_GROUPS_MAX; group++) {
+    for (pid_t group = 4190000; group < 4190000 + 2 * GUARD_GROUPS_MAX; group++)
         guard_groups_note(&groups, group, true);
-    }
     buf_clear(&line);
     guard_groups_write(&groups, &line);
     assert_false(line.truncated); /* the longest line there can be */
@@ -371,11 +359,9 @@ static pid_t group_start(bool deaf, int *alive)
         signal(SIGTERM, deaf ? SIG_IGN : SIG_DFL);
         close(ready[0]);
         fork();
-        if (write(ready[1], "r", 1) == 1) {
-            for (;;) {
+        if (write(ready[1], "r", 1) == 1)
+            for (;;)
                 pause();
-            }
-        }
         _exit(1);
     }
     close(ready[1]);

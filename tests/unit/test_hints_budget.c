@@ -76,10 +76,9 @@ static const struct hint *first(const struct hints *hints, enum cause cause, enu
 
 static bool quotes(const struct hint *hint, enum evidence_source source, const char *words)
 {
-    for (uint32_t i = 0; i < hint->evidence_count; i++) {
+    for (uint32_t i = 0; i < hint->evidence_count; i++)
         if (hint->evidence[i].source == source && strstr(text_str(&hint->evidence[i].words), words))
             return true;
-    }
     return false;
 }
 

@@ -12,9 +12,8 @@
 
 static void holds(const struct text *text, const char *words)
 {
-    if (!strstr(text_str(text), words)) {
+    if (!strstr(text_str(text), words))
         fail_msg("expected \"%s\" in \"%s\"", words, text_str(text));
-    }
 }
 
 /* Whether these words stand among the evidence or the fixes, or in what belongs to the state. */
@@ -68,16 +67,14 @@ static void ready(struct story *story, bool kubelet, int32_t serving_port, int32
 {
     story_begin(story, kubelet, serving_port, vllm_port);
     story->t = SECONDS(1);
-    if (kubelet) {
+    if (kubelet)
         story_run(story, 0);
-    }
     story->t += SECONDS(100);
     story_refused(story, LANE_STARTUP);
     story->t += SECONDS(250);
     story_models(story, LANE_STARTUP, ANSWERER_VLLM);
-    if (kubelet) {
+    if (kubelet)
         story_word(story, true, true);
-    }
     story_health(story, LANE_LIVENESS, ANSWERER_VLLM);
     story_models(story, LANE_READINESS, ANSWERER_VLLM);
     story_models(story, LANE_MODELS, ANSWERER_VLLM);
@@ -103,12 +100,10 @@ static void perhaps_tls(void **state)
         s.facts.probes[LANE_STARTUP].https = rows[i].https;
         s.t = SECONDS(1);
         story_run(&s, 0);
-        if (rows[i].loading) {
+        if (rows[i].loading)
             story_log(&s, "(EngineCore pid=1) INFO 11-23 10:10:51 [x.py:1] Starting to load model m...");
-        }
-        if (rows[i].listens) {
+        if (rows[i].listens)
             story_log(&s, "(APIServer pid=1) INFO:     Application startup complete.");
-        }
         for (int second = 0; second <= rows[i].seconds; second += 10) {
             s.t = SECONDS(2 + second);
             story_probe(&s, LANE_STARTUP, OUTCOME_FAIL, PROBE_CAUSE_EMPTY, 0, ANSWERER_NOBODY);
@@ -480,9 +475,8 @@ static void crashes(void **state)
         s.t = SECONDS(1);
         story_run(&s, 0);
         s.t = SECONDS(40);
-        if (rows[i].line) {
+        if (rows[i].line)
             story_log(&s, rows[i].line);
-        }
         ended(&s, rows[i].code, rows[i].reason);
         s.t = SECONDS(50);
         told(&s, rows[i].confidence, rows[i].headline, rows[i].evidence, "back-off", NULL);

@@ -61,9 +61,8 @@ static void percentiles_are_of_the_pod_only(void **state)
     add(&history, OUTCOME_OK, 200, 7000000, true); /* our own loop was behind */
     add(&history, OUTCOME_OK, 200, -1, false);
     assert_int_equal(history_percentile(&history, 50), -1);
-    for (int i = 1; i <= 100; i++) {
+    for (int i = 1; i <= 100; i++)
         add(&history, i % 2 ? OUTCOME_OK : OUTCOME_FAIL, 503, i * 10, false);
-    }
     assert_int_equal(history_percentile(&history, 50), 500);
     assert_int_equal(history_percentile(&history, 99), 990);
     assert_int_equal(history_percentile(&history, 100), 1000);

@@ -39,9 +39,8 @@ static int place_make(void **state)
 {
     struct place *place = mem_new(sizeof *place);
     snprintf(place->dir, sizeof place->dir, "/tmp/probetop-test-XXXXXX");
-    if (mkdtemp(place->dir) == NULL) {
+    if (mkdtemp(place->dir) == NULL)
         return -1;
-    }
     snprintf(place->file, sizeof place->file, "%s/recording.jsonl", place->dir);
     setenv("XDG_RUNTIME_DIR", place->dir, 1); /* where a journal goes on first that cannot stay */
     setenv("HOME", place->dir, 1);            /* what the user's own runs left there is none of our business */
@@ -140,15 +139,14 @@ static void read_all(struct journal_reader *reader, char *out, size_t size)
         int written = 0;
         assert_true(fact.t >= t);
         t = fact.t;
-        if (fact.kind == FACT_POD) {
+        if (fact.kind == FACT_POD)
             written = snprintf(out + used, size - used, "%spod%u=%s", gap, fact.pod, text_str(&fact.u.facts.name));
-        } else if (fact.kind == FACT_NOTE) {
+        else if (fact.kind == FACT_NOTE)
             written = snprintf(out + used, size - used, "%snote:%.23s", gap, text_str(&fact.u.note));
-        } else if (fact.kind == FACT_GONE) {
+        else if (fact.kind == FACT_GONE)
             written = snprintf(out + used, size - used, "%sgone%u", gap, fact.pod);
-        } else {
+        else
             written = snprintf(out + used, size - used, "%s%s", gap, fact_kind_name(fact.kind));
-        }
         used += (size_t)written;
         assert_true(used < size);
         fact_free(&fact);
@@ -274,9 +272,8 @@ static void test_concurrent_reader(void **state)
         append_hello(journal);
         for (int i = 0; i < FACTS; i++) {
             append_pod(journal, i, 1 + (uint32_t)i % 3, "p");
-            if (i % 7 == 0) {
+            if (i % 7 == 0)
                 journal_flush(journal, &note);
-            }
         }
         journal_flush(journal, &note);
         _exit(0);
@@ -324,30 +321,26 @@ static void test_same_as_the_recording(void **state)
         for (int i = 0; i < 500; i++) {
             seed = seed * 1664525u + 1013904223u;
             uint32_t id = 1 + (seed >> 20) % 5;
-            if (seed >> 30 == 0) {
+            if (seed >> 30 == 0)
                 append_pod(journal, i, id, "some-name");
-            } else if (seed >> 30 == 1) {
+            else if (seed >> 30 == 1)
                 append_gone(journal, i, id);
-            } else {
+            else
                 append_note(journal, i, "what happens in between");
-            }
-            if ((seed >> 8) % 8 == 0) {
+            if ((seed >> 8) % 8 == 0)
                 flush_quietly(journal);
-            }
             if ((seed >> 12) % 16 == 0) {
                 char *end = live + strlen(live);
                 read_all(reader, end + (end > live ? 1 : 0), sizeof live / 2);
-                if (end > live && end[1] != '\0') {
+                if (end > live && end[1] != '\0')
                     *end = ' ';
-                }
             }
         }
         flush_quietly(journal);
         char *end = live + strlen(live);
         read_all(reader, end + 1, sizeof live / 2);
-        if (end[1] != '\0') {
+        if (end[1] != '\0')
             *end = ' ';
-        }
         journal_reader_free(reader);
         journal_close(journal, false);
         reader = open_reader(place->file);
@@ -382,13 +375,11 @@ static void test_rotation_is_bounded(void **state)
     off_t largest;
     struct journal *journal = create(place->dir, 1000, 3);
     append_hello(journal);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         append_pod(journal, 1 + i, (uint32_t)(1 + i % 4), i % 2 == 0 ? "even" : "odd");
-    }
     append_gone(journal, 50, 3);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 500; i++)
         append_note(journal, 100 + i, "filling");
-    }
     flush_quietly(journal);
     count_segments(place->dir, &count, &largest);
     assert_int_equal(count, 3);
@@ -413,12 +404,10 @@ static void test_beginning_larger_than_segment(void **state)
     struct place *place = *state;
     struct journal *journal = create(place->dir, 500, 2);
     append_hello(journal);
-    for (uint32_t i = 1; i <= 40; i++) {
+    for (uint32_t i = 1; i <= 40; i++)
         append_pod(journal, i, i, "a-pod-with-some-name");
-    }
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         append_note(journal, 100 + i, "n");
-    }
     flush_quietly(journal);
     char told[8192];
     struct journal_reader *reader = open_reader(place->dir);
@@ -445,9 +434,8 @@ static void test_reader_falls_behind(void **state)
     assert_string_equal(told, "hello pod1=stays pod2=goes note:seen");
     append_gone(journal, 4, 2);
     append_pod(journal, 5, 3, "comes");
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 60; i++)
         append_note(journal, 10 + i, "unseen");
-    }
     append_note(journal, 1000, "last");
     flush_quietly(journal);
     assert_false(there_is(place->dir, "journal-000001.jsonl"));
@@ -480,13 +468,11 @@ static void test_gone_inside_a_gap(void **state)
     append_pod(journal, 2, 2, "goes");
     flush_quietly(journal);
     read_all(reader, told, sizeof told);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         append_note(journal, 10 + i, "unseen");
-    }
     append_gone(journal, 50, 2);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         append_note(journal, 100 + i, "filling");
-    }
     flush_quietly(journal);
     read_all(reader, told, sizeof told);
     const char *expected = "note:this reader fell behind pod1=stays gone2 note:filling";
@@ -506,9 +492,8 @@ static void test_recording(void **state)
     assert_int_equal(journal_record(journal, place->file, &problem), STATUS_OK);
     append_hello(journal);
     append_pod(journal, 1, 1, "a");
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         append_note(journal, 10 + i, "n");
-    }
     journal_close(journal, false);
     assert_false(there_is(place->dir, "journal-000001.jsonl"));
     struct journal_reader *reader = open_reader(place->file);
@@ -573,9 +558,8 @@ static void test_rotation_refuses_symlink(void **state)
     snprintf(path, sizeof path, "%s/journal-000002.jsonl", place->dir);
     assert_int_equal(symlink("elsewhere", path), 0);
     append_hello(journal);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         append_note(journal, i, "filling");
-    }
     assert_true(journal_flush(journal, &note));
     assert_non_null(strstr(note.text, "the journal goes on in"));
     assert_false(there_is(place->dir, "elsewhere"));
@@ -605,9 +589,8 @@ static void test_full_disk(void **state)
     append_note(journal, 1, "kept");
     flush_quietly(journal);
     limit_files(4096);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 200; i++)
         append_note(journal, 10 + i, "more than there is room for");
-    }
     bool first = journal_flush(journal, &note);
     bool second = journal_flush(journal, &other);
     append_note(journal, 1000, "after");
@@ -646,9 +629,8 @@ static void read_on(struct journal_reader *reader, char *told, size_t size)
 {
     size_t used = strlen(told), gap = used > 0 ? 1 : 0;
     read_all(reader, told + used + gap, size - used - gap);
-    if (gap > 0 && told[used + 1] != '\0') {
+    if (gap > 0 && told[used + 1] != '\0')
         told[used] = ' ';
-    }
 }
 
 static void test_goes_on_elsewhere(void **state)
@@ -672,9 +654,8 @@ static void test_goes_on_elsewhere(void **state)
         snprintf(sentence, sizeof sentence, "n%d", i);
         append_note(journal, 10 + i, sentence);
         snprintf(expected + strlen(expected), sizeof expected - strlen(expected), " note:n%d", i);
-        if (i % 5 == 4) {
+        if (i % 5 == 4)
             notes += journal_flush(journal, &note) ? 1 : 0;
-        }
     }
     limit_files(0);
     assert_int_equal(notes, 1); /* the limit is known where it goes on: there it rotates in time */
@@ -715,9 +696,8 @@ static off_t newest_size(const char *dir)
     struct stat info = {.st_size = 0};
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     unsigned newest = 0;
-    for (unsigned number; (number = segment_lowest(fd, newest)) != 0;) {
+    for (unsigned number; (number = segment_lowest(fd, newest)) != 0;)
         newest = number;
-    }
     close(fd);
     segment_name(name, newest);
     snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -773,9 +753,8 @@ static void test_nothing_is_lost_on_the_way(void **state)
                 follow(journal, reader, dir, sizeof dir);
             }
             limit_files(0);
-            if ((seed >> 12) % 16 == 0) {
+            if ((seed >> 12) % 16 == 0)
                 read_on(reader, told, sizeof told);
-            }
         }
         journal_flush(journal, &note);
         follow(journal, reader, dir, sizeof dir);
@@ -1018,15 +997,13 @@ static void test_mark_in_content(void **state)
     struct journal *journal = create(place->dir, 200, 9);
     struct journal_reader *reader = open_reader(place->dir);
     append_hello(journal);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         append_note(journal, i, ",\"again\":true}");
-    }
     flush_quietly(journal);
     read_all(reader, told, sizeof told);
     int count = 0;
-    for (const char *at = told; (at = strstr(at, "note:,\"again\":true}")) != NULL; at++) {
+    for (const char *at = told; (at = strstr(at, "note:,\"again\":true}")) != NULL; at++)
         count++;
-    }
     assert_int_equal(count, 6);
     journal_reader_free(reader);
     journal_close(journal, true);
@@ -1147,17 +1124,15 @@ static char *leave_run(enum way way, int64_t age_s, struct journal **journal)
     assert_int_equal(journal_create(dir, JOURNAL_SEGMENT_MAX, 2, journal, &problem), STATUS_OK);
     append_hello(*journal);
     flush_quietly(*journal);
-    if (way == KEPT) {
+    if (way == KEPT)
         journal_keep(*journal);
-    }
     if (way != LIVES) {
         journal_close(*journal, true); /* the process that had the lock has let go of it */
         *journal = NULL;
     }
     snprintf(path, sizeof path, "%s/notes.txt", dir);
-    if (way == TOUCHED) {
+    if (way == TOUCHED)
         write_string(path, "what I saw");
-    }
     clock_start(&clock, 1);
     struct timespec times[2] = {{.tv_sec = clock.wall_zero / SECOND_US - age_s}};
     times[1] = times[0];
@@ -1167,9 +1142,8 @@ static char *leave_run(enum way way, int64_t age_s, struct journal **journal)
         assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     }
     snprintf(path, sizeof path, "%s/lock", dir);
-    if (way == OLD_VERSION) {
+    if (way == OLD_VERSION)
         unlink(path);
-    }
     return dir;
 }
 
@@ -1191,15 +1165,13 @@ static void test_leftovers_are_cleared_away(void **state)
     char *dirs[ROWS], *dir;
     struct journal *journals[ROWS];
     setenv("XDG_STATE_HOME", place->dir, 1);
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         dirs[i] = leave_run(rows[i].way, rows[i].age_s, &journals[i]);
-    }
     assert_int_equal(journal_make_dir(&dir, &problem), STATUS_OK);
     assert_true(there_is(dir, "."));
     for (size_t i = 0; i < ROWS; i++) {
-        if (there_is(dirs[i], "journal-000001.jsonl") != rows[i].stays) {
+        if (there_is(dirs[i], "journal-000001.jsonl") != rows[i].stays)
             fail_msg("row %zu: %s", i, rows[i].stays ? "is gone" : "is still there");
-        }
         assert_int_equal(there_is(dirs[i], "."), rows[i].stays);
         journal_close(journals[i], false);
         mem_free(dirs[i]);
@@ -1215,9 +1187,8 @@ static void test_the_newest_leftovers_stay(void **state)
     char *dirs[RUNS], *dir, path[256];
     struct journal *journal;
     setenv("XDG_STATE_HOME", place->dir, 1);
-    for (int i = 0; i < RUNS; i++) {
+    for (int i = 0; i < RUNS; i++)
         dirs[i] = leave_run(DIED, 100 * (i * 7 % RUNS), &journal);
-    }
     /* what only looks a bit like one */
     snprintf(path, sizeof path, "%s/probetop/run-something", place->dir);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -1244,11 +1215,9 @@ static void test_runs_are_found(void **state)
     struct journal *second = create(moved, JOURNAL_SEGMENT_MAX, 2);
     size_t count = journal_runs(&runs), found = 0;
     const struct journal_run *mine[4] = {NULL};
-    for (size_t i = 0; i < count; i++) {
-        if (strncmp(runs[i].dir, place->dir, strlen(place->dir)) == 0 && found < 4) {
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(runs[i].dir, place->dir, strlen(place->dir)) == 0 && found < 4)
             mine[found++] = &runs[i];
-        }
-    }
     assert_int_equal(found, 4);
     assert_string_equal(mine[0]->dir, moved);
     assert_int_equal(mine[0]->bytes, 0);
@@ -1309,9 +1278,8 @@ static int sockets_left(const struct place *place, const char *name, const char 
         close(open(inside, O_WRONLY | O_CREAT, 0600));
     }
     close(dir_fd);
-    if (lock >= 0 && !held) {
+    if (lock >= 0 && !held)
         close(lock);
-    }
     return held ? lock : -1;
 }
 
@@ -1348,9 +1316,8 @@ static void test_sockets_of_the_dead(void **state)
     assert_false(is_left(place, "probetop-deadAA"));
     static const char *const STAY[] = {"probetop-living",  "probetop-nolock", "probetop-ownfil", "probetop-wasrun",
                                        "probetop-toolong", "probetop-public", "victim/k.sock",   "probetop-symlnk"};
-    for (size_t i = 0; i < sizeof STAY / sizeof STAY[0]; i++) {
+    for (size_t i = 0; i < sizeof STAY / sizeof STAY[0]; i++)
         assert_true(is_left(place, STAY[i]));
-    }
     /* Both are held: a third finds nothing to remove. When their holders die it does. */
     int third;
     char *other = run_make_for_sockets(place->dir, 107, &third);

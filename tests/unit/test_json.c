@@ -21,9 +21,8 @@
 static enum status parse(const char *bytes, size_t length, struct json **out, struct problem *problem)
 {
     char *copy = mem_resize(NULL, length, 1);
-    if (length > 0) {
+    if (length > 0)
         memcpy(copy, bytes, length);
-    }
     enum status status = json_parse(copy, length, 1000000, out, problem);
     mem_free(copy);
     return status;
@@ -233,9 +232,8 @@ static void write_sample(struct buf *out)
     json_open_array(&writer, "reals");
     static const double reals[] = {0,    0.5, -0.25,    1.0005, 0.0004, -0.0004, 1234567.891, 1e15,
                                    1e22, NAN, INFINITY, -3,     0.1,    0.999,   0.9999,      60};
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
         json_put_real(&writer, NULL, reals[i]);
-    }
     json_close_array(&writer);
     json_open_object(&writer, "empty");
     json_close_object(&writer);
@@ -282,12 +280,10 @@ static void test_decimal_comma(void **state)
     (void)state;
     static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8", "nl_NL.UTF-8"};
     const char *set = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && set == NULL; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && set == NULL; i++)
         set = setlocale(LC_ALL, names[i]);
-    }
-    if (set == NULL) {
+    if (set == NULL)
         skip(); /* no such locale on this machine */
-    }
     struct buf out;
     buf_init(&out, 10000);
     write_sample(&out);
@@ -309,15 +305,13 @@ static void test_deep_writing(void **state)
     json_writer_init(&writer, &out);
     for (int i = 0; i < 32; i++) {
         json_open_array(&writer, NULL);
-        if (i < 31) {
+        if (i < 31)
             json_put_int(&writer, NULL, i);
-        }
     }
     for (int i = 0; i < 32; i++) {
         json_close_array(&writer);
-        if (i < 31) {
+        if (i < 31)
             json_put_int(&writer, NULL, i);
-        }
     }
     struct json *document = parse_good(buf_str(&out));
     assert_int_equal(json_count(document), 3);

@@ -62,9 +62,8 @@ static void world_end(struct world *world)
 {
     kube_tunnel_stop(world->made, on_stopped, &world->stopped);
     int64_t deadline = clock_mono_us() + (int64_t)DEADLINE_S * SECOND_US;
-    while (!world->stopped && clock_mono_us() < deadline) {
+    while (!world->stopped && clock_mono_us() < deadline)
         uv_run(&world->loop, UV_RUN_NOWAIT);
-    }
     assert_true(world->stopped);
     kube_tunnel_ops.free(world->tunnel);
     uv_run(&world->loop, UV_RUN_DEFAULT);
@@ -210,9 +209,8 @@ static void test_native(void **state)
     /* a proxy that is not there after all */
     kube_tunnel_proxy(world.made, world.proxy, true);
     int64_t deadline = clock_mono_us() + (int64_t)DEADLINE_S * SECOND_US;
-    while (world.word != TUNNEL_API_LOST && clock_mono_us() < deadline) {
+    while (world.word != TUNNEL_API_LOST && clock_mono_us() < deadline)
         uv_run(&world.loop, UV_RUN_NOWAIT);
-    }
     assert_int_equal(world.word, TUNNEL_API_LOST);
     assert_int_equal(world.pod, 3);
     assert_int_equal(kube_tunnel_ops.word(world.tunnel, 3, 8000), TUNNEL_API_LOST);
@@ -232,9 +230,8 @@ static void test_kubectl_fails(void **state)
     kube_tunnel_pod(world.made, 1, "ns", "web", "u1", "10.0.0.7", true);
     assert_int_equal(address(&world, 1, 8000, &found), STATUS_AGAIN);
     int64_t deadline = clock_mono_us() + (int64_t)DEADLINE_S * SECOND_US;
-    while (world.words == 0 && clock_mono_us() < deadline) {
+    while (world.words == 0 && clock_mono_us() < deadline)
         uv_run(&world.loop, UV_RUN_NOWAIT);
-    }
     assert_int_equal(world.word, TUNNEL_BACKOFF);
     assert_int_equal(kube_tunnel_ops.word(world.tunnel, 1, 8000), TUNNEL_BACKOFF);
     assert_int_equal(address(&world, 1, 8000, &found), STATUS_AGAIN);

@@ -72,12 +72,10 @@ static void on_accepted_closed(uv_handle_t *handle)
 static void on_accepted_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
 {
     struct accepted *accepted = stream->data;
-    if (length > 0 && accepted->world->answer != NULL) {
+    if (length > 0 && accepted->world->answer != NULL)
         carrier_write(stream, accepted->world->answer, strlen(accepted->world->answer));
-    }
-    if (length != 0) {
+    if (length != 0)
         uv_close((uv_handle_t *)stream, on_accepted_closed);
-    }
     mem_free(room->base);
 }
 
@@ -120,9 +118,8 @@ static int starts(const struct world *world)
         assert_string_equal(line, "--namespace ns port-forward --address 127.0.0.1 pod/web :8000\n");
         count++;
     }
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     return count;
 }
 
@@ -169,9 +166,8 @@ static void world_begin(struct world *world, const char *fails)
     uv_tcp_getsockname(&world->server, (struct sockaddr *)&address, &length);
     snprintf(port, sizeof port, "%d", ntohs(address.sin_port));
     file_write(world, "port", port);
-    if (fails != NULL) {
+    if (fails != NULL)
         file_write(world, "fails", fails);
-    }
     path_of(world, "go", path);
     assert_int_equal(mkfifo(path, 0600), 0);
     file_write(world, "kubectl", script);

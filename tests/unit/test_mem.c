@@ -24,9 +24,8 @@ static void test_zeroed(void **state)
 {
     (void)state;
     unsigned char *bytes = mem_array(100, 10);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         assert_int_equal(bytes[i], 0);
-    }
     bytes = mem_resize(bytes, 2000, 1);
     assert_int_equal(bytes[999], 0);
     mem_free(bytes);
@@ -86,9 +85,8 @@ static void test_exhaustion_ends_the_process(void **state)
         close(ends[1]);
         char said[65536] = "";
         size_t used = 0;
-        for (ssize_t count; (count = read(ends[0], said + used, sizeof said - 1 - used)) > 0;) {
+        for (ssize_t count; (count = read(ends[0], said + used, sizeof said - 1 - used)) > 0;)
             used += (size_t)count;
-        }
         close(ends[0]);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);

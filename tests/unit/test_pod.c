@@ -15,21 +15,18 @@
 static void to_ready(struct story *story)
 {
     story->t += SECONDS(1);
-    if (story->facts.kubelet) {
+    if (story->facts.kubelet)
         story_run(story, 0);
-    }
     story->t += SECONDS(60);
     story_refused(story, LANE_STARTUP);
     story->t += SECONDS(60);
     story_models(story, LANE_STARTUP, ANSWERER_VLLM);
-    if (story->facts.kubelet) {
+    if (story->facts.kubelet)
         story_word(story, true, false);
-    }
     story_health(story, LANE_LIVENESS, ANSWERER_VLLM);
     story_models(story, LANE_READINESS, ANSWERER_VLLM);
-    if (story->facts.kubelet) {
+    if (story->facts.kubelet)
         story_word(story, true, true);
-    }
     STAGE_IS(*story, STAGE_READY);
 }
 
@@ -81,9 +78,8 @@ static void end_of_deleted_pod_is_neutral(void **state)
         story_tell(&s);
         char mood = 0;
         const struct happening *happening;
-        for (uint32_t back = 0; (happening = pod_happening(story_pod(&s), back)); back++) {
+        for (uint32_t back = 0; (happening = pod_happening(story_pod(&s), back)); back++)
             mood = strstr(text_str(&happening->words), "the container ended") ? happening->mood : mood;
-        }
         assert_int_equal(mood, deleting ? ' ' : 'x');
         story_end(&s);
     }
@@ -173,11 +169,10 @@ static void what_shows_loaded(void **state)
         story_begin(&s, true, 8000, 8000);
         story_run(&s, 0);
         s.t = SECONDS(20);
-        if (rows[i].lane == LANE_MODELS) {
+        if (rows[i].lane == LANE_MODELS)
             story_models(&s, LANE_MODELS, rows[i].answerer);
-        } else {
+        else
             story_health(&s, LANE_HEALTH, rows[i].answerer);
-        }
         STAGE_IS(s, rows[i].stage);
         story_end(&s);
     }
@@ -677,12 +672,10 @@ static void timeline_is_bounded_and_sorted(void **state)
     }
     assert_int_equal(pod->event_count, POD_EVENTS_MAX);
     assert_int_equal(pod->happening_count, POD_HAPPENINGS_MAX);
-    for (uint32_t back = 1; pod_happening(pod, back); back++) {
+    for (uint32_t back = 1; pod_happening(pod, back); back++)
         assert_true(pod_happening(pod, back)->t <= pod_happening(pod, back - 1)->t);
-    }
-    for (uint32_t i = 1; i < pod->event_count; i++) {
+    for (uint32_t i = 1; i < pod->event_count; i++)
         assert_true(pod->events[i].last >= pod->events[i - 1].last);
-    }
     story_end(&s);
 }
 

@@ -361,9 +361,8 @@ static void assert_sane(const struct pod_facts *facts, const char *text)
                          spec->port <= 65535 && spec->period <= PROBE_SECONDS_MAX));
         sane = sane && (spec->action != PROBE_HTTP_GET || spec->path != NULL);
     }
-    if (!sane) {
+    if (!sane)
         fail_msg("from %s came facts that are not sane", text);
-    }
 }
 
 static void test_hostile(void **state)
@@ -371,15 +370,13 @@ static void test_hostile(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof HOSTILE / sizeof HOSTILE[0]; i++) {
         char *text = mem_dup(HOSTILE[i]);
-        for (char *c = text; *c != '\0'; c++) {
+        for (char *c = text; *c != '\0'; c++)
             *c = *c == '\'' ? '"' : *c;
-        }
         struct json *pod;
         struct problem problem = {""};
         struct pod_facts facts;
-        if (json_parse(text, strlen(text), 1 << 20, &pod, &problem) != STATUS_OK) {
+        if (json_parse(text, strlen(text), 1 << 20, &pod, &problem) != STATUS_OK)
             fail_msg("%s: %s", text, problem.text);
-        }
         facts_of(pod, &facts);
         assert_sane(&facts, text);
         pod_facts_free(&facts);

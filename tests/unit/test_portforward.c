@@ -82,11 +82,10 @@ static void peer_fail(struct peer *peer, uint32_t error, uint32_t data, const ch
         peer_flush(peer);
     }
     spdy_send(peer->spdy, error, text, strlen(text), true);
-    if (peer->far->resets) {
+    if (peer->far->resets)
         spdy_reset(peer->spdy, data, 5);
-    } else if (port != REFUSES_LATE_TEXT) {
+    else if (port != REFUSES_LATE_TEXT)
         spdy_send(peer->spdy, data, "", 0, true);
-    }
 }
 
 static void on_slow(uv_timer_t *timer)
@@ -106,9 +105,8 @@ static void on_opened(void *user, uint32_t stream, const struct spdy_header *hea
     assert_true(peer->is_data[stream] != fin);
     peer->ports[stream] = (int)strtol(headers[1].value, NULL, 10);
     spdy_reply(peer->spdy, stream, NULL, 0, false);
-    if (!peer->is_data[stream]) {
+    if (!peer->is_data[stream])
         return;
-    }
     int port = peer->ports[stream];
     if (port == REFUSES || port == REFUSES_LATE_TEXT || (port == SERVES && peer->far->refuses)) {
         peer_fail(peer, stream - 2, stream, refused_text);
@@ -127,9 +125,8 @@ static void on_data(void *user, uint32_t stream, const char *bytes, size_t lengt
     struct peer *peer = user;
     (void)bytes;
     (void)fin;
-    if (length == 0) {
+    if (length == 0)
         return;
-    }
     switch (peer->ports[stream]) {
     case SERVES:
         if (peer->far->refuses) {
@@ -189,9 +186,8 @@ static void on_peer_closed(uv_handle_t *handle)
 {
     struct peer *peer = handle->data;
     peer->far->open--;
-    if (peer->far->last == peer) {
+    if (peer->far->last == peer)
         peer->far->last = NULL;
-    }
     buf_free(&peer->request);
     buf_free(&peer->out);
     buf_free(&peer->spdy_out);
@@ -203,9 +199,8 @@ static void on_peer_closed(uv_handle_t *handle)
 
 static void peer_close(struct peer *peer)
 {
-    if (!uv_is_closing((uv_handle_t *)&peer->pipe)) {
+    if (!uv_is_closing((uv_handle_t *)&peer->pipe))
         uv_close((uv_handle_t *)&peer->pipe, on_peer_closed);
-    }
 }
 
 static void peer_upgrade(struct peer *peer)
@@ -219,9 +214,8 @@ static void peer_upgrade(struct peer *peer)
     if (refusal != NULL) {
         buf_puts(&peer->out, refusal);
         peer_flush(peer);
-        if (strstr(refusal, "Content-Length") == NULL) {
+        if (strstr(refusal, "Content-Length") == NULL)
             peer_close(peer);
-        }
         return;
     }
     far->upgrades++;
@@ -248,14 +242,12 @@ static void peer_take(struct peer *peer, const char *bytes, size_t length)
 {
     if (peer->spdy == NULL) {
         buf_append(&peer->request, bytes, length);
-        if (strstr(buf_str(&peer->request), "\r\n\r\n") != NULL) {
+        if (strstr(buf_str(&peer->request), "\r\n\r\n") != NULL)
             peer_upgrade(peer);
-        }
         return;
     }
-    if (peer->far->mute) {
+    if (peer->far->mute)
         return;
-    }
     if (peer->websocket != NULL) {
         buf_clear(&peer->payload);
         websocket_receive(peer->websocket, bytes, length, &peer->payload, &peer->out, NULL);
@@ -269,11 +261,10 @@ static void peer_take(struct peer *peer, const char *bytes, size_t length)
 static void on_peer_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
 {
     struct peer *peer = stream->data;
-    if (length > 0) {
+    if (length > 0)
         peer_take(peer, room->base, (size_t)length);
-    } else if (length < 0) {
+    else if (length < 0)
         peer_close(peer);
-    }
     mem_free(room->base);
 }
 
@@ -327,9 +318,8 @@ static void on_word(void *user, enum tunnel_word word, int64_t round_trip, const
     world->words++;
     world->round_trip = round_trip;
     snprintf(world->detail, sizeof world->detail, "%s", detail);
-    if (world->gate != NULL) {
+    if (world->gate != NULL)
         gate_update(world->gate);
-    }
 }
 
 static void world_begin(struct world *world)
@@ -377,9 +367,8 @@ static void on_freed(void *user)
 static void world_end(struct world *world)
 {
     bool gate_freed = world->gate == NULL;
-    if (world->gate != NULL) {
+    if (world->gate != NULL)
         gate_free(world->gate, on_freed, &gate_freed);
-    }
     portforward_free(world->session, on_freed, &world->freed);
     UNTIL(world, world->freed && gate_freed);
     uv_close((uv_handle_t *)&world->far.listener, NULL);
@@ -450,9 +439,8 @@ static void test_served(void **state)
                                     : NULL;
         session_up(&world);
         assert_int_equal(portforward_by_post(world.session), post == 1);
-        for (int i = 0; i < 5; i++) {
+        for (int i = 0; i < 5; i++)
             expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
-        }
         expect_call(&world, CLOSES, TUNNEL_UP, "", "");
         expect_call(&world, HALF, TUNNEL_UP, "HTTP/1.1 200 OK\r\nCon", "");
         assert_int_equal(world.far.gets, 1);
@@ -469,9 +457,8 @@ static void test_refused_survives(void **state)
     struct world world;
     world_begin(&world);
     session_up(&world);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         expect_call(&world, REFUSES, TUNNEL_REFUSED_IN_POD, "", "connection refused");
-    }
     expect_call(&world, REFUSES_LATE_TEXT, TUNNEL_REFUSED_IN_POD, "", "connection refused");
     expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
     assert_int_equal(world.far.unwanted, 0);
@@ -490,15 +477,13 @@ static void test_refused_slowly(void **state)
     assert_int_equal(world.far.unwanted, 18);
     assert_true(world.pace.refusal >= (SLOW_MS - 10) * (int64_t)MILLISECOND_US);
     UNTIL(&world, world.far.upgrades == 2 && world.carrier.ops->is_up(world.carrier.self));
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         expect_call(&world, REFUSES_SLOWLY, TUNNEL_REFUSED_IN_POD, "", "connection refused");
-    }
     assert_int_equal(world.far.unwanted, 18);
     assert_int_equal(world.far.upgrades, 2);
     /* quick ones bring it down again, slowly */
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 50; i++)
         expect_call(&world, REFUSES, TUNNEL_REFUSED_IN_POD, "", "connection refused");
-    }
     assert_true(world.pace.refusal < SLOW_MS * (int64_t)MILLISECOND_US / 2);
     assert_int_equal(world.far.upgrades, 2);
     world_end(&world);
@@ -621,9 +606,8 @@ static void test_upgrade_refused(void **state)
         portforward_start(world.session);
         UNTIL(&world, world.words >= 2); /* starting, and the outcome */
         assert_string_equal(tunnel_word_name(world.word), tunnel_word_name(rows[i].word));
-        if (strstr(world.detail, rows[i].detail) == NULL) {
+        if (strstr(world.detail, rows[i].detail) == NULL)
             fail_msg("row %zu: '%s' does not say '%s'", i, world.detail, rows[i].detail);
-        }
         assert_int_equal(world.far.posts, rows[i].posts);
         /* the right is given, the server comes back: it recovers by itself */
         world.far.get_answer = NULL;
@@ -736,11 +720,10 @@ static void test_gate_words(void **state)
         session_up(&world);
         gate_begin(&world, rows[i].port);
         expect_caller(&world, rows[i].word, rows[i].got);
-        if (rows[i].said) {
+        if (rows[i].said)
             assert_non_null(strstr(gate_said(world.gate), rows[i].said));
-        } else {
+        else
             assert_string_equal(gate_said(world.gate), "");
-        }
         UNTIL(&world, world.word == TUNNEL_UP);
         assert_int_equal(gate_word(world.gate), TUNNEL_UP);
         assert_string_equal(gate_said(world.gate), "");

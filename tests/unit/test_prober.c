@@ -202,12 +202,10 @@ static char life_do(struct life *life, char doing)
                                     [OUTCOME_ERRORED] = 'e'};
     const char *outcome = memchr(outcomes, doing, sizeof outcomes);
 
-    if (doing == '?') {
+    if (doing == '?')
         return gate_letter(prober_gate(&life->prober, &life->view, life->now));
-    }
-    if (outcome != NULL) {
+    if (outcome != NULL)
         return step_letter(prober_result(&life->prober, (enum outcome)(outcome - outcomes)));
-    }
     return life_see(life, doing) ? 'c' : '.';
 }
 
@@ -345,9 +343,8 @@ static void other_settings_other_verdict(void **state)
 
         prober_init(&prober, LANE_LIVENESS, &spec);
         (void)prober_observe(&prober, &view);
-        for (size_t i = 0; i < sizeof recorded / sizeof recorded[0]; i++) {
+        for (size_t i = 0; i < sizeof recorded / sizeof recorded[0]; i++)
             kills[threshold - 2] += prober_result(&prober, recorded[i]) == PROBER_KILL;
-        }
     }
     assert_int_equal(kills[0], 1);
     assert_int_equal(kills[1], 1);
@@ -358,9 +355,8 @@ static void sentences(void **state)
 {
     (void)state;
     assert_string_equal(gate_sentence(GATE_WAITS_FOR_STARTUP), "waits for startup");
-    for (int gate = GATE_SEND; gate <= GATE_COVERED; gate++) {
+    for (int gate = GATE_SEND; gate <= GATE_COVERED; gate++)
         assert_true(gate_sentence((enum gate)gate)[0] != '\0');
-    }
     assert_string_equal(verdict_name(VERDICT_FAILURE), "failure");
 }
 

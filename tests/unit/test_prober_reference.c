@@ -53,32 +53,26 @@ struct life {
 
 static bool was_over(const struct life *life, int before)
 {
-    for (int i = 0; i < before; i++) {
-        if (life->rulings[i].ends) {
+    for (int i = 0; i < before; i++)
+        if (life->rulings[i].ends)
             return true;
-        }
-    }
     return false;
 }
 
 /* On hold: there was a decision, and no new container since. */
 static bool was_on_hold(const struct life *life, int before)
 {
-    for (int i = before - 1; i >= 0 && !life->rulings[i].new_container; i--) {
-        if (life->rulings[i].decides) {
+    for (int i = before - 1; i >= 0 && !life->rulings[i].new_container; i--)
+        if (life->rulings[i].decides)
             return true;
-        }
-    }
     return false;
 }
 
 static uint64_t container_before(const struct life *life, int before)
 {
-    for (int i = before - 1; i >= 0; i--) {
-        if (!life->events[i].is_result && life->events[i].view.run != 0) {
+    for (int i = before - 1; i >= 0; i--)
+        if (!life->events[i].is_result && life->events[i].view.run != 0)
             return life->events[i].view.run;
-        }
-    }
     return 0;
 }
 
@@ -90,9 +84,8 @@ static int32_t streak_at(const struct life *life, int at)
     for (int i = at - 1; i >= 0; i--) {
         const struct ruling *earlier = &life->rulings[i];
 
-        if (earlier->decides || (earlier->counts && earlier->verdict != life->rulings[at].verdict)) {
+        if (earlier->decides || (earlier->counts && earlier->verdict != life->rulings[at].verdict))
             break;
-        }
         streak += earlier->counts;
     }
     return streak;
@@ -105,9 +98,8 @@ static void rule_on_result(struct life *life, int at)
 
     ruling->ignored = was_over(life, at) || was_on_hold(life, at);
     ruling->counts = !ruling->ignored && outcome != OUTCOME_UNKNOWN && outcome != OUTCOME_ERRORED;
-    if (!ruling->counts) {
+    if (!ruling->counts)
         return;
-    }
     ruling->verdict = outcome == OUTCOME_FAIL ? VERDICT_FAILURE : VERDICT_SUCCESS;
     ruling->streak = streak_at(life, at);
     ruling->stores = ruling->streak >=
@@ -126,20 +118,17 @@ static void rule_on_look(struct life *life, int at)
     const bool held = was_on_hold(life, at);
 
     ruling->ignored = was_over(life, at);
-    if (ruling->ignored) {
+    if (ruling->ignored)
         return;
-    }
     if (view->pod_over) {
         ruling->ends = true;
         return;
     }
-    if (view->run == 0) {
+    if (view->run == 0)
         return;
-    }
     ruling->new_container = view->run != container_before(life, at);
-    if (held && !ruling->new_container) {
+    if (held && !ruling->new_container)
         return;
-    }
     if (!view->running) {
         ruling->stores = true;
         ruling->stored_as = VERDICT_FAILURE;
@@ -156,21 +145,17 @@ static void rule_on_look(struct life *life, int at)
 
 static enum verdict stored_after(const struct life *life, int at)
 {
-    for (int i = at; i >= 0; i--) {
-        if (life->rulings[i].stores) {
+    for (int i = at; i >= 0; i--)
+        if (life->rulings[i].stores)
             return life->rulings[i].stored_as;
-        }
-    }
     return VERDICT_UNKNOWN;
 }
 
 static int32_t streak_after(const struct life *life, int at, enum verdict verdict)
 {
-    for (int i = at; i >= 0; i--) {
-        if (life->rulings[i].counts) {
+    for (int i = at; i >= 0; i--)
+        if (life->rulings[i].counts)
             return life->rulings[i].verdict == verdict && !life->rulings[i].decides ? life->rulings[i].streak : 0;
-        }
-    }
     return 0;
 }
 
@@ -180,9 +165,8 @@ static bool wants_retry(const struct life *life, int at)
     int errored = 0;
 
     for (int i = at; i >= 0 && !life->rulings[i].new_container; i--) {
-        if (life->events[i].is_result && life->events[i].outcome != OUTCOME_ERRORED) {
+        if (life->events[i].is_result && life->events[i].outcome != OUTCOME_ERRORED)
             break;
-        }
         errored += life->events[i].is_result;
     }
     return errored % 3 != 0;
@@ -192,15 +176,12 @@ static enum prober_step step_at(const struct life *life, int at)
 {
     const struct ruling *ruling = &life->rulings[at];
 
-    if (ruling->ignored) {
+    if (ruling->ignored)
         return PROBER_NOTHING;
-    }
-    if (life->events[at].outcome == OUTCOME_ERRORED) {
+    if (life->events[at].outcome == OUTCOME_ERRORED)
         return wants_retry(life, at) ? PROBER_RETRY : PROBER_NOTHING;
-    }
-    if (ruling->decides && ruling->verdict == VERDICT_FAILURE) {
+    if (ruling->decides && ruling->verdict == VERDICT_FAILURE)
         return PROBER_KILL;
-    }
     return stored_after(life, at) != stored_after(life, at - 1) ? PROBER_CHANGED : PROBER_NOTHING;
 }
 
@@ -208,9 +189,8 @@ static bool delay_is_over(const struct life *life, const struct event *event)
 {
     const int64_t since = event->now - event->view.started_at;
 
-    if (!event->view.started_at_known) {
+    if (!event->view.started_at_known)
         return true;
-    }
     return life->spec.initial_delay == 0 ? since > -SECOND_US : since >= (int64_t)life->spec.initial_delay * SECOND_US;
 }
 
@@ -218,24 +198,18 @@ static enum gate gate_after(const struct life *life, int at)
 {
     const struct container_view *view = &life->events[at].view;
 
-    if (was_over(life, at + 1)) {
+    if (was_over(life, at + 1))
         return GATE_STOPPED;
-    }
-    if (view->run == 0) {
+    if (view->run == 0)
         return GATE_NO_CONTAINER;
-    }
-    if (was_on_hold(life, at + 1)) {
+    if (was_on_hold(life, at + 1))
         return GATE_ON_HOLD;
-    }
-    if (!view->running) {
+    if (!view->running)
         return GATE_NOT_RUNNING;
-    }
-    if (!delay_is_over(life, &life->events[at])) {
+    if (!delay_is_over(life, &life->events[at]))
         return GATE_INITIAL_DELAY;
-    }
-    if (life->lane == LANE_STARTUP) {
+    if (life->lane == LANE_STARTUP)
         return view->started ? GATE_STARTED : GATE_SEND;
-    }
     return view->started ? GATE_SEND : GATE_WAITS_FOR_STARTUP;
 }
 
@@ -289,9 +263,8 @@ static enum outcome random_outcome(struct life *life, bool mostly_failing)
     static const enum outcome others[] = {OUTCOME_OK,      OUTCOME_WARN,    OUTCOME_FAIL,
                                           OUTCOME_ERRORED, OUTCOME_ERRORED, OUTCOME_UNKNOWN};
 
-    if (dice(life, 3) != 0) {
+    if (dice(life, 3) != 0)
         return mostly_failing ? OUTCOME_FAIL : OUTCOME_OK;
-    }
     return others[dice(life, sizeof others / sizeof others[0])];
 }
 
@@ -347,25 +320,20 @@ static const char *life_judge(struct life *life, int *at)
         life->rulings[i] = (struct ruling){0};
         if (event->is_result) {
             rule_on_result(life, i);
-            if (event->said_step != step_at(life, i)) {
+            if (event->said_step != step_at(life, i))
                 return "step";
-            }
         } else {
             rule_on_look(life, i);
-            if (event->said_changed != (stored_after(life, i) != stored_after(life, i - 1))) {
+            if (event->said_changed != (stored_after(life, i) != stored_after(life, i - 1)))
                 return "changed";
-            }
         }
-        if (event->said_stored != stored_after(life, i)) {
+        if (event->said_stored != stored_after(life, i))
             return "stored result";
-        }
         if (event->said_failures != streak_after(life, i, VERDICT_FAILURE) ||
-            event->said_successes != streak_after(life, i, VERDICT_SUCCESS)) {
+            event->said_successes != streak_after(life, i, VERDICT_SUCCESS))
             return "streak";
-        }
-        if (event->said_gate != gate_after(life, i)) {
+        if (event->said_gate != gate_after(life, i))
             return "gate";
-        }
     }
     return NULL;
 }

@@ -85,17 +85,14 @@ static struct json *file_parse(const char *path)
     size_t got = 0;
     FILE *file = fopen(path, "r");
 
-    if (file == NULL) {
+    if (file == NULL)
         fail_msg("cannot read %s", path);
-    }
     buf_init(&bytes, FILE_MAX);
-    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0) {
+    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0)
         assert_true(buf_append(&bytes, chunk, got));
-    }
     (void)fclose(file);
-    if (json_parse(buf_str(&bytes), bytes.len, FILE_MAX, &document, &problem) != STATUS_OK) {
+    if (json_parse(buf_str(&bytes), bytes.len, FILE_MAX, &document, &problem) != STATUS_OK)
         fail_msg("%s: %s", path, problem.text);
-    }
     buf_free(&bytes);
     return document;
 }
@@ -114,9 +111,8 @@ static int64_t clock_of_day(const char *iso)
 {
     int hour = 0, minute = 0, second = 0;
 
-    if (iso == NULL || sscanf(iso, "%*d-%*d-%*dT%d:%d:%dZ", &hour, &minute, &second) != 3) {
+    if (iso == NULL || sscanf(iso, "%*d-%*d-%*dT%d:%d:%dZ", &hour, &minute, &second) != 3)
         return -1;
-    }
     return (int64_t)(hour * 3600 + minute * 60 + second) * SECOND_US;
 }
 
@@ -127,9 +123,8 @@ static void specs_read(struct trace *trace, const struct json *probes)
         struct probe_spec *spec = &trace->specs[lane];
         struct problem problem;
 
-        if (json_is_null(probe)) {
+        if (json_is_null(probe))
             continue;
-        }
         spec->initial_delay = (int32_t)json_int(json_get(probe, "initialDelaySeconds"), 0);
         spec->timeout = (int32_t)json_int(json_get(probe, "timeoutSeconds"), 0);
         spec->period = (int32_t)json_int(json_get(probe, "periodSeconds"), 0);
@@ -165,12 +160,10 @@ static bool request_read(const struct trace *trace, const struct json *entry, st
     int64_t timeout = 0, took = 0;
     int which = 0;
 
-    while (which < LANES && (lane == NULL || strcmp(lane, lanes[which].log_name) != 0)) {
+    while (which < LANES && (lane == NULL || strcmp(lane, lanes[which].log_name) != 0))
         which++;
-    }
-    if (which == LANES || act == NULL || strcmp(act, "gone") == 0) {
+    if (which == LANES || act == NULL || strcmp(act, "gone") == 0)
         return false;
-    }
     assert_int_equal(trace->specs[which].action, PROBE_HTTP_GET);
     request->lane = (enum lane_kind)which;
     request->sent = moment(json_get(entry, "t"));
@@ -202,15 +195,13 @@ static void run_identify(const struct trace *trace, struct run *run)
             run->restarts = status->restarts;
             run->since = status->since;
             run->seen = status->t - API_LAG_US;
-            if (i > 0 && run->seen <= trace->statuses[i - 1].t) { /* then it still knew the old one */
+            if (i > 0 && run->seen <= trace->statuses[i - 1].t) /* then it still knew the old one */
                 run->seen = trace->statuses[i - 1].t + 1;
-            }
         }
     }
     assert_true(run->restarts >= 0);
-    if (run->restarts == 0) {
+    if (run->restarts == 0)
         run->seen = run->boot; /* nobody probes a first container before knowing of it (1.2.3) */
-    }
 }
 
 static void run_read(struct trace *trace, const struct json *log)
@@ -218,9 +209,8 @@ static void run_read(struct trace *trace, const struct json *log)
     struct run *run = &trace->runs[trace->run_count];
     const struct json *entry = json_first(log);
 
-    if (entry == NULL) {
+    if (entry == NULL)
         return;
-    }
     *run = (struct run){.boot = moment(json_get(entry, "boot")), .restarts = -1, .started_at = -1};
     run_identify(trace, run);
     for (entry = json_next(entry); entry != NULL; entry = json_next(entry)) {
@@ -261,9 +251,8 @@ static bool is_derivable(const struct trace *trace, enum lane_kind lane, int64_t
     for (size_t i = 0; i < trace->request_count; i++) {
         const struct request *request = &trace->requests[i];
 
-        if (request->lane == lane && request->ended <= t + API_LAG_US && request->ended >= t - TOLERANCE_US) {
+        if (request->lane == lane && request->ended <= t + API_LAG_US && request->ended >= t - TOLERANCE_US)
             return true;
-        }
     }
     return false;
 }
@@ -277,19 +266,16 @@ static void kubelets_verdicts_of(struct trace *trace, const struct run *run)
     for (size_t i = 0; i < trace->status_count; i++) {
         const struct status_seen *status = &trace->statuses[i];
 
-        if (status->t < run->seen) {
+        if (status->t < run->seen)
             continue;
-        }
         if (!status->running || status->restarts != run->restarts) {
             change_add(&trace->kubelets, status->t, run->restarts, KILLED); /* the servers never end by themselves */
             return;
         }
-        if (asks_startup && status->started != started && is_derivable(trace, LANE_STARTUP, status->t)) {
+        if (asks_startup && status->started != started && is_derivable(trace, LANE_STARTUP, status->t))
             change_add(&trace->kubelets, status->t, run->restarts, STARTED);
-        }
-        if (asks_readiness && status->ready != ready && is_derivable(trace, LANE_READINESS, status->t)) {
+        if (asks_readiness && status->ready != ready && is_derivable(trace, LANE_READINESS, status->t))
             change_add(&trace->kubelets, status->t, run->restarts, status->ready ? READY : NOT_READY);
-        }
         started = status->started;
         ready = status->ready;
     }
@@ -303,9 +289,8 @@ static struct container_view view_at(const struct trace *trace, enum lane_kind l
     const bool has_startup = trace->specs[LANE_STARTUP].action != PROBE_NONE;
     const struct run *run = NULL;
 
-    for (int i = 0; i < trace->run_count && trace->runs[i].seen <= t; i++) {
+    for (int i = 0; i < trace->run_count && trace->runs[i].seen <= t; i++)
         run = &trace->runs[i];
-    }
     if (run == NULL) {
         return (struct container_view){
             .run = (uint64_t)trace->runs[0].restarts, .running = true, .started = lane != LANE_STARTUP};
@@ -329,11 +314,9 @@ static void step_note(struct trace *trace, const struct prober *prober, enum pro
         change_add(&trace->ours, t, restarts, prober->stored == VERDICT_SUCCESS ? READY : NOT_READY);
     } else if (step == PROBER_CHANGED) {
         change_add(&trace->ours, t, restarts, STARTED);
-        for (int i = 0; i < trace->run_count; i++) {
-            if (trace->runs[i].restarts == restarts) {
+        for (int i = 0; i < trace->run_count; i++)
+            if (trace->runs[i].restarts == restarts)
                 trace->runs[i].started_at = t;
-            }
-        }
     }
 }
 
@@ -356,9 +339,8 @@ static int lane_fold(struct trace *trace, enum lane_kind lane)
         const bool to_old = view.run != (uint64_t)trace->runs[request->run].restarts + 1;
         enum prober_step step = PROBER_NOTHING;
 
-        if (request->lane != lane) {
+        if (request->lane != lane)
             continue;
-        }
         (void)prober_observe(&prober, &view);
         if (!to_old && prober_gate(&prober, &view, request->sent) != GATE_SEND) {
             print_message("  %s request at %.3f: our gate says: %s\n", lane_name(lane),
@@ -366,9 +348,8 @@ static int lane_fold(struct trace *trace, enum lane_kind lane)
             withheld++;
         }
         step = prober_result(&prober, request->outcome);
-        if (!is_unrecorded(trace, &view)) {
+        if (!is_unrecorded(trace, &view))
             step_note(trace, &prober, step, request->ended);
-        }
     }
     return withheld;
 }
@@ -379,12 +360,10 @@ static bool is_same(const struct change *ours, const struct change *kubelets)
 {
     const int64_t later = kubelets->t - ours->t;
 
-    if (ours->run != kubelets->run || ours->what != kubelets->what) {
+    if (ours->run != kubelets->run || ours->what != kubelets->what)
         return false;
-    }
-    if (ours->what == KILLED) { /* the status changes when the container is gone */
+    if (ours->what == KILLED) /* the status changes when the container is gone */
         return later >= KILL_GRACE_US - SECOND_US && later <= KILL_GRACE_US + TOLERANCE_US;
-    }
     return later >= -TOLERANCE_US && later <= TOLERANCE_US;
 }
 
@@ -402,9 +381,8 @@ static int changes_compare(struct changes *ours, struct changes *kubelets, int *
     for (size_t i = 0; i < ours->count; i++) {
         size_t j = 0;
 
-        while (j < kubelets->count && (kubelets->list[j].matched || !is_same(&ours->list[i], &kubelets->list[j]))) {
+        while (j < kubelets->count && (kubelets->list[j].matched || !is_same(&ours->list[i], &kubelets->list[j])))
             j++;
-        }
         if (j < kubelets->count) {
             kubelets->list[j].matched = true;
             pairs++;
@@ -434,24 +412,21 @@ static void decides_as_the_kubelet_did(void **state)
         struct trace trace = {.run_count = 0};
         char path[1024];
 
-        if (folder != NULL) {
+        if (folder != NULL)
             snprintf(path, sizeof path, "%s/t101-%d.json", folder, i);
-        } else {
+        else
             snprintf(path, sizeof path, "%s/tests/data/kubelet-traces/t101-%d.json", source == NULL ? "." : source, i);
-        }
         trace_read(&trace, path);
-        for (int run = 0; run < trace.run_count; run++) {
+        for (int run = 0; run < trace.run_count; run++)
             kubelets_verdicts_of(&trace, &trace.runs[run]);
-        }
         for (int lane = 0; lane < LANES; lane++) { /* startup first: it says when the others may begin */
             withheld += lane_fold(&trace, (enum lane_kind)lane);
             probe_spec_free(&trace.specs[lane]);
         }
         requests += trace.request_count;
         pairs += changes_compare(&trace.ours, &trace.kubelets, &alone);
-        if (alone + withheld > 0) {
+        if (alone + withheld > 0)
             print_message("^ t101-%d\n", i);
-        }
     }
     print_message(
         "%d verdicts compared from %zu probes of a real kubelet, %d differ, %d probes our gate would not send\n",

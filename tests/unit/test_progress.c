@@ -206,9 +206,8 @@ static void check_rows(const struct row *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct progress progress = {0};
         feed(&progress, rows[i].line, 5 * S);
-        if (progress.furthest != rows[i].substage || progress.done != rows[i].done || progress.total != rows[i].total) {
+        if (progress.furthest != rows[i].substage || progress.done != rows[i].done || progress.total != rows[i].total)
             fail_msg("%s: %s %d/%d", rows[i].line, substage_word(progress.furthest), progress.done, progress.total);
-        }
         assert_int_equal(progress.last_line, 5 * S);
         progress_free(&progress);
     }

@@ -207,9 +207,8 @@ static size_t fact_texts(struct fact *fact, struct text **out)
         [FACT_LOG] = LIST(log),       [FACT_EVENT] = LIST(event), [FACT_TUNNEL] = LIST(tunnel),
         [FACT_SOURCE] = LIST(source), [FACT_NOTE] = LIST(note),   [FACT_END] = LIST(end)};
 #undef LIST
-    for (size_t i = 0; i < lists[fact->kind].count; i++) {
+    for (size_t i = 0; i < lists[fact->kind].count; i++)
         out[i] = lists[fact->kind].texts[i];
-    }
     return lists[fact->kind].count;
 }
 
@@ -220,18 +219,15 @@ static void no_text_of_any_fact_is_forgotten(void **state)
     for (enum fact_kind kind = 0; kind < FACT_KIND_COUNT; kind++) {
         struct fact fact;
         fact_init(&fact, kind, 1);
-        if (kind == FACT_PROBE) {
+        if (kind == FACT_PROBE)
             fact.u.sample.model_count = SAMPLE_MODELS_MAX;
-        }
         struct text *texts[TEXTS_MAX];
         size_t count = fact_texts(&fact, texts);
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             text_set_str(texts[i], "<sk-1234567890abcdef>", TEXT_LINE);
-        }
         redact_fact(redact, &fact);
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             assert_string_equal(text_str(texts[i]), "<[redacted]>");
-        }
         fact_free(&fact);
     }
     redact_free(redact);

@@ -139,9 +139,8 @@ static void test_table(void **state)
     assert_holds(well, "3ms");
     assert_holds(worst, "\u2717  \u00b7  \u00b7"); /* liveness and readiness wait for startup: nothing sent yet */
     assert_holds(worst, "start-up 1/60");
-    assert_holds(
-        table,
-        "refusing-1: nothing answers at 127.0.0.1:8000, and nothing shows that anything is loading there\n");
+    assert_holds(table,
+                 "refusing-1: nothing answers at 127.0.0.1:8000, and nothing shows that anything is loading there\n");
     assert_null(strstr(table, "decode-0: "));
     assert_null(strstr(table, " \n"));
     assert_null(strstr(table, "ADDRESS"));

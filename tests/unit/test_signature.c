@@ -37,10 +37,9 @@ static void test_patterns(void **state)
         {"\xc3\xa4", "\xc3\xa4h", true},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (pattern_matches(rows[i].pattern, rows[i].line) != rows[i].matches)
             fail_msg("\"%s\" in \"%s\"", rows[i].pattern, rows[i].line);
-    }
 }
 
 #define V1 "(EngineCore_DP0 pid=71) ERROR 03-04 05:06:07 [core.py:700] "
@@ -435,11 +434,10 @@ static void test_lines(void **state)
     /* A cause of the table has lines here, too. */
     size_t count;
     const struct signature *table = signatures_built_in(&count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (table[i].confidence > CONFIDENCE_NONE && !seen[table[i].cause] &&
             table[i].cause != CAUSE_STARTUP_BUDGET_EXCEEDED)
             fail_msg("no line for %s", cause_label(table[i].cause));
-    }
 }
 
 /* No row stands behind one that takes all its lines: it could never speak. Both are in lower case, as they are compared. */

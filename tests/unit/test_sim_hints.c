@@ -202,10 +202,9 @@ static int free_all(void **state)
 /* Until when the turn lasted. */
 static int64_t turn_end(const struct play *play, int index)
 {
-    for (int i = index + 1; i < play->turn_count; i++) {
+    for (int i = index + 1; i < play->turn_count; i++)
         if (play->turns[i].pod == play->turns[index].pod)
             return play->turns[i].t;
-    }
     return play->fleet->t;
 }
 
@@ -213,10 +212,9 @@ static const double MOMENT_SECONDS = 8;
 
 static bool is_said(enum cause cause, const enum cause *causes)
 {
-    for (int i = 0; causes[i] != CAUSE_NONE; i++) {
+    for (int i = 0; causes[i] != CAUSE_NONE; i++)
         if (causes[i] == cause)
             return true;
-    }
     return false;
 }
 

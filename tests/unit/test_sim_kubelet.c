@@ -109,21 +109,17 @@ static void world_run(struct world *world)
 
 static const char *heard_last(const struct world *world, const char *reason)
 {
-    for (int i = world->events; i-- > 0;) {
-        if (strcmp(world->heard[i].reason, reason) == 0) {
+    for (int i = world->events; i-- > 0;)
+        if (strcmp(world->heard[i].reason, reason) == 0)
             return world->heard[i].message;
-        }
-    }
     return "";
 }
 
 static int heard_count(const struct world *world, const char *reason)
 {
-    for (int i = world->events; i-- > 0;) {
-        if (strcmp(world->heard[i].reason, reason) == 0) {
+    for (int i = world->events; i-- > 0;)
+        if (strcmp(world->heard[i].reason, reason) == 0)
             return world->heard[i].count;
-        }
-    }
     return 0;
 }
 
@@ -403,9 +399,8 @@ static void the_recorder_holds_events_back(void **state)
     world_init(&world);
     world_run(&world);
     world.events = 0;
-    for (int i = 1; i <= 100; i++) {
+    for (int i = 1; i <= 100; i++)
         kubelet_say(&world.kubelet, i * SECOND_US, true, "Unhealthy", "the same words");
-    }
     told = world.events;
     assert_int_equal(told, 25);
     assert_int_equal(world.heard[told - 1].count, 25);

@@ -78,11 +78,10 @@ static void seen_pod(struct seen *seen, const struct fact *fact)
 {
     const struct pod_facts *facts = &fact->u.facts;
 
-    if (seen->ready == TRI_TRUE && facts->ready.status == TRI_FALSE) {
+    if (seen->ready == TRI_TRUE && facts->ready.status == TRI_FALSE)
         seen->unready++;
-    } else if (seen->ready != TRI_TRUE && facts->ready.status == TRI_TRUE) {
+    else if (seen->ready != TRI_TRUE && facts->ready.status == TRI_TRUE)
         seen->ready_at = fact->t;
-    }
     seen->ready = facts->ready.status;
     seen->restarts = facts->serving.restart_count;
     seen->started_at = facts->serving.started_at;
@@ -97,9 +96,8 @@ static void play_done(void *user)
     struct play *play = user;
 
     play->done = true;
-    if (--play->all->running == 0) {
+    if (--play->all->running == 0)
         uv_close((uv_handle_t *)&play->all->deadline, NULL);
-    }
 }
 
 static void play_fact(void *user, const struct fact *fact)
@@ -413,9 +411,8 @@ static void hostile_words_become_printable(void **state)
 
     for (uint32_t i = 1; i <= play->count; i++) {
         assert_int_equal(play->seen[i].restarts, 0);
-        for (const char *c = text_str(&play->seen[i].name); *c != '\0'; c++) {
+        for (const char *c = text_str(&play->seen[i].name); *c != '\0'; c++)
             assert_true((unsigned char)*c >= ' ' && *c != 0x7f);
-        }
     }
 }
 

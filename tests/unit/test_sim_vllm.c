@@ -73,16 +73,14 @@ static void answers_by_phase(void **state)
         vllm_answer(&vllm, ANSWERS[i].behind, ANSWERS[i].path, 0, 0, &dice, &body, &answer);
         assert_int_equal(answer.manner, ANSWERS[i].manner);
         assert_int_equal(answer.status, ANSWERS[i].status);
-        if (ANSWERS[i].server == NULL) {
+        if (ANSWERS[i].server == NULL)
             assert_null(strstr(answer.headers, "Server:"));
-        } else {
+        else
             assert_non_null(strstr(answer.headers, ANSWERS[i].server));
-        }
-        if (ANSWERS[i].body[0] == '\0') {
+        if (ANSWERS[i].body[0] == '\0')
             assert_int_equal(answer.body_length, 0);
-        } else {
+        else
             assert_non_null(memmem(answer.body, answer.body_length, ANSWERS[i].body, strlen(ANSWERS[i].body)));
-        }
     }
     buf_free(&body);
 }

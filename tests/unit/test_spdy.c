@@ -23,9 +23,8 @@ static void log_headers(struct side *side, const char *what, uint32_t stream, co
                         size_t count, bool fin)
 {
     buf_printf(&side->log, "%s %u", what, stream);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         buf_printf(&side->log, " %s=%s", headers[i].name, headers[i].value);
-    }
     buf_puts(&side->log, fin ? " fin\n" : "\n");
 }
 
@@ -50,16 +49,14 @@ static void on_data(void *user, uint32_t stream, const char *bytes, size_t lengt
     const char *last = open != NULL ? open + 1 : buf_str(&side->log);
     bool same =
         side->log.len > 0 && side->log.data[side->log.len - 1] != '\n' && strncmp(last, begin, strlen(begin)) == 0;
-    if (!same) {
+    if (!same)
         buf_printf(&side->log, "%s", begin);
-    }
     side->data_bytes += length;
     buf_append(&side->log, bytes, length < 64 ? length : 0);
-    if (fin) {
+    if (fin)
         buf_puts(&side->log, " fin\n");
-    } else if (length >= 64) {
+    else if (length >= 64)
         buf_puts(&side->log, "\n");
-    }
 }
 
 static void on_reset(void *user, uint32_t stream, uint32_t status)
@@ -164,9 +161,8 @@ static void test_shared_state(void **state)
         snprintf(id, sizeof id, "%d", i);
         struct spdy_header headers[] = {{"streamtype", "data"}, {"port", "8200"}, {"requestid", id}};
         assert_int_equal(spdy_open(client.spdy, headers, 3, false), 2 * i + 1);
-        if (i == 500) {
+        if (i == 500)
             assert_true(client.out.len < 18 + 40);
-        }
         char expected[64];
         snprintf(expected, sizeof expected, "opened %d streamtype=data port=8200 requestid=%d\n", 2 * i + 1, i);
         buf_clear(&server.log);
@@ -243,13 +239,11 @@ static void expect_bad(const unsigned char *bytes, size_t length, const char *wo
     struct problem problem = {0};
     side_init(&side, false);
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < length && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < length && status == STATUS_OK; i++)
         status = spdy_receive(side.spdy, (const char *)bytes + i, 1, &problem);
-    }
     assert_int_equal(status, STATUS_BAD_INPUT);
-    if (strstr(problem.text, words) == NULL) {
+    if (strstr(problem.text, words) == NULL)
         fail_msg("'%s' does not say '%s'", problem.text, words);
-    }
     /* Nothing is taken after that. */
     assert_int_equal(spdy_receive(side.spdy, "\0", 1, NULL), STATUS_BAD_INPUT);
     side_free(&side);
@@ -275,9 +269,8 @@ static void test_hostile(void **state)
         {"cannot be unpacked", 16, {0x80, 3, 0, 2, 0, 0, 0, 8, 0, 0, 0, 1, 'j', 'u', 'n', 'k'}},
         {"cut short", 12, {0x80, 3, 0, 2, 0, 0, 0, 4, 0, 0, 0, 1}}, /* no header block at all */
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         expect_bad(rows[i].bytes, rows[i].length, rows[i].words);
-    }
 }
 
 /* Kinds that mean nothing to us, and data for streams that nobody opened, do no harm. */

@@ -251,9 +251,8 @@ static void set_puts_it_there(void **state)
     struct probe_spec spec = {.timeout_unset = true};
 
     (void)state;
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_int_equal(probe_spec_set(&spec, lines[i][0], lines[i][1], NULL), STATUS_OK);
-    }
     assert_int_equal(spec.action, PROBE_HTTP_GET);
     assert_string_equal(spec.path, "/health");
     assert_int_equal(spec.port, 8200);
@@ -300,9 +299,8 @@ static void headers_have_an_end_and_no_echo(void **state)
     struct problem problem;
 
     (void)state;
-    for (int i = 0; i < PROBE_HEADERS_MAX; i++) {
+    for (int i = 0; i < PROBE_HEADERS_MAX; i++)
         assert_int_equal(probe_spec_set(&spec, "header", "X: 1", NULL), STATUS_OK);
-    }
     assert_int_equal(probe_spec_set(&spec, "header", "X: 1", &problem), STATUS_FULL);
     assert_string_equal(problem.text, "header: expected at most 16 headers");
     assert_int_equal(spec.header_count, PROBE_HEADERS_MAX);

@@ -63,14 +63,12 @@ static void bounded(void **state)
 {
     (void)state;
     struct spans spans = {0};
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         spans_enter(&spans, i % 2 ? STAGE_READY : STAGE_DEGRADED, i + 1, 1, false, "flaps");
-    }
     assert_int_equal(spans.count, SPANS_MAX);
     assert_int_equal(spans.forgotten, 1000 - SPANS_MAX);
-    for (uint32_t i = 1; i < spans.count; i++) {
+    for (uint32_t i = 1; i < spans.count; i++)
         assert_int_equal(spans.list[i].began, spans.list[i - 1].ended);
-    }
     spans_free(&spans);
 }
 
@@ -101,9 +99,8 @@ static void cells(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(spans_cell(&spans, rows[i].from, rows[i].to, &stage, &restart), rows[i].found);
         assert_int_equal(restart, rows[i].restart);
-        if (rows[i].found) {
+        if (rows[i].found)
             assert_int_equal(stage, rows[i].stage);
-        }
     }
     spans_free(&spans);
 }

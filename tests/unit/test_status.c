@@ -26,9 +26,8 @@ static void test_every_status_has_a_sentence(void **state)
         const char *sentence = status_sentence(all[i]);
         assert_true(strlen(sentence) > 3);
         assert_true(sentence[strlen(sentence) - 1] != '.');
-        for (size_t k = 0; k < i; k++) {
+        for (size_t k = 0; k < i; k++)
             assert_string_not_equal(sentence, status_sentence(all[k]));
-        }
     }
     assert_int_equal(STATUS_OK, 0);
 }
@@ -43,9 +42,8 @@ static void test_errno(void **state)
         {EACCES, STATUS_DENIED}, {EPERM, STATUS_DENIED}, {ENOENT, STATUS_NOT_FOUND}, {ENOSPC, STATUS_FULL},
         {EDQUOT, STATUS_FULL},   {EFBIG, STATUS_FULL},   {EIO, STATUS_IO},           {EPIPE, STATUS_IO},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(status_from_errno(rows[i].error), rows[i].status);
-    }
 }
 
 static void test_problem_is_cleaned(void **state)
@@ -70,9 +68,8 @@ static void test_problem_is_cut_at_a_character(void **state)
         for (size_t shift = 0; shift < 4; shift++) {
             char raw[4 * PROBLEM_MAX] = "";
             memset(raw, 'x', shift);
-            while (strlen(raw) + 8 < sizeof raw) {
+            while (strlen(raw) + 8 < sizeof raw)
                 snprintf(raw + strlen(raw), sizeof raw - strlen(raw), "%s", fillers[i]);
-            }
             struct problem problem;
             problem_set(&problem, STATUS_IO, "%s", raw);
             size_t length = strlen(problem.text);

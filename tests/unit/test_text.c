@@ -161,9 +161,8 @@ static void check_clean(const struct text *text, size_t max)
     assert_true(text->cells <= max);
     assert_int_equal(strlen(string), text->len);
     assert_int_equal(text_columns(string, text->len), text->cells);
-    for (size_t i = 0; i < text->len; i++) {
+    for (size_t i = 0; i < text->len; i++)
         assert_true((unsigned char)string[i] >= 0x20 && string[i] != 0x7f);
-    }
     /* Cleaning what is clean changes nothing. */
     struct text again = {0};
     text_set(&again, string, text->len, max);
@@ -184,9 +183,8 @@ static void test_hostile_mixtures(void **state)
         size_t max = random_next(&seed) % 60;
         text_set(&text, bytes, length, max);
         check_clean(&text, max);
-        if (text.cut && max > 0) {
+        if (text.cut && max > 0)
             assert_string_equal(text_str(&text) + text.len - 3, DOTS);
-        }
     }
     text_free(&text);
 }
@@ -358,9 +356,8 @@ static void test_middle_never_overflows(void **state)
     }
     const char *heavy = "e\xf0\x9d\x85\xa7\xf0\x9d\x85\xa7"; /* a letter with two marks of four bytes */
     char many[9 * 20 + 1] = "";
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         memcpy(many + 9 * i, heavy, 9);
-    }
     text_set(&text, many, 9 * 20, TEXT_LINE);
     char *out = mem_new(4 * 20 + 4);
     text_middle(&text, 20, false, out, 4 * 20 + 4);

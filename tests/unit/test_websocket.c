@@ -74,9 +74,8 @@ static void test_rfc_frames(void **state)
 static void exchange(struct side *from, struct side *to, size_t size, uint32_t seed)
 {
     char *bytes = mem_new(size + 1);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         bytes[i] = (char)(i * 7 + seed);
-    }
     buf_clear(&from->out);
     buf_clear(&to->payload);
     websocket_send(from->websocket, bytes, size, &from->out);
@@ -170,13 +169,11 @@ static void test_hostile(void **state)
         struct problem problem = {0};
         enum status status = STATUS_OK;
         side_init(&side, rows[i].is_server);
-        for (size_t at = 0; at < rows[i].length && status == STATUS_OK; at++) {
+        for (size_t at = 0; at < rows[i].length && status == STATUS_OK; at++)
             status = take(&side, rows[i].bytes + at, 1, &problem);
-        }
         assert_int_equal(status, STATUS_BAD_INPUT);
-        if (strstr(problem.text, rows[i].words) == NULL) {
+        if (strstr(problem.text, rows[i].words) == NULL)
             fail_msg("'%s' does not say '%s'", problem.text, rows[i].words);
-        }
         side_free(&side);
     }
 }
