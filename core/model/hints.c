@@ -157,6 +157,16 @@ struct hint *hint_find(const struct hint_maker *maker, enum cause cause)
     return NULL;
 }
 
+struct hint *hint_best(const struct hint_maker *maker)
+{
+    struct hints *hints = maker->out;
+    struct hint *best = NULL;
+    for (uint32_t i = 0; i < hints->count; i++)
+        if (!best || ranks_behind(best->confidence, best->weight, &hints->list[i]))
+            best = &hints->list[i];
+    return best;
+}
+
 void hint_drop(struct hint_maker *maker, enum cause cause)
 {
     struct hints *hints = maker->out;
