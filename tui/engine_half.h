@@ -9,8 +9,8 @@
 /* How a run gets to its cluster: which kubectl, and the private directory for the sockets. Nothing of it when the pods are not a cluster's. */
 struct cluster_way {
     char *kubectl, *dir;
-    bool
-        is_own_dir; /* made for the sockets alone, since the journal's path is too long for them, or there is no journal */
+    /* made for the sockets alone, since the journal's path is too long for them, or there is no journal */
+    bool is_own_dir;
     int lock;       /* then: held as long as we live, so that the next run can tell what a killed one left */
 };
 /* journal may be NULL. A sentence when there is no kubectl, or no place. */

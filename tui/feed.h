@@ -33,8 +33,8 @@ void feed_follow(struct feed *feed, const char *dir);
 /* live: the journal goes on nowhere. What is in it is still folded; then time stands, since nobody knows what happens after it. */
 void feed_lose(struct feed *feed);
 bool feed_is_live(const struct feed *feed);
-bool feed_at_end(
-    const struct feed *feed); /* replay: the last fact is folded; live: the fleet has ended, or its journal is lost */
+/* replay: the last fact is folded; live: the fleet has ended, or its journal is lost */
+bool feed_at_end(const struct feed *feed);
 const char *feed_problem(const struct feed *feed); /* newest reading problem as a sentence, "" none */
 
 #endif

@@ -366,8 +366,8 @@ static void on_signal(uv_signal_t *signal, int number)
         break;
     case SIGCONT:
         term_resume(
-            screen
-                ->term); /* it may have been stopped by a signal that cannot be caught, and the shell had the terminal since */
+            /* it may have been stopped by a signal that cannot be caught, and the shell had the terminal since */
+            screen->term);
         screen_fit(screen);
         break;
     default:

@@ -187,6 +187,12 @@ const char *json_string(const struct json *value)
     return cJSON_IsString(json_item(value)) ? json_item(value)->valuestring : NULL;
 }
 
+bool json_string_is(const struct json *value, const char *wanted)
+{
+    const char *string = json_string(value);
+    return string && strcmp(string, wanted) == 0;
+}
+
 bool json_is_null(const struct json *value)
 {
     return value == NULL || cJSON_IsNull(json_item(value));

@@ -26,8 +26,9 @@ size_t json_count(const struct json *array_or_object);
 const struct json *json_first(const struct json *array_or_object); /* NULL when empty */
 const struct json *json_next(const struct json *element);
 const char *json_key(const struct json *member); /* of an object's member; NULL in an array */
-const char *
-json_string(const struct json *value);       /* NULL unless a string; owned by the document; hostile until cleaned */
+/* NULL unless a string; owned by the document; hostile until cleaned. */
+const char *json_string(const struct json *value);
+bool json_string_is(const struct json *value, const char *wanted);
 bool json_is_null(const struct json *value); /* absent or null */
 bool json_is_object(const struct json *value);
 bool json_is_array(const struct json *value);

@@ -35,8 +35,8 @@ struct flight {
 };
 
 struct run_lane {
-    struct probe_spec
-        spec; /* as the source gave it, before secrets were taken out, with all header values that are known */
+    /* as the source gave it, before secrets were taken out, with all header values that are known */
+    struct probe_spec spec;
     bool scheduled;
     int64_t free_at;       /* t when its last probe ended */
     struct flight *flight; /* NULL: none under way */

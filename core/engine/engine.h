@@ -37,8 +37,8 @@ struct engine_options {
     void *source; /* owned by the engine from engine_new() on */
     const struct tunnel_ops *tunnel_ops;
     struct tunnel *tunnel; /* owned likewise */
-    char **
-        secrets; /* copied: header values, tokens; never allowed into a fact's texts (each is replaced by "[redacted]") */
+    /* copied: header values, tokens; never allowed into a fact's texts (each is replaced by "[redacted]") */
+    char **secrets;
     size_t secret_count;
 };
 

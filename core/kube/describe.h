@@ -14,8 +14,8 @@ struct told_line {
     struct slice words;
 };
 struct described {
-    struct json *
-        *pods; /* of descriptions first, then rows of tables; each has metadata.name, which may be empty for a piece */
+    /* of descriptions first, then rows of tables; each has metadata.name, which may be empty for a piece */
+    struct json **pods;
     uint32_t pod_count, pods_described; /* the first `pods_described` are of descriptions */
     struct told_event *events;          /* in the order of the text */
     uint32_t event_count;

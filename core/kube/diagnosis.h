@@ -16,8 +16,8 @@ struct diagnosis_text {
 };
 struct diagnosis_texts {
     struct diagnosis_text pod; /* kubectl get pod NAME -o json or -o yaml; a List with one pod in it too */
-    struct diagnosis_text
-        events; /* kubectl get events, as a table, -o json or -o yaml; the Events part of describe too */
+    /* kubectl get events, as a table, -o json or -o yaml; the Events part of describe too */
+    struct diagnosis_text events;
     struct diagnosis_text describe; /* kubectl describe pod NAME; or kubectl get pods, or what else was copied */
     struct diagnosis_text logs, previous;
 };

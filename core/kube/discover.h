@@ -21,11 +21,11 @@ void pod_workload(const struct json *pod, struct text *out);
 
 struct discovery {
     bool is_ours;
-    const char *
-        sign; /* by which sign, as words: "label llm-d.ai/role", "container named vllm", "command has vllm serve", ... */
+    /* by which sign, as words: "label llm-d.ai/role", "container named vllm", "command has vllm serve", ... */
+    const char *sign;
     const char *serving; /* name of the serving container, in the JSON; NULL none */
-    const char
-        *sidecar; /* of the routing sidecar (init container with restartPolicy Always, or container); NULL none */
+    /* of the routing sidecar (init container with restartPolicy Always, or container); NULL none */
+    const char *sidecar;
     enum role role;
     bool port_told;                  /* vLLM's own port stands in its command, or in the sidecar's */
     int32_t ranks;                   /* data-parallel ranks with ports of their own, from vllm_port on; 0: none */

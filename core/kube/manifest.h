@@ -20,8 +20,8 @@ struct manifest_pod {
     struct text what; /* "Deployment decode", "LeaderWorkerSet x, worker", "decode of modelservice values" */
     struct pod_facts facts;
     const struct json *container; /* of the manifest: the serving one, as it is written */
-    bool
-        partial; /* a probe that is not here may come from elsewhere: KServe joins the container with a runtime's or a preset's, Knative adds readiness */
+    /* a probe that is not here may come from elsewhere: KServe joins the container with a runtime's or a preset's, Knative adds readiness */
+    bool partial;
     bool templated[LANE_COUNT]; /* some value of that probe is a template: nothing can be said of it */
 };
 /* What could not be looked at, and where. */

@@ -15,12 +15,6 @@ static int32_t int_within(const struct json *value, int32_t lowest, int32_t high
     return number < lowest ? lowest : number > highest ? highest : (int32_t)number;
 }
 
-static bool string_is(const struct json *value, const char *wanted)
-{
-    const char *string = json_string(value);
-    return string != NULL && strcmp(string, wanted) == 0;
-}
-
 static enum tri tri_of(const struct json *value)
 {
     bool known = json_bool(value, false) == json_bool(value, true);
@@ -62,7 +56,7 @@ static void action_of(const struct json *container, const struct json *probe, st
         out->action = PROBE_HTTP_GET;
         port_of(container, json_get(get, "port"), out);
         out->path = mem_dup(json_string(json_get(get, "path")));
-        out->https = string_is(json_get(get, "scheme"), "HTTPS");
+        out->https = json_string_is(json_get(get, "scheme"), "HTTPS");
         headers_of(json_get(get, "httpHeaders"), out);
     } else if (json_is_object(tcp)) {
         out->action = PROBE_TCP_SOCKET;
@@ -161,7 +155,7 @@ static const struct json *status_find(const struct json *pod, const char *name)
     for (size_t i = 0; i < sizeof LISTS / sizeof LISTS[0]; i++) {
         const struct json *list = json_get(json_get(pod, "status"), LISTS[i]);
         for (const struct json *status = json_first(list); status != NULL; status = json_next(status))
-            if (string_is(json_get(status, "name"), name))
+            if (json_string_is(json_get(status, "name"), name))
                 return status;
     }
     return NULL;
@@ -250,10 +244,10 @@ static void condition_of(const struct json *pod, const char *type, const struct 
 {
     const struct json *list = json_get(json_get(pod, "status"), "conditions");
     for (const struct json *condition = json_first(list); condition != NULL; condition = json_next(condition)) {
-        if (!string_is(json_get(condition, "type"), type))
+        if (!json_string_is(json_get(condition, "type"), type))
             continue;
         const struct json *status = json_get(condition, "status");
-        out->status = string_is(status, "True") ? TRI_TRUE : string_is(status, "False") ? TRI_FALSE : TRI_UNKNOWN;
+        out->status = json_string_is(status, "True") ? TRI_TRUE : json_string_is(status, "False") ? TRI_FALSE : TRI_UNKNOWN;
         out->since = moment_of(json_get(condition, "lastTransitionTime"), clock);
         json_text(json_get(condition, "reason"), &out->reason, TEXT_NAME);
         json_text(json_get(condition, "message"), &out->message, TEXT_LINE);
@@ -278,7 +272,7 @@ static void status_of(const struct json *pod, const struct clock *clock, struct 
 {
     const struct json *status = json_get(pod, "status");
     for (int phase = PHASE_UNKNOWN; phase <= PHASE_FAILED; phase++)
-        if (string_is(json_get(status, "phase"), pod_phase_name((enum pod_phase)phase)))
+        if (json_string_is(json_get(status, "phase"), pod_phase_name((enum pod_phase)phase)))
             out->phase = (enum pod_phase)phase;
     json_text(json_get(status, "reason"), &out->phase_reason, TEXT_NAME);
     json_text(json_get(status, "message"), &out->phase_message, TEXT_LINE);
@@ -305,7 +299,7 @@ static void metadata_of(const struct json *pod, const struct clock *clock, struc
     int32_t own = int_within(json_get(spec, "terminationGracePeriodSeconds"), 0, PROBE_SECONDS_MAX, GRACE_SECONDS);
     out->grace = out->deleting ? int_within(granted, 0, PROBE_SECONDS_MAX, own) : own;
     json_text(json_get(spec, "nodeName"), &out->node, TEXT_NAME);
-    out->never_restart = string_is(json_get(spec, "restartPolicy"), "Never");
+    out->never_restart = json_string_is(json_get(spec, "restartPolicy"), "Never");
     pod_workload(pod, &out->workload);
 }
 

@@ -33,8 +33,8 @@ struct watch {
     int failures;          /* in a row */
     int64_t listed, begun; /* CLOCK_MONOTONIC µs: of the last complete list, and when the watch was asked for */
     bool been_good;        /* it has watched before */
-    bool
-        doubted; /* its first "forbidden" since it watched was not told: an API server that begins says so before it knows its rules */
+    /* its first "forbidden" since it watched was not told: an API server that begins says so before it knows its rules */
+    bool doubted;
     bool told;          /* ops->state has been called */
     enum api_end state; /* what it was told last */
     bool closing;

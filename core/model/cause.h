@@ -60,8 +60,8 @@ struct cause_info {
     const char *shows;   /* how it shows */
     /* Best first; NULL ends. The first gives way to what a rule worked out for the pod. */
     const char *fixes[CAUSE_FIXES_MAX];
-    const char
-        *commands[CAUSE_COMMANDS_MAX]; /* read-only ones that prove it first; those that would change something last */
+    /* read-only ones that prove it first; those that would change something last */
+    const char *commands[CAUSE_COMMANDS_MAX];
 };
 const struct cause_info *cause_info(enum cause cause); /* never NULL */
 const char *cause_label(enum cause cause);

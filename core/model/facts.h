@@ -44,8 +44,8 @@ struct container_facts {
     enum container_state state;
     struct text reason, message; /* of the waiting or terminated state */
     int64_t started_at;          /* of the running state */
-    bool
-        started_at_known; /* false for endpoints given by hand: initialDelaySeconds then does not apply and budgets are guesses */
+    /* false for endpoints given by hand: initialDelaySeconds then does not apply and budgets are guesses */
+    bool started_at_known;
     struct termination last; /* how the run now shown ended (terminated), or the one before it (lastState) */
     int32_t restart_count;
     enum tri started, ready; /* the kubelet's words; TRI_UNKNOWN where there is no kubelet */
@@ -70,8 +70,8 @@ struct pod_facts {
         phase_message; /* status.reason: Evicted, ...; else that of the condition DisruptionTarget */
     enum role role;
     enum pod_phase phase;
-    bool
-        kubelet; /* there is a kubelet whose verdicts we are told. False for endpoints given by hand: ours are then what a kubelet would decide */
+    /* there is a kubelet whose verdicts we are told. False for endpoints given by hand: ours are then what a kubelet would decide */
+    bool kubelet;
     bool never_restart; /* restartPolicy: Never */
     bool deleting;      /* metadata.deletionTimestamp is set */
     int64_t created_at, deletion_at;

@@ -9,8 +9,8 @@ struct fleet_limits {
     uint32_t pods;          /* most pods kept; further ones are counted in pods_over and noted */
     uint32_t history_depth; /* marks a lane keeps */
     bool keep_texts;        /* keep logs, events, happenings, failures: readers do, the engine's own fleet does not */
-    const struct signatures
-        *signatures; /* the user's own, which must outlive the fleet; NULL: the built-in ones only */
+    /* the user's own, which must outlive the fleet; NULL: the built-in ones only */
+    const struct signatures *signatures;
 };
 struct fleet_limits fleet_limits_reader(void); /* 5000 pods, 256 marks, texts */
 struct fleet_limits fleet_limits_engine(void); /* 5000 pods, no history, no texts */
@@ -30,8 +30,8 @@ struct fleet {
     } clock; /* from the hello; all 0 before */
     struct text title, source_name, program;
     int64_t t; /* of the newest fact */
-    struct pod *
-        *pods; /* owned; in the order they were first seen; gone pods included until they are forgotten (10 min) */
+    /* owned; in the order they were first seen; gone pods included until they are forgotten (10 min) */
+    struct pod **pods;
     uint32_t count, capacity;
     uint64_t pods_over;
     uint32_t by_stage[STAGE_COUNT]; /* pods not gone */

@@ -35,8 +35,8 @@ struct hint {
 struct hints {
     struct hint list[HINTS_MAX]; /* best first; one per cause and label */
     uint32_t count;
-    struct text
-        state; /* what the pod is doing, in a sentence: "loading within its budget, for 1:40: shards 41/163"; never empty */
+    /* what the pod is doing, in a sentence: "loading within its budget, for 1:40: shards 41/163"; never empty */
+    struct text state;
     struct text why[3]; /* what belongs to `state` and is no hint: "Degraded until 2:10 ago, for 0:12" */
     uint32_t why_count;
     struct text next;   /* what the kubelet will do next; may be empty */

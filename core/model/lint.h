@@ -32,8 +32,8 @@ struct lint_finding {
     enum lint_rule rule;
     bool serious;        /* it will take a pod down or keep a dead one in rotation; otherwise it may bite */
     enum lane_kind lane; /* the probe that `yaml` is: what all findings make of it together */
-    struct text
-        field; /* the field it is about, below the container: "livenessProbe.httpGet.port"; where none exists, the one to add */
+    /* the field it is about, below the container: "livenessProbe.httpGet.port"; where none exists, the one to add */
+    struct text field;
     struct text reason; /* one or two sentences with the numbers */
     struct text yaml;   /* what to write, several lines (text_set_lines) */
 };

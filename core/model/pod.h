@@ -25,8 +25,8 @@ struct lane {
     enum probe_cause streak_cause; /* of the newest result that counted */
     int32_t streak_status;
     bool told; /* the timeline has this streak of failures */
-    int64_t
-        kubelet_failed_at; /* t when the newest Unhealthy event of this lane came, in time to tell the kubelet's own tick; of run kubelet_run */
+    /* t when the newest Unhealthy event of this lane came, in time to tell the kubelet's own tick; of run kubelet_run */
+    int64_t kubelet_failed_at;
     int32_t kubelet_failures;              /* how many of its failures in a row such events told of */
     uint32_t kubelet_run;                  /* 0: no such event yet */
     uint64_t ok, failed, errored, unknown; /* counts ever */
@@ -90,8 +90,8 @@ struct pod {
     int64_t first_seen, gone_at;
     uint32_t run;      /* container run, as far as we have seen: from 1, or from 2 where there was one before we came */
     int64_t run_began; /* t when this run began: startedAt, or when we first saw it (then run_guess) */
-    int64_t
-        run_from; /* answers to probes sent before this belong to the run before; by facts alone, so that the engine's fleet agrees */
+    /* answers to probes sent before this belong to the run before; by facts alone, so that the engine's fleet agrees */
+    int64_t run_from;
     bool run_guess;
     int32_t kills; /* restarts a kubelet would have made (endpoints given by hand) or made (told by restartCount) */
     struct lane lanes[LANE_COUNT];
@@ -107,8 +107,8 @@ struct pod {
     bool api_and_loaded_together;           /* a direct vLLM port: both stages are one moment */
     bool engine_dead;                       /* /health of vLLM's own port says 503 with an empty body, in this run */
     bool engine_died_before;                /* the run before ended so */
-    int64_t
-        engine_back_at; /* t of the probe whose good answer took engine_dead back: of the next run already, where that is told of later; -1 none */
+    /* t of the probe whose good answer took engine_dead back: of the next run already, where that is told of later; -1 none */
+    int64_t engine_back_at;
     bool wrong_model, unauthorized, is_simulator;
     struct text models[SAMPLE_MODELS_MAX]; /* the newest list */
     int32_t model_count;                   /* -1: none seen in this run */

@@ -75,8 +75,8 @@ enum clue {
 };
 
 struct signature {
-    enum cause
-        cause; /* CAUSE_NONE: a line that is never a cause (wrappers, known harmless words): it stops the search */
+    /* CAUSE_NONE: a line that is never a cause (wrappers, known harmless words): it stops the search */
+    enum cause cause;
     const char *pattern;
     int where;
     enum confidence confidence; /* of the cause when this line is all there is; NONE: it is a clue only */
@@ -118,8 +118,8 @@ enum { FINDINGS_MAX = 32 };
 struct findings {
     struct finding *list; /* owned; most pods never have any, so it grows */
     uint32_t count, capacity, order;
-    uint32_t
-        moved; /* order of the newest line that moved the present run's start-up forward; whoever keeps progress sets it */
+    /* order of the newest line that moved the present run's start-up forward; whoever keeps progress sets it */
+    uint32_t moved;
     uint32_t calm; /* order of the newest log line of level INFO or DEBUG: who writes such is alive */
     int32_t lines[EVIDENCE_SOURCE_COUNT]; /* how many were offered */
 };

@@ -73,8 +73,8 @@ struct probe_spec {
     int32_t port;              /* containerPort; 0 where port_name could not be resolved */
     bool https;                /* httpGet.scheme */
     char *port_name;           /* as written, where the spec names a port; NULL otherwise */
-    char *
-        path; /* httpGet.path, with its query; NULL unless PROBE_HTTP_GET. Hostile when it comes from a pod: clean it before it is drawn */
+    /* httpGet.path, with its query; NULL unless PROBE_HTTP_GET. Hostile when it comes from a pod: clean it before it is drawn */
+    char *path;
     char *host; /* httpGet.host; NULL: the pod's IP */
     struct probe_header *headers;
     size_t header_count;

@@ -17,8 +17,8 @@ struct transfer {
     void (*news)(struct transfer *transfer);
     struct transfer *next_news;
     bool has_news;
-    int64_t
-        connected_mono; /* CLOCK_MONOTONIC µs, seen by the socket: libcurl 7.88 tells it of https only when the handshake is over too; 0: not yet */
+    /* CLOCK_MONOTONIC µs, seen by the socket: libcurl 7.88 tells it of https only when the handshake is over too; 0: not yet */
+    int64_t connected_mono;
 };
 
 struct multi *multi_new(uv_loop_t *loop); /* NULL: no libcurl or no descriptor left */

@@ -64,8 +64,8 @@ struct kube_tunnel {
     char *proxy;                        /* path of its socket; NULL: it has never served */
     bool proxy_up;
     char *post_path; /* of the second proxy's socket */
-    struct kubectl_proxy
-        *post_proxy; /* for clusters, and rights, that have a port-forward by POST only; NULL: not needed yet */
+    /* for clusters, and rights, that have a port-forward by POST only; NULL: not needed yet */
+    struct kubectl_proxy *post_proxy;
     bool post_up, by_post;
     struct kubectl_proxy *pod_proxy; /* one that serves pods' proxies, for `auto`; NULL: not needed yet */
     char *pod_path;

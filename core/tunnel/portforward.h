@@ -29,8 +29,8 @@ struct portforward_options {
 };
 
 struct portforward *portforward_new(const struct portforward_options *options); /* idle */
-void portforward_start(
-    struct portforward *portforward); /* connects now, whatever pause is running, unless that is under way */
+/* connects now, whatever pause is running, unless that is under way */
+void portforward_start(struct portforward *portforward);
 /* Ends it. Its forwards are gone without another word; `done` is called from the loop when nothing is left on it. */
 void portforward_free(struct portforward *portforward, void (*done)(void *user), void *user);
 bool portforward_wants_post(const struct portforward *portforward);    /* GET was refused: a proxy for POST is needed */
