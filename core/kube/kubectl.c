@@ -220,6 +220,7 @@ static const struct signature {
     {KUBECTL_PLUGIN_FAILED, "exec plugin", NULL},
     {KUBECTL_PLUGIN_FAILED, "no auth provider found", NULL},
     {KUBECTL_PLUGIN_FAILED, "auth plugin has been removed", NULL},
+    {KUBECTL_PLUGIN_FAILED, "cannot construct google default token source", NULL},
     /* inside the pod: containerd, CRI-O, docker's socat */
     {KUBECTL_REFUSED_IN_POD, "forwarding", "connect: connection refused"},
     {KUBECTL_REFUSED_IN_POD, "error forwarding port", "connection refused"},
@@ -234,8 +235,8 @@ static const struct signature {
     {KUBECTL_SANDBOX_GONE, "network namespace", "no such file or directory"},
     {KUBECTL_SANDBOX_GONE, "no such container", NULL},
     {KUBECTL_SANDBOX_GONE, "error forwarding port", "container not running"},
-    {KUBECTL_OTHER, "error forwarding port", NULL}, /* in the pod, but nothing that we know */
-    {KUBECTL_OTHER, "unable to do port forwarding", NULL},
+    {KUBECTL_FORWARD_FAILED, "error forwarding port", NULL},
+    {KUBECTL_FORWARD_FAILED, "unable to do port forwarding", NULL},
     /* before there was a tunnel */
     {KUBECTL_LOCAL_PORT, "unable to listen on any of the requested ports", NULL},
     {KUBECTL_LOCAL_PORT, "address already in use", NULL},
@@ -298,6 +299,10 @@ static const struct signature {
     {KUBECTL_API_UNREACHABLE, "x509: ", NULL},
     {KUBECTL_API_UNREACHABLE, "proxyconnect tcp", NULL},
     {KUBECTL_API_UNREACHABLE, "unable to connect to the server", NULL},
+    {KUBECTL_FORWARD_FAILED, "an error occurred forwarding", NULL},
+    {KUBECTL_FORWARD_FAILED, "error creating error stream", NULL},
+    {KUBECTL_FORWARD_FAILED, "error creating forwarding stream", NULL},
+    {KUBECTL_FORWARD_FAILED, "error reading from error stream", NULL},
     {KUBECTL_LOST_CONNECTION, "lost connection to pod", NULL},
 };
 
@@ -372,7 +377,8 @@ void kubectl_words_free(struct kubectl_words *words)
 #define PODS "^/api/v1/namespaces/" NAME "/pods/"
 #define READ                                                                                                           \
     "^/version$,^/api/v1/(namespaces/" NAME "/)?(pods|events)$," PODS NAME "(/log|/portforward)?$,"                    \
-    "^/apis/inference[.]networking[.](x-)?k8s[.]io/v1[a-z0-9]*/(namespaces/" NAME "/)?inferencepools(/" NAME ")?$"
+    "^/apis/inference[.]networking[.](x-)?k8s[.]io/v1[a-z0-9]*/(namespaces/" NAME "/)?inferencepools(/" NAME ")?$,"                   \
+    "^/apis/apps/v1/(namespaces/" NAME "/)?(deployments|statefulsets)$"
 #define POD_PROXY PODS "(https?:)?" NAME "(:[0-9]+)?/proxy(/|$)"
 /* Not let through as it is; said once more, since this list overrides kubectl's own. */
 #define REJECTED                                                                                                       \

@@ -29,6 +29,7 @@ void kubectl_argv_free(char **argv);
     X(KUBECTL_REFUSED_IN_POD, "refused-in-pod")                                                                        \
     X(KUBECTL_RESET_IN_POD, "reset-in-pod")                                                                            \
     X(KUBECTL_SANDBOX_GONE, "sandbox-gone")                                                                            \
+    X(KUBECTL_FORWARD_FAILED, "forward-failed") /* of one connection; nothing says that the pod did it */              \
     X(KUBECTL_LOST_CONNECTION, "lost-connection")                                                                      \
     X(KUBECTL_POD_NOT_RUNNING, "pod-not-running")                                                                      \
     X(KUBECTL_POD_NOT_FOUND, "pod-not-found")                                                                          \

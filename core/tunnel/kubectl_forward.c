@@ -35,12 +35,12 @@ struct forward {
 };
 
 struct kubectl_forward {
-    struct kubectl_forward_options options; /* strings owned */
-    enum { PAUSING, STARTING, UP } state;
-    struct child *child;    /* NULL: none */
-    enum kubectl_word said; /* by this child; the first that means something */
+    struct kubectl_forward_options options;       /* strings owned */
+    enum { PAUSING, STARTING, UP, ENDING } state; /* ENDING: it is of no more use, and has been told to end */
+    struct child *child;                          /* NULL: none */
+    enum kubectl_word said;                       /* by this child; the first that means something */
     struct buf words;
-    enum tunnel_word fault; /* why there is none while pausing; STARTING: nothing is wrong */
+    enum tunnel_word fault; /* why there is none while pausing or ending; STARTING: nothing is wrong */
     int local_port;
     int pause_ms;
     struct forward *forwards;
@@ -273,6 +273,20 @@ static void child_came_up(struct kubectl_forward *forward, int port)
     forward->options.word(forward->options.user, TUNNEL_UP, "");
 }
 
+/* Another child takes its place soon, and nobody needs to know. */
+static bool is_by_pod(enum kubectl_word said)
+{
+    return said == KUBECTL_REFUSED_IN_POD || said == KUBECTL_RESET_IN_POD;
+}
+
+/* Since 1.23 a kubectl ends by itself after such words. An older one stays, and carries nothing any more after a few refusals: what hangs then is kubectl, not the pod. */
+static void child_spent(struct kubectl_forward *forward)
+{
+    forward->state = ENDING;
+    forward->fault = is_by_pod(forward->said) ? TUNNEL_STARTING : kubectl_forward_word_of(forward->said);
+    child_end(forward->child, GRACE_MS);
+}
+
 static void on_line(void *user, bool is_stderr, const char *line, size_t length)
 {
     struct kubectl_forward *forward = user;
@@ -286,14 +300,17 @@ static void on_line(void *user, bool is_stderr, const char *line, size_t length)
     forward->said = kubectl_classify(line, length);
     buf_clear(&forward->words);
     buf_append(&forward->words, line, length < WORDS_MAX ? length : WORDS_MAX);
-    if (forward->said != KUBECTL_OTHER)
-        forwards_settle(forward, true);
+    if (forward->said == KUBECTL_OTHER)
+        return;
+    forwards_settle(forward, true);
+    if (!forward->freed && forward->state == UP)
+        child_spent(forward);
 }
 
 /* Why there is no child any more, and when the next one is tried. */
 static void child_gone(struct kubectl_forward *forward)
 {
-    bool by_pod = forward->said == KUBECTL_REFUSED_IN_POD || forward->said == KUBECTL_RESET_IN_POD;
+    bool by_pod = is_by_pod(forward->said);
     enum tunnel_word word = kubectl_forward_word_of(forward->said);
     if (by_pod) {
         forward->fault = TUNNEL_STARTING;

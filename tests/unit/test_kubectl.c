@@ -276,7 +276,7 @@ static const struct {
      KUBECTL_REFUSED_IN_POD},
     {"an error occurred forwarding 1 -> 2: error forwarding port 2 to pod x, uid : unable to do port forwarding: socat "
      "not found",
-     KUBECTL_OTHER},
+     KUBECTL_FORWARD_FAILED},
     {"E0309 12:00:01.000001    4242 portforward.go:409] an error occurred forwarding 40295 -> 8000: error forwarding "
      "port 8000 to pod " SANDBOX ", uid : failed to execute portforward in network namespace \"/n\": read tcp4 "
      "127.0.0.1:5->127.0.0.1:8000: read: connection reset by peer\nerror: lost connection to pod",

@@ -19,7 +19,7 @@
 
 enum { DEADLINE_S = 20, PLENTY = 4096 };
 
-/* Each start is a line of `log`. `say` is a piece of shell that is run once the forwarding is announced, and `go` a pipe that it may wait for. */
+/* Each start is a line of `log`. It says what comes through the pipe `go`, and ends; where there is a file `stays` it does not, as kubectl before 1.23. */
 static const char script[] = "#!/bin/sh\n"
                              "cd \"${0%/*}\" || exit 9\n"
                              "echo \"$*\" >>log\n"
@@ -28,6 +28,7 @@ static const char script[] = "#!/bin/sh\n"
                              "echo 'Forwarding from [::1]:1 -> 8000'\n"
                              "read -r text <go\n"
                              "printf '%s\\n' \"$text\" >&2\n"
+                             "[ ! -e stays ] || exec sleep 60\n"
                              "echo 'error: lost connection to pod' >&2\n"
                              "exit 1\n";
 
@@ -194,7 +195,7 @@ static void on_freed(void *user)
 
 static void world_end(struct world *world)
 {
-    static const char *const names[] = {"port", "fails", "go", "kubectl", "log"};
+    static const char *const names[] = {"port", "fails", "go", "kubectl", "log", "stays"};
     kubectl_forward_free(world->forward, on_freed, &world->freed);
     UNTIL(world, world->freed);
     assert_int_equal(world->groups, 0);
@@ -288,6 +289,54 @@ static void test_refused(void **state)
     world_end(&world);
 }
 
+/* An old kubectl does not end by it, but would hang after a few: it is ended, and what it said is about that one connection alone. */
+static void test_refused_and_stays(void **state)
+{
+    static const struct {
+        const char *says;
+        enum tunnel_word call, carrier;
+    } rows[] = {
+        {"E1 portforward.go:400] an error occurred forwarding 1 -> 8000: error forwarding port 8000 to pod x, uid : "
+         "dial "
+         "tcp4 127.0.0.1:8000: connect: connection refused",
+         TUNNEL_REFUSED_IN_POD, TUNNEL_STARTING},
+        {"E1 portforward.go:400] an error occurred forwarding 1 -> 8000: error forwarding port 8000 to pod x, uid : "
+         "read "
+         "tcp4 127.0.0.1:1->127.0.0.1:8000: read: connection reset by peer",
+         TUNNEL_UP, TUNNEL_STARTING},
+        {"E1 portforward.go:400] an error occurred forwarding 1 -> 8000: error forwarding port 8000 to pod x, uid : "
+         "socat "
+         "not found",
+         TUNNEL_BACKOFF, TUNNEL_BACKOFF},
+        {"E1 portforward.go:347] error creating error stream for port 1 -> 8000: Timeout occurred", TUNNEL_API_LOST,
+         TUNNEL_API_LOST},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world world;
+        struct call call;
+        world_begin(&world, NULL);
+        file_write(&world, "stays", "");
+        UNTIL(&world, world.ups == 1);
+        call_begin(&world, &call);
+        child_says(&world, rows[i].says);
+        UNTIL(&world, call.ended);
+        assert_int_equal(call.word, rows[i].call);
+        UNTIL(&world, world.carrier.ops->word(world.carrier.self) == rows[i].carrier);
+        assert_null(world.carrier.ops->open(world.carrier.self, 8000, &ops, &call));
+        buf_free(&call.got);
+        UNTIL(&world, world.ups == 2);
+        assert_int_equal(starts(&world), 2);
+        world.answer = "HTTP/1.1 200 OK\r\n\r\n";
+        call_begin(&world, &call);
+        UNTIL(&world, call.ended);
+        assert_int_equal(call.word, TUNNEL_UP);
+        assert_string_equal(buf_str(&call.got), "HTTP/1.1 200 OK\r\n\r\n");
+        buf_free(&call.got);
+        world_end(&world);
+    }
+}
+
 /* The pod closed without an answer: kubectl says nothing, and after a moment that is what it was. */
 static void test_closed(void **state)
 {
@@ -361,8 +410,9 @@ static void test_crowd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_served), cmocka_unit_test(test_refused),        cmocka_unit_test(test_closed),
-        cmocka_unit_test(test_lost),   cmocka_unit_test(test_does_not_start), cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_served), cmocka_unit_test(test_refused), cmocka_unit_test(test_refused_and_stays),
+        cmocka_unit_test(test_closed), cmocka_unit_test(test_lost),    cmocka_unit_test(test_does_not_start),
+        cmocka_unit_test(test_crowd),
     };
     signal(SIGPIPE, SIG_IGN); /* as the program does */
     return cmocka_run_group_tests(tests, NULL, NULL);
