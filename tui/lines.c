@@ -56,6 +56,8 @@ const struct text *lines_general_words(const struct fact *fact, enum source_stat
     switch (fact->kind) {
     case FACT_NOTE:
         return &fact->u.note;
+    case FACT_WORKLOAD:
+        return text_empty(&fact->u.workload.words) ? NULL : &fact->u.workload.words;
     case FACT_END:
         return &fact->u.end;
     case FACT_SOURCE:;

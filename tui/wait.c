@@ -1,6 +1,7 @@
 #include "tui/wait.h"
 
 #include "base/mem.h"
+#include "kube/rollouts.h"
 #include "tui/engine_half.h"
 #include "tui/lines.h"
 #include "tui/wait_rules.h"
@@ -34,6 +35,8 @@ struct wait {
     size_t count, capacity, cursor;
     enum source_state told_source;
     struct revisions revisions;
+    struct text *workloads; /* the Deployments and StatefulSets that were asked for, as facts name them */
+    size_t workload_count;
     bool stopping;
     bool stood; /* the source has told all pods once */
     size_t expected;
@@ -227,7 +230,33 @@ static void pods_judge(struct wait *wait, int64_t now, size_t *hopeless)
     }
 }
 
-static struct wait_view view_of(const struct wait *wait, size_t hopeless, int64_t now)
+/* Not told of yet: it may be rolling. *words: how far it is, where that is told. */
+static bool workload_is_rolling(const struct wait *wait, const struct text *name, const struct text **words)
+{
+    bool told = false;
+    for (uint32_t i = 0; i < wait->fleet->workload_count; i++) {
+        const struct workload_facts *workload = &wait->fleet->workloads[i];
+        if (!text_equal(&workload->name, name))
+            continue;
+        told = true;
+        if (workload_rolls(workload, (size_t)wait->options->wait.count)) {
+            *words = &workload->words;
+            return true;
+        }
+    }
+    return !told;
+}
+
+static bool rollouts_judge(struct wait *wait)
+{
+    wait->outcome.rolling = NULL;
+    for (size_t i = 0; i < wait->workload_count; i++)
+        if (workload_is_rolling(wait, &wait->workloads[i], &wait->outcome.rolling))
+            return true;
+    return false;
+}
+
+static struct wait_view view_of(struct wait *wait, size_t hopeless, int64_t now)
 {
     const struct fleet *fleet = wait->fleet;
     return (struct wait_view){.gone_wanted = wait->options->wait.goal == WAIT_GONE,
@@ -238,6 +267,7 @@ static struct wait_view view_of(const struct wait *wait, size_t hopeless, int64_
                               .state = fleet->source,
                               .state_for = now - fleet->source_since,
                               .stood = wait->stood,
+                              .rolls = rollouts_judge(wait),
                               .present = wait->outcome.present,
                               .there = wait->outcome.there,
                               .hopeless = hopeless};
@@ -307,8 +337,7 @@ static void on_fact(void *user, const struct fact *fact)
     fleet_apply(wait->fleet, fact);
     const struct text *words = lines_general_words(fact, &wait->told_source);
     if (words)
-        wait_goes_on(wait,
-                     wait_tell_general(&wait->tell, fact->kind == FACT_SOURCE ? "source" : "note", words, fact->t));
+        wait_goes_on(wait, wait_tell_general(&wait->tell, fact_kind_name(fact->kind), words, fact->t));
     if (!wait->stopping && uv_timer_get_due_in(&wait->look) > LOOK_MS)
         uv_timer_start(&wait->look, on_look, LOOK_MS, 0);
 }
@@ -341,6 +370,26 @@ static void report_write(struct wait *wait)
     buf_free(&out);
 }
 
+/* The options' own targets go to the source. */
+static void workloads_take(struct wait *wait, struct options *options)
+{
+    struct kube_options *kube = &options->kube;
+    kube->rollouts = options->wait.goal != WAIT_GONE;
+    wait->workloads = mem_array(kube->target_count, sizeof *wait->workloads);
+    for (size_t i = 0; kube->rollouts && i < kube->target_count; i++) {
+        const char *type = rollout_type(kube->targets[i].kind);
+        if (type)
+            text_printf(&wait->workloads[wait->workload_count++], TEXT_NAME, "%s/%s", type, kube->targets[i].name);
+    }
+}
+
+static void workloads_free(struct wait *wait)
+{
+    for (size_t i = 0; i < wait->workload_count; i++)
+        text_free(&wait->workloads[i]);
+    mem_free(wait->workloads);
+}
+
 static void wait_begin(struct wait *wait, struct options *options, const struct cluster_way *way)
 {
     struct problem problem = {""};
@@ -355,6 +404,7 @@ static void wait_begin(struct wait *wait, struct options *options, const struct 
     wait->fleet->on_happening = on_happening;
     wait->fleet->on_happening_user = wait;
     wait_tell_init(&wait->tell, options, wait->fleet);
+    workloads_take(wait, options);
     wait->engine = engine_half_engine(options, way, &wait->loop, NULL);
     engine_observe(wait->engine, on_fact, wait);
     if (engine_start(wait->engine, &problem) == STATUS_OK) {
@@ -385,6 +435,7 @@ int wait_run(struct options *options)
     wait_tell_free(&wait.tell);
     fleet_free(wait.fleet);
     waited_free(&wait);
+    workloads_free(&wait);
     uv_loop_close(&wait.loop);
     return wait.outcome.exit_code;
 }

@@ -37,9 +37,17 @@ enum wait_verdict wait_decide(const struct wait_view *view)
         return WAIT_GOES_ON;
     if (view->gone_wanted)
         return view->present == 0 ? WAIT_IS_THERE : WAIT_GOES_ON;
-    if (view->there > 0 && view->there >= wanted)
+    if (view->there > 0 && view->there >= wanted && !view->rolls)
         return WAIT_IS_THERE;
     return is_hopeless(view, wanted) ? WAIT_IS_HOPELESS : WAIT_GOES_ON;
+}
+
+bool workload_rolls(const struct workload_facts *workload, size_t wanted)
+{
+    size_t updated = (size_t)workload->updated, desired = (size_t)workload->desired;
+    if (wanted == 0)
+        return !workload_is_rolled_out(workload);
+    return !workload->observed || updated < (wanted < desired ? wanted : desired);
 }
 
 /* ---- revisions ---- */

@@ -21,12 +21,15 @@ struct wait_view {
     enum source_state state; /* a cluster's */
     int64_t state_for;       /* µs */
     bool stood;              /* it has told all pods once */
+    bool rolls;              /* a rollout has not brought the pods that are wanted yet: workload_rolls() */
     /* Pods that count: that are not gone, not being deleted, and not replaced by their workload. */
     size_t present, there, hopeless;
 };
 /* All pods have been told of, and what is known of them is so now. */
 bool wait_view_is_whole(const struct wait_view *view);
 enum wait_verdict wait_decide(const struct wait_view *view);
+/* Whether that workload has still to make pods of its newest version, or to take others away, before those that are there are the ones that are waited for. `wanted` pods are enough; 0: all. */
+bool workload_rolls(const struct workload_facts *workload, size_t wanted);
 
 /* The revisions of Deployments that have pods now. While a newer one has pods those of the others are on their way out, well or not: nobody waits for them. Zero-initialise. */
 struct revision;

@@ -221,6 +221,8 @@ static void put_result(const struct wait_tell *tell, const struct wait_outcome *
     } else {
         buf_printf(out, "%s%zu of %zu pod%s %s %s after %s", outcome->end == WAIT_END_TIMEOUT ? "timeout: " : "",
                    outcome->there, wanted, plural(wanted), wanted == 1 ? "is" : "are", goal, age);
+        if (outcome->end == WAIT_END_TIMEOUT && outcome->rolling)
+            buf_printf(out, "; %s", text_str(outcome->rolling));
     }
 }
 

@@ -51,8 +51,9 @@ struct wait_outcome {
     int64_t now; /* t */
     const struct waited *list;
     size_t count;
-    size_t there, present; /* pods that count */
-    const char *words;     /* of WAIT_END_FAILED and WAIT_END_STOPPED: a sentence */
+    size_t there, present;      /* pods that count */
+    const struct text *rolling; /* of a rollout that is not done: how far it is; NULL: none */
+    const char *words;          /* of WAIT_END_FAILED and WAIT_END_STOPPED: a sentence */
 };
 void wait_tell_end(struct wait_tell *tell, const struct wait_outcome *outcome);
 /* The JUnit document. */

@@ -270,6 +270,16 @@ static const struct field source_fields[] = {
     TEXT(struct fact, u.source.detail, "detail"),
 };
 
+static const struct field workload_fields[] = {
+    TEXT(struct workload_facts, name, "name"),
+    TEXT(struct workload_facts, ns, "ns"),
+    BOOL(struct workload_facts, observed, "observed"),
+    NUMBER(struct workload_facts, desired, "desired", 0, 0, INT32_MAX),
+    NUMBER(struct workload_facts, updated, "updated", 0, 0, INT32_MAX),
+    NUMBER(struct workload_facts, total, "total", 0, 0, INT32_MAX),
+    TEXT(struct workload_facts, words, "words"),
+};
+
 static const struct field note_fields[] = {TEXT(struct fact, u.note, "text")};
 static const struct field end_fields[] = {TEXT(struct fact, u.end, "text")};
 
@@ -287,6 +297,7 @@ static const struct kind kinds[FACT_KIND_COUNT] = {
     [FACT_EVENT] = {SHAPE(event_fields), 0},
     [FACT_TUNNEL] = {SHAPE(tunnel_fields), 0},
     [FACT_SOURCE] = {SHAPE(source_fields), 0},
+    [FACT_WORKLOAD] = {SHAPE(workload_fields), offsetof(struct fact, u.workload)},
     [FACT_NOTE] = {SHAPE(note_fields), 0},
     [FACT_END] = {SHAPE(end_fields), 0},
 };

@@ -259,6 +259,9 @@ void redact_fact(const struct redact *redact, struct fact *fact)
     case FACT_SOURCE:
         redact_text(redact, &fact->u.source.detail, false);
         break;
+    case FACT_WORKLOAD:
+        redact_text(redact, &fact->u.workload.words, false);
+        break;
     case FACT_NOTE:
         redact_text(redact, &fact->u.note, false);
         break;

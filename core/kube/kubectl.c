@@ -377,7 +377,7 @@ void kubectl_words_free(struct kubectl_words *words)
 #define PODS "^/api/v1/namespaces/" NAME "/pods/"
 #define READ                                                                                                           \
     "^/version$,^/api/v1/(namespaces/" NAME "/)?(pods|events)$," PODS NAME "(/log|/portforward)?$,"                    \
-    "^/apis/inference[.]networking[.](x-)?k8s[.]io/v1[a-z0-9]*/(namespaces/" NAME "/)?inferencepools(/" NAME ")?$,"                   \
+    "^/apis/inference[.]networking[.](x-)?k8s[.]io/v1[a-z0-9]*/(namespaces/" NAME "/)?inferencepools(/" NAME ")?$,"    \
     "^/apis/apps/v1/(namespaces/" NAME "/)?(deployments|statefulsets)$"
 #define POD_PROXY PODS "(https?:)?" NAME "(:[0-9]+)?/proxy(/|$)"
 /* Not let through as it is; said once more, since this list overrides kubectl's own. */

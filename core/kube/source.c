@@ -7,6 +7,7 @@
 #include "kube/preflight.h"
 #include "kube/pulse.h"
 #include "kube/rights.h"
+#include "kube/rollouts.h"
 #include "kube/select.h"
 #include "kube/standing.h"
 #include "tunnel/kube_tunnel.h"
@@ -65,6 +66,7 @@ struct source {
     struct pulse *pulse;
     struct preflight *preflight;
     struct pools *pools;
+    struct rollouts *rollouts;
     uv_timer_t login_timer, stop_timer;
     int timers;
 
@@ -683,6 +685,27 @@ static void preflight_start(struct source *source)
                                                                   .user = source});
 }
 
+static void on_rollout(void *user, const struct workload_facts *workload)
+{
+    struct source *source = user;
+    struct fact fact;
+    fact_init(&fact, FACT_WORKLOAD, 0);
+    workload_facts_copy(&fact.u.workload, workload);
+    engine_emit(source->engine, &fact);
+    fact_free(&fact);
+}
+
+static void rollouts_start(struct source *source)
+{
+    if (source->options->rollouts && source->rollouts == NULL)
+        source->rollouts = rollouts_new(&(struct rollouts_options){.loop = engine_loop(source->engine),
+                                                                   .api = source->api,
+                                                                   .options = source->options,
+                                                                   .told = on_rollout,
+                                                                   .user = source},
+                                        source->options->all_namespaces ? NULL : source->ns);
+}
+
 /* As soon as the proxy serves and it is known where to look. */
 static void source_look(struct source *source)
 {
@@ -690,6 +713,7 @@ static void source_look(struct source *source)
     if (source->stopping || source->proxy_state != PROXY_UP || !knows || source->pods != NULL)
         return;
     pools_look(source->pools, source->ns);
+    rollouts_start(source);
     if (source->pools == NULL)
         watches_start(source);
     preflight_start(source);
@@ -718,6 +742,7 @@ static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word,
     if (state == PROXY_UP && may_ask) {
         source_look(source);
         pools_retry(source->pools);
+        rollouts_retry(source->rollouts);
         if (source->pods != NULL) {
             watch_retry(source->pods);
             watch_retry(source->events);
@@ -851,8 +876,10 @@ static void stop_go_on(struct source *source)
     pulse_free(source->pulse);
     source->pulse = NULL;
     pools_free(source->pools);
+    rollouts_free(source->rollouts);
     preflight_free(source->preflight);
     source->pools = NULL;
+    source->rollouts = NULL;
     source->preflight = NULL;
     api_free(source->api);
     http_free(source->http);

@@ -12,7 +12,8 @@ struct kube_options {
     char *selector, *field_selector;
     struct kube_target *targets;
     size_t target_count;
-    char *via; /* "auto", "portforward", "kubectl", "podproxy", "direct" */
+    bool rollouts; /* of targets that are Deployments and StatefulSets it is told how far their rollouts are */
+    char *via;     /* "auto", "portforward", "kubectl", "podproxy", "direct" */
 };
 void kube_options_free(struct kube_options *options);
 

@@ -100,6 +100,9 @@ void fact_free(struct fact *fact)
     case FACT_SOURCE:
         text_free(&fact->u.source.detail);
         break;
+    case FACT_WORKLOAD:
+        workload_facts_free(&fact->u.workload);
+        break;
     case FACT_NOTE:
         text_free(&fact->u.note);
         break;

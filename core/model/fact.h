@@ -10,16 +10,17 @@
 
 /*     id             name in the journal   what it carries */
 #define FACT_TABLE(X)                                                                                                  \
-    X(FACT_HELLO, "hello")   /* first line: clock, what is watched */                                                  \
-    X(FACT_POD, "pod")       /* all that is known of a pod now; replaces what was known */                             \
-    X(FACT_GONE, "gone")     /* the pod is no longer there */                                                          \
-    X(FACT_PROBE, "probe")   /* a probe ended */                                                                       \
-    X(FACT_LOG, "log")       /* a line of a container's log */                                                         \
-    X(FACT_EVENT, "event")   /* a Kubernetes event about a pod, new or counted up */                                   \
-    X(FACT_TUNNEL, "tunnel") /* the tunnel to a pod changed state */                                                   \
-    X(FACT_SOURCE, "source") /* where pods come from changed state */                                                  \
-    X(FACT_NOTE, "note")     /* the engine has something to say: a limit reached, a recording stopped */               \
-    X(FACT_END, "end")       /* nothing more will come: the story or the recording is over */
+    X(FACT_HELLO, "hello")       /* first line: clock, what is watched */                                              \
+    X(FACT_POD, "pod")           /* all that is known of a pod now; replaces what was known */                         \
+    X(FACT_GONE, "gone")         /* the pod is no longer there */                                                      \
+    X(FACT_PROBE, "probe")       /* a probe ended */                                                                   \
+    X(FACT_LOG, "log")           /* a line of a container's log */                                                     \
+    X(FACT_EVENT, "event")       /* a Kubernetes event about a pod, new or counted up */                               \
+    X(FACT_TUNNEL, "tunnel")     /* the tunnel to a pod changed state */                                               \
+    X(FACT_SOURCE, "source")     /* where pods come from changed state */                                              \
+    X(FACT_WORKLOAD, "workload") /* how far the rollout of a Deployment or StatefulSet is */                           \
+    X(FACT_NOTE, "note")         /* the engine has something to say: a limit reached, a recording stopped */           \
+    X(FACT_END, "end")           /* nothing more will come: the story or the recording is over */
 
 enum fact_kind {
 #define X(id, name) id,
@@ -95,6 +96,7 @@ struct fact {
             enum source_state state;
             struct text detail;
         } source;
+        struct workload_facts workload;
         struct text note; /* FACT_NOTE */
         struct text end;  /* FACT_END: why, in a sentence */
     } u;

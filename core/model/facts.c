@@ -144,3 +144,26 @@ void pod_facts_free(struct pod_facts *facts)
     text_free(&facts->address);
     *facts = (struct pod_facts){0};
 }
+
+bool workload_is_rolled_out(const struct workload_facts *workload)
+{
+    return workload->observed && workload->updated >= workload->desired && workload->total <= workload->updated;
+}
+
+void workload_facts_copy(struct workload_facts *to, const struct workload_facts *from)
+{
+    text_copy(&to->name, &from->name);
+    text_copy(&to->ns, &from->ns);
+    text_copy(&to->words, &from->words);
+    to->observed = from->observed;
+    to->desired = from->desired;
+    to->updated = from->updated;
+    to->total = from->total;
+}
+
+void workload_facts_free(struct workload_facts *workload)
+{
+    text_free(&workload->name);
+    text_free(&workload->ns);
+    text_free(&workload->words);
+}

@@ -62,6 +62,19 @@ struct condition {
 };
 
 /* Owns everything. Copy with pod_facts_copy(), free with pod_facts_free(). Zero-initialised it is a pod nothing is known of. */
+/* How far a Deployment or StatefulSet has brought its pods to its newest version, by its status; the API counts them (facts/kube.md 2). */
+struct workload_facts {
+    struct text name, ns; /* "deploy/decode", as in pod_facts.workload */
+    bool observed;        /* its controller has seen the newest version; before that the numbers are of an older one */
+    int32_t desired, updated,
+        total;         /* pods it wants, has of the newest version, has at all; all 0 of one that is not there */
+    struct text words; /* the same as a sentence: "deploy/decode: 3 of 8 pods are of its newest version" */
+};
+/* Nothing of an older version is left, and nothing of the newest is missing. How well its pods are is another matter. */
+bool workload_is_rolled_out(const struct workload_facts *workload);
+void workload_facts_copy(struct workload_facts *to, const struct workload_facts *from);
+void workload_facts_free(struct workload_facts *workload);
+
 struct pod_facts {
     uint32_t id; /* given by the source, never reused within a run; 0 is no pod */
     struct text name, ns, uid, node, pod_ip,

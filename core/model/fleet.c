@@ -63,6 +63,9 @@ void fleet_free(struct fleet *fleet)
     for (uint32_t i = 0; i < fleet->count; i++)
         pod_free(fleet->pods[i]);
     mem_free(fleet->pods);
+    for (uint32_t i = 0; i < fleet->workload_count; i++)
+        workload_facts_free(&fleet->workloads[i]);
+    mem_free(fleet->workloads);
     for (int i = 0; i < FLEET_NOTES_MAX; i++)
         text_free(&fleet->notes[i].words);
     text_free(&fleet->title);
@@ -236,6 +239,22 @@ static void fleet_take_pods(struct fleet *fleet, const struct fact *fact)
     pod_take_hints(&fold);
 }
 
+static void fleet_take_workload(struct fleet *fleet, const struct workload_facts *workload)
+{
+    uint32_t i = 0;
+    while (i < fleet->workload_count && !(text_equal(&fleet->workloads[i].name, &workload->name) &&
+                                          text_equal(&fleet->workloads[i].ns, &workload->ns)))
+        i++;
+    if (i == FLEET_WORKLOADS_MAX)
+        return;
+    if (i == fleet->workload_count) {
+        fleet->workloads = mem_resize(fleet->workloads, i + 1, sizeof *fleet->workloads);
+        memset(&fleet->workloads[i], 0, sizeof fleet->workloads[i]);
+        fleet->workload_count++;
+    }
+    workload_facts_copy(&fleet->workloads[i], workload);
+}
+
 void fleet_apply(struct fleet *fleet, const struct fact *fact)
 {
     fleet->t = fact->t > fleet->t ? fact->t : fleet->t;
@@ -249,6 +268,9 @@ void fleet_apply(struct fleet *fleet, const struct fact *fact)
             fleet->source_since = fact->t;
         fleet->source = fact->u.source.state;
         text_copy(&fleet->source_detail, &fact->u.source.detail);
+        break;
+    case FACT_WORKLOAD:
+        fleet_take_workload(fleet, &fact->u.workload);
         break;
     case FACT_NOTE:
         fleet_note(fleet, fact->t, text_str(&fact->u.note));

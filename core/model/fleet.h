@@ -15,7 +15,7 @@ struct fleet_limits {
 struct fleet_limits fleet_limits_reader(void); /* 5000 pods, 256 marks, texts */
 struct fleet_limits fleet_limits_engine(void); /* 5000 pods, no history, no texts */
 
-enum { FLEET_NOTES_MAX = 32 };
+enum { FLEET_NOTES_MAX = 32, FLEET_WORKLOADS_MAX = 256 };
 
 struct note {
     int64_t t;
@@ -39,6 +39,8 @@ struct fleet {
     enum source_state source;
     int64_t source_since;
     struct text source_detail;
+    struct workload_facts *workloads; /* owned; of those whose rollout was asked for, at most FLEET_WORKLOADS_MAX */
+    uint32_t workload_count;
     struct note notes[FLEET_NOTES_MAX]; /* newest first */
     uint32_t note_count;
     bool ended;

@@ -164,6 +164,16 @@ static void put(struct scene *scene, const char *name, const char *metadata, con
     fake_api_put(api(scene), FAKE_PODS, "llm-d", name, name, meta, members);
 }
 
+/* The Deployment "decode" as the API has it after an apply, its controller that far. */
+static void put_deployment(struct scene *scene, int observed, int replicas, int updated)
+{
+    char members[512];
+    snprintf(members, sizeof members,
+             ",\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":%d,\"replicas\":%d,\"updatedReplicas\":%d}",
+             observed, replicas, updated);
+    fake_api_put(api(scene), FAKE_DEPLOYMENTS, "llm-d", "decode", "d", ",\"generation\":2", members);
+}
+
 /* ---- there ---- */
 
 static void test_ready_from_nothing(void **state)
@@ -189,6 +199,34 @@ static void test_stages(void **state)
         if (i == 0)
             says_not(scene, "API up");
     }
+}
+
+/* Right after an apply the old pods are Ready, and not what is waited for. */
+static void test_just_applied(void **state)
+{
+    struct scene *scene = *state;
+    add(scene, "decode-a", 0);
+    put_deployment(scene, 1, 1, 1);
+    WAIT(scene, "--for=ready", "deploy/decode");
+    says(scene, "deploy/decode: its controller has not seen its newest version yet");
+    says_ready(scene, "decode-a");
+    put_deployment(scene, 2, 1, 0);
+    says(scene, "deploy/decode: 0 of 1 pod is of its newest version");
+    put_deployment(scene, 2, 2, 1);
+    says(scene, "deploy/decode: 1 pod is of an older version");
+    assert_false(scene->run.exited);
+    put_deployment(scene, 2, 1, 1);
+    ends_with(scene, 0);
+    says(scene, "deploy/decode is rolled out");
+    put_deployment(scene, 1, 1, 1);
+    WAIT(scene, "--for=ready", "--any", "deploy/decode", "--timeout=2s");
+    ends_with(scene, EXIT_TIMEOUT);
+    says(scene,
+         "timeout: 1 of 1 pod is ready after 2s; deploy/decode: its controller has not seen its newest version yet");
+    fake_api_deny(api(scene), "list deployments");
+    WAIT(scene, "--for=ready", "deploy/decode");
+    ends_with(scene, 0);
+    says(scene, "the right to list it is missing");
 }
 
 /* As many as asked for, even if they are still to come. */
@@ -577,6 +615,7 @@ int main(void)
                                        SCENE(stages),
                                        SCENE(count),
                                        SCENE(gone),
+                                       SCENE(just_applied),
                                        SCENE(rollout),
                                        SCENE(crash_loop),
                                        SCENE(startup_kills),

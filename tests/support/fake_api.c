@@ -67,7 +67,7 @@ struct fake_api {
     char room[ROOM];
 };
 
-static const char *const KIND_NAMES[FAKE_KINDS] = {"Pod", "Event", "InferencePool"};
+static const char *const KIND_NAMES[FAKE_KINDS] = {"Pod", "Event", "InferencePool", "Deployment", "StatefulSet"};
 
 enum use { USE_HTTP, USE_WATCH, USE_LOG, USE_FORWARD, USE_RELAY };
 
@@ -539,6 +539,8 @@ static enum fake_kind kind_of(const struct fake_api *api, const char *resource)
 {
     return strcmp(resource, "pods") == 0                                 ? FAKE_PODS
            : strcmp(resource, "events") == 0                             ? FAKE_EVENTS
+           : strcmp(resource, "deployments") == 0                        ? FAKE_DEPLOYMENTS
+           : strcmp(resource, "statefulsets") == 0                       ? FAKE_STATEFULSETS
            : strcmp(resource, "inferencepools") == 0 && api->knows_pools ? FAKE_POOLS
                                                                          : FAKE_KINDS;
 }
@@ -552,6 +554,7 @@ static bool request_split(struct request *request)
     for (char *part = strtok_r(path, "/", &save); part && count < 8; part = strtok_r(NULL, "/", &save))
         parts[count++] = part;
     size_t at = strncmp(request->path, "/api/v1/", 8) == 0                     ? 2
+                : strncmp(request->path, "/apis/apps/v1/", 14) == 0            ? 3
                 : strncmp(request->path, POOLS_API, sizeof POOLS_API - 1) == 0 ? 3
                                                                                : SIZE_MAX;
     if (count <= at)

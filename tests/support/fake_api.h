@@ -9,7 +9,7 @@
 #include <uv.h>
 
 /* The API knows InferencePools (of inference.networking.k8s.io/v1 alone) from the first on that is put. */
-enum fake_kind { FAKE_PODS, FAKE_EVENTS, FAKE_POOLS, FAKE_KINDS };
+enum fake_kind { FAKE_PODS, FAKE_EVENTS, FAKE_POOLS, FAKE_DEPLOYMENTS, FAKE_STATEFULSETS, FAKE_KINDS };
 
 /* What a port of a pod is, instead of a number of a port on loopback (which may well refuse). */
 enum { FAKE_PORT_SANDBOX_GONE = -1 };

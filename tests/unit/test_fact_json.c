@@ -105,6 +105,18 @@ static void test_small_kinds(void **state)
     fact.u.source.state = SOURCE_DENIED;
     set(&fact.u.source.detail, "d");
     assert_line(&fact, "{\"k\":\"source\",\"t\":0,\"state\":\"denied\",\"detail\":\"d\"}");
+    fact_init(&fact, FACT_WORKLOAD, 0);
+    fact.u.workload.observed = true;
+    fact.u.workload.desired = 8;
+    fact.u.workload.updated = 3;
+    fact.u.workload.total = 10;
+    set(&fact.u.workload.name, "deploy/decode");
+    set(&fact.u.workload.ns, "llm-d");
+    set(&fact.u.workload.words, "w");
+    assert_line(
+        &fact,
+        "{\"k\":\"workload\",\"t\":0,\"name\":\"deploy/decode\",\"ns\":\"llm-d\",\"observed\":true,\"desired\":8,"
+        "\"updated\":3,\"total\":10,\"words\":\"w\"}");
     fact_init(&fact, FACT_NOTE, 0);
     set(&fact.u.note, "n");
     assert_line(&fact, "{\"k\":\"note\",\"t\":0,\"text\":\"n\"}");
@@ -513,6 +525,14 @@ static void random_others(uint64_t *seed, struct fact *fact)
     } else if (fact->kind == FACT_SOURCE) {
         fact->u.source.state = (enum source_state)random_below(seed, SOURCE_DENIED + 1);
         random_text(seed, &fact->u.source.detail);
+    } else if (fact->kind == FACT_WORKLOAD) {
+        random_text(seed, &fact->u.workload.name);
+        random_text(seed, &fact->u.workload.ns);
+        random_text(seed, &fact->u.workload.words);
+        fact->u.workload.observed = random_bool(seed);
+        fact->u.workload.desired = random_below(seed, 1000);
+        fact->u.workload.updated = random_below(seed, 1000);
+        fact->u.workload.total = random_below(seed, 1000);
     } else if (fact->kind == FACT_NOTE) {
         random_text(seed, &fact->u.note);
     } else if (fact->kind == FACT_END) {

@@ -68,6 +68,31 @@ static void hello_source_end(void **state)
     fleet_free(fleet);
 }
 
+static void workloads_are_kept_by_name_and_bounded(void **state)
+{
+    (void)state;
+    struct fleet *fleet = fleet_new(fleet_limits_reader());
+    for (int i = 0; i < 2 * FLEET_WORKLOADS_MAX; i++) {
+        struct fact fact;
+        fact_init(&fact, FACT_WORKLOAD, 0);
+        text_printf(&fact.u.workload.name, TEXT_NAME, "deploy/decode-%d", i / 2);
+        text_set_str(&fact.u.workload.ns, "llm-d", TEXT_NAME);
+        fact.u.workload.updated = i % 2;
+        fleet_apply(fleet, &fact);
+        fact_free(&fact);
+    }
+    assert_int_equal(fleet->workload_count, FLEET_WORKLOADS_MAX);
+    for (uint32_t i = 0; i < fleet->workload_count; i++)
+        assert_int_equal(fleet->workloads[i].updated, 1); /* the newer word */
+    struct fact fact;
+    fact_init(&fact, FACT_WORKLOAD, 0);
+    text_set_str(&fact.u.workload.name, "deploy/one-too-many", TEXT_NAME);
+    fleet_apply(fleet, &fact);
+    fact_free(&fact);
+    assert_int_equal(fleet->workload_count, FLEET_WORKLOADS_MAX);
+    fleet_free(fleet);
+}
+
 static void notes_are_newest_first_and_bounded(void **state)
 {
     (void)state;
@@ -349,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hello_source_end),
+        cmocka_unit_test(workloads_are_kept_by_name_and_bounded),
         cmocka_unit_test(notes_are_newest_first_and_bounded),
         cmocka_unit_test(unknown_pods_are_noted_sparingly),
         cmocka_unit_test(pods_over_the_limit),

@@ -95,6 +95,40 @@ static void sources(void **state)
     }
 }
 
+/* Enough pods are there, but some may be of an older version. */
+static void rollouts(void **state)
+{
+    static const struct {
+        bool observed;
+        int32_t desired, updated, total;
+        size_t wanted;
+        bool rolls;
+    } ROWS[] = {
+        {true, 3, 3, 3, 0, false}, {false, 3, 3, 3, 0, true}, /* the numbers are of the version before */
+        {false, 3, 3, 3, 1, true}, {true, 3, 2, 3, 0, true},  /* one more is to come */
+        {true, 3, 3, 4, 0, true},                             /* one more is to go */
+        {true, 3, 3, 4, 3, false}, {true, 3, 2, 3, 2, false}, {true, 3, 2, 3, 3, true},
+        {true, 3, 0, 3, 1, true},  {true, 3, 3, 3, 5, false}, /* more than it makes: others have to be waited for */
+        {true, 0, 0, 0, 0, false}, {true, 0, 0, 2, 0, true},
+    };
+    struct wait_view view = {.of_cluster = true, .state = SOURCE_WATCHING, .stood = true, .present = 3, .there = 3};
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct workload_facts workload = {.observed = ROWS[i].observed,
+                                          .desired = ROWS[i].desired,
+                                          .updated = ROWS[i].updated,
+                                          .total = ROWS[i].total};
+        if (workload_rolls(&workload, ROWS[i].wanted) != ROWS[i].rolls)
+            fail_msg("row %zu", i);
+    }
+    assert_int_equal(wait_decide(&view), WAIT_IS_THERE);
+    view.rolls = true;
+    assert_int_equal(wait_decide(&view), WAIT_GOES_ON);
+    view.there = 0;
+    view.hopeless = 3; /* what the rollout made will not do, whatever it still makes */
+    assert_int_equal(wait_decide(&view), WAIT_IS_HOPELESS);
+}
+
 /* Endpoints have no source that stands: all of them must have been told of. */
 static void endpoints(void **state)
 {
@@ -178,7 +212,7 @@ static void newest_revision(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(sources), cmocka_unit_test(endpoints),
-                                       cmocka_unit_test(newest_revision)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(sources), cmocka_unit_test(rollouts),
+                                       cmocka_unit_test(endpoints), cmocka_unit_test(newest_revision)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
