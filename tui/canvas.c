@@ -294,14 +294,54 @@ int canvas_wrap(struct canvas *canvas, int row, int column, int width, int rows,
     return taken + 1;
 }
 
+enum { RANDOM_TAIL = 5, HASH_LEAST = 5, HASH_MOST = 10 };
+
+/* Bytes of the workload's name in a ReplicaSet's pod's name WORKLOAD-HASH-TAIL; 0 where it does not look like one. Both are made of these letters (apimachinery's util/rand). */
+static size_t workload_length(const char *name, size_t length)
+{
+    static const char LETTERS[] = "bcdfghjklmnpqrstvwxz2456789";
+    if (length < RANDOM_TAIL + HASH_LEAST + 3 || name[length - RANDOM_TAIL - 1] != '-' ||
+        strspn(name + length - RANDOM_TAIL, LETTERS) != RANDOM_TAIL)
+        return 0;
+    size_t hash = length - RANDOM_TAIL - 1;
+    while (hash > 0 && name[hash - 1] != '-')
+        hash--;
+    size_t letters = strspn(name + hash, LETTERS);
+    bool is_hash = letters >= HASH_LEAST && letters <= HASH_MOST && hash + letters + RANDOM_TAIL + 1 == length;
+    return is_hash && hash > 1 ? hash - 1 : 0;
+}
+
+/* Fills `out`: the name in `columns`, fewer than it has. What tells pods apart is the workload's name, whose end may be all that differs, and the tail; as much of the hash as there is room for. */
+static void name_cut(const struct text *name, size_t columns, bool ascii, char *out, size_t size)
+{
+    enum { WORKLOAD_LEAST = 5 };
+    const char *bytes = text_str(name);
+    const char *mark = ascii ? ".." : "…";
+    size_t workload = workload_length(bytes, name->len), taken = RANDOM_TAIL + (ascii ? 2 : 1);
+    if (workload == 0 || columns < taken + WORKLOAD_LEAST) {
+        text_middle(name, columns, ascii, out, size);
+        return;
+    }
+    struct text head = {0};
+    char cut[4 * TEXT_NAME + 4];
+    size_t room = columns - taken;
+    text_set(&head, bytes, workload < room ? room : workload, TEXT_NAME);
+    text_middle(&head, room, ascii, cut, sizeof cut);
+    snprintf(out, size, "%s%s%s", cut, mark, bytes + name->len - RANDOM_TAIL);
+    text_free(&head);
+}
+
 int canvas_name(struct canvas *canvas, int row, int column, int limit, enum style style, const struct text *text)
 {
-    char cut[4 * TEXT_NAME + 4];
+    char cut[8 * TEXT_NAME];
     int room = limit > TEXT_NAME ? TEXT_NAME : limit;
     if (room <= 0)
         return column;
     struct brush brush = brush_at(canvas, row, column, limit, style);
-    text_middle(text, (size_t)room, canvas->ascii, cut, sizeof cut);
+    if (text->cells > (uint32_t)room)
+        name_cut(text, (size_t)room, canvas->ascii, cut, sizeof cut);
+    else
+        text_middle(text, (size_t)room, canvas->ascii, cut, sizeof cut);
     brush_outside(&brush, cut, strlen(cut), text->escaped, room);
     return brush.column;
 }

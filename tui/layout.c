@@ -13,14 +13,14 @@ struct claim {
 static const struct claim FLEET_CLAIMS[FLEET_COLUMN_COUNT] = {
     [FLEET_NAME] = {0, 17, 14, 5, ALWAYS},   [FLEET_ROLE] = {1, 7, 7, ALWAYS, 2},
     [FLEET_STAGE] = {1, 18, 8, 8, ALWAYS},   [FLEET_FOR] = {1, 5, 5, ALWAYS, 8},
-    [FLEET_RESTARTS] = {1, 2, 2, ALWAYS, 4}, [FLEET_LANES] = {2, 5, 5, ALWAYS, 6},
-    [FLEET_NEXT] = {2, 25, 17, 5, ALWAYS},   [FLEET_P50] = {1, 5, 5, ALWAYS, 1},
-    [FLEET_P99] = {1, 5, 5, ALWAYS, 3},      [FLEET_TIMELINE] = {2, 16, TIMELINE_CELLS_MIN, 5, 7},
+    [FLEET_RESTARTS] = {1, 2, 2, ALWAYS, 7}, [FLEET_LANES] = {2, 5, 5, ALWAYS, 6},
+    [FLEET_NEXT] = {2, 25, 16, 5, ALWAYS},   [FLEET_P50] = {1, 5, 5, ALWAYS, 1},
+    [FLEET_P99] = {1, 5, 5, ALWAYS, 3},      [FLEET_TIMELINE] = {1, 16, TIMELINE_CELLS_MIN, 5, 7},
 };
 
 static const struct claim LANE_CLAIMS[LANE_COLUMN_COUNT] = {
     [LANE_COLUMN_NAME] = {0, 9, 9, ALWAYS, ALWAYS}, [LANE_COLUMN_SPEC] = {1, 22, 22, ALWAYS, 2},
-    [LANE_COLUMN_THRESHOLD] = {1, 9, 9, ALWAYS, 4}, [LANE_COLUMN_STREAK] = {2, 20, 14, 5, ALWAYS},
+    [LANE_COLUMN_THRESHOLD] = {1, 9, 9, ALWAYS, 4}, [LANE_COLUMN_STREAK] = {2, 21, 14, 5, ALWAYS},
     [LANE_COLUMN_LAST] = {2, 18, 12, 3, 5},         [LANE_COLUMN_WHO] = {1, 7, 7, ALWAYS, 1},
     [LANE_COLUMN_BEATS] = {2, 15, 12, 2, 6},
 };
@@ -90,7 +90,10 @@ struct page_layout layout_page(int columns, int rows)
     return layout;
 }
 
-enum { LATELY_LEAST = 4 }; /* a title and three lines: fewer are not worth a pane */
+enum {
+    LATELY_LEAST = 4, /* a title and three lines: fewer are not worth a pane */
+    HINTS_MOST = 12
+};
 
 /* The list takes what the pods need, the hints stand below it; where room is short the list gives first, down to half of it. */
 static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
@@ -111,19 +114,18 @@ static void fleet_panes(struct fleet_layout *layout, int rows, int pods)
     int left = rows - 1 - layout->hints.row;
     /* Its place is fixed: what happened does not move when the hints get longer. */
     if (rows >= 20 && left >= wanted + LATELY_LEAST) {
-        layout->hints.rows =
-            wanted + (left >= wanted + 2 * LATELY_LEAST ? 1 : 0) + (left >= wanted + 4 * LATELY_LEAST ? 2 : 0);
+        layout->hints.rows = clamp(wanted + (left - wanted - LATELY_LEAST) / 2, wanted, HINTS_MOST);
         layout->lately.row = layout->hints.row + layout->hints.rows;
         layout->lately.rows = rows - 1 - layout->lately.row;
         return;
     }
     /* one blank row above the bottom line where there is room for it */
-    layout->hints.rows = clamp(left > wanted ? left - 1 : left, 0, 12);
+    layout->hints.rows = clamp(left > wanted ? left - 1 : left, 0, HINTS_MOST);
 }
 
 enum { NAME_LEAST = 10, STAGE_WISH = 27, STAGE_WISH_MOST = 34 };
 
-struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int name_cells)
+struct fleet_layout layout_fleet(int columns, int rows, bool wide, bool roles, int pods, int name_cells)
 {
     struct fleet_layout layout;
     memset(&layout, 0, sizeof layout);
@@ -133,6 +135,8 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
     fleet_panes(&layout, rows, pods);
     struct claim claims[FLEET_COLUMN_COUNT];
     memcpy(claims, FLEET_CLAIMS, sizeof claims);
+    if (!roles)
+        claims[FLEET_ROLE].leaves = 0;
     /* What short names do not need is the stage's, for its reason. */
     struct claim *name = &claims[FLEET_NAME];
     int stage = clamp(STAGE_WISH + name->least - name_cells, STAGE_WISH, STAGE_WISH_MOST);
@@ -144,6 +148,7 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int
                                   {FLEET_STAGE, stage},
                                   {FLEET_NEXT, 34},
                                   {FLEET_NAME, clamp(name_cells, NAME_LEAST, 32)},
+                                  {FLEET_STAGE, STAGE_WISH_MOST},
                                   {FLEET_TIMELINE, 36},
                                   {FLEET_ROLE, 14},
                                   {FLEET_NAME, clamp(name_cells, NAME_LEAST, 63)},

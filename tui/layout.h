@@ -1,7 +1,7 @@
 /* Where things go on a screen of a given size. Pure: sizes in, places out; nothing is painted here.
  *
- * Narrow means fewer things, not smaller things: columns leave in a fixed order (p50, role, p99, restarts; then the timeline shrinks to 12 cells; then lanes, timeline and
- * age leave); name, stage and what comes next stay. Widths handed out never overlap and never reach outside. */
+ * Narrow means fewer things, not smaller things: columns leave in a fixed order (p50, role, p99; then the timeline shrinks to 12 cells; then lanes, restarts with the
+ * timeline, and age leave); name, stage and what comes next stay. Widths handed out never overlap and never reach outside. */
 #ifndef PROBETOP_LAYOUT_H
 #define PROBETOP_LAYOUT_H
 
@@ -39,8 +39,8 @@ struct fleet_layout {
     int bottom;         /* the bottom line's row */
     struct place place[FLEET_COLUMN_COUNT];
 };
-/* pods: rows wanted; name_cells: columns of the longest name. */
-struct fleet_layout layout_fleet(int columns, int rows, bool wide, int pods, int name_cells);
+/* roles: pods differ by them; pods: rows wanted; name_cells: columns of the longest name. */
+struct fleet_layout layout_fleet(int columns, int rows, bool wide, bool roles, int pods, int name_cells);
 
 enum lane_column {
     LANE_COLUMN_NAME,

@@ -166,6 +166,12 @@ static void fleet_order(struct view_state *state, const struct fleet *fleet, int
 
 /* ---- header ---- */
 
+/* A hint says what is wrong with it, though its stage does not show that. */
+static bool pod_in_trouble(const struct pod *pod)
+{
+    return !pod->gone && pod_is_warned(pod) && !stage_is_broken(pod->stage);
+}
+
 static int paint_count(struct canvas *canvas, int column, int limit, enum style style, uint32_t count, const char *word)
 {
     char words[64];
@@ -219,6 +225,18 @@ static void tunnel_words(const struct fleet *fleet, int64_t now, char *out, size
     snprintf(out, size, "%s   %.1f probes/s", tunnel, probe_rate(fleet, now));
 }
 
+/* Of those before it, how many a hint says will not make it: "3 loading (2!)". */
+static int paint_trouble(const struct fleet *fleet, struct canvas *canvas, int column, int limit)
+{
+    enum { WIDTH = 8 };
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fleet->count; i++)
+        count += stage_is_loading(fleet->pods[i]->stage) && pod_in_trouble(fleet->pods[i]);
+    if (count == 0 || column + WIDTH > limit)
+        return column;
+    return canvas_printf(canvas, 0, column, limit - column, STYLE_BAD, " (%" PRIu32 "!)", count);
+}
+
 static int paint_counts(const struct fleet *fleet, struct canvas *canvas, int column, int limit)
 {
     uint32_t pods = 0, loading = 0, broken = 0;
@@ -235,6 +253,7 @@ static int paint_counts(const struct fleet *fleet, struct canvas *canvas, int co
     if (!narrow)
         column = paint_count(canvas, column, limit, STYLE_TEXT, fleet->by_stage[STAGE_READY], "Ready");
     column = paint_count(canvas, column, limit, STYLE_WARN, loading, "loading");
+    column = paint_trouble(fleet, canvas, column, limit);
     if (!narrow)
         column = paint_count(canvas, column, limit, STYLE_BAD, broken, "broken");
     column = paint_count(canvas, column, limit, STYLE_MUTED, fleet->by_stage[STAGE_TERMINATING], "terminating");
@@ -370,6 +389,8 @@ static void paint_row(const struct view_state *state, const struct fleet *fleet,
     char words[24];
     if (pod_rose(pod, now))
         canvas_puts(canvas, row, 2, 1, STYLE_ACCENT, "↑");
+    else if (pod_in_trouble(pod))
+        canvas_puts(canvas, row, 2, 1, STYLE_BAD, "!");
     canvas_puts(canvas, row, 1, 1, style, stage_glyph(pod->gone ? STAGE_TERMINATING : pod->stage, canvas->ascii));
     canvas_name(canvas, row, place[FLEET_NAME].column, place[FLEET_NAME].width,
                 stage_is_broken(pod->stage) && !pod->gone ? STYLE_STRONG
@@ -461,11 +482,21 @@ static int paint_why(const struct fleet *fleet, const struct hints *hints, struc
     return row;
 }
 
-/* What must not fall out stands at the end: its rows are kept free. */
+/* Rows that a text takes as a paragraph, of at most `most`. */
+static int paragraph_rows(const struct canvas *canvas, const struct text *text, int most)
+{
+    enum { LABELS = 9, MARGIN = 2 };
+    int width = canvas->columns - LABELS - MARGIN;
+    int rows = width > 0 ? ((int)text->cells + width - 1) / width : most;
+    return rows > most ? most : rows;
+}
+
+/* What must not fall out stands at the end, and its rows are kept free: what mends it, what comes by itself, and what to run. Where there are few rows, what comes is left to the list's NEXT. */
 static void paint_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, const struct pane *pane,
                         struct canvas *canvas)
 {
-    enum { ROOMY = 6, TIGHT = 2 };
+    enum { ROOMY = 6, ROOMIER = 9, TIGHT = 2 };
+    static const struct text NONE;
     struct hints hints;
     struct text command = {0};
     int row = pane->row, end = pane->row + pane->rows;
@@ -474,22 +505,21 @@ static void paint_hints(const struct fleet *fleet, const struct pod *pod, int64_
         return;
     int64_t moment = widget_moment(fleet, pod, now);
     pod_hints(fleet, pod, moment, &hints);
-    bool has_command = hints_command(&hints, pod, moment, &command);
-    int others = roomy && hints.count > 1 ? (int)(hints.count < HINTS_IN_PANE ? hints.count : HINTS_IN_PANE) - 1 : 0;
-    const struct text *next = &hints.next;
-    if (text_empty(next) && hints.count > 0) /* nothing comes by itself: then what mends it */
-        next = &hints.list[0].fixes[0];
-    const char *label = next == &hints.next ? (narrow ? "next:" : "next") : narrow ? "fix:" : "fix";
-    int below = (text_empty(next) ? 0 : 1) + (has_command ? 1 : 0); /* rows the last two paragraphs need */
-    row = paint_headline(pod, &hints, roomy ? 2 : 1, canvas, row);
+    hints_command(&hints, pod, moment, &command);
+    const struct text *fix = hints.count > 0 && hints.list[0].fix_count > 0 ? &hints.list[0].fixes[0] : &NONE;
+    const struct text *next = roomy || text_empty(fix) ? &hints.next : &NONE;
+    int most = roomy ? 2 : 1, others = roomy && hints.count > 1 ? (int)hints.count - 1 : 0;
+    others = others < HINTS_IN_PANE ? others : HINTS_IN_PANE - 1;
+    int does = paragraph_rows(canvas, &command, pane->rows >= ROOMIER ? 2 : 1);
+    int below = does + paragraph_rows(canvas, next, 1), fixes = paragraph_rows(canvas, fix, most);
+    row = paint_headline(pod, &hints, most, canvas, row);
     if (!tight)
-        row = paint_why(fleet, &hints, canvas, row, end - below - others);
-    if (others > 0)
-        row = paint_others(&hints, canvas, row, end - below);
-    if (roomy && hints.count > 0 && next == &hints.next && end - below - row >= 2) /* what comes may need two rows */
-        row = paint_paragraph(canvas, row, end - below, 1, "fix", STYLE_TEXT, &hints.list[0].fixes[0]);
-    if (!tight || !has_command)
-        row = paint_paragraph(canvas, row, end - (has_command ? 1 : 0), 2, label, STYLE_TEXT, next);
+        row = paint_why(fleet, &hints, canvas, row, end - below - fixes - others);
+    row = paint_others(&hints, canvas, row, others > 0 ? end - below - fixes : row);
+    if (!tight || does == 0) {
+        row = paint_paragraph(canvas, row, end - below, 2, narrow ? "fix:" : "fix", STYLE_TEXT, fix);
+        row = paint_paragraph(canvas, row, end - does, 2, narrow ? "next:" : "next", STYLE_TEXT, next);
+    }
     paint_paragraph(canvas, row, end, 2, narrow ? "do:" : "do", STYLE_ACCENT, &command);
     text_free(&command);
     hints_free(&hints);
@@ -534,6 +564,16 @@ static int longest_name(const struct view_state *state, const struct fleet *flee
     return most > 253 ? 253 : (int)most;
 }
 
+static bool has_roles(const struct fleet *fleet)
+{
+    for (uint32_t i = 0; i < fleet->count; i++) {
+        enum role role = fleet->pods[i]->facts.role;
+        if (!fleet->pods[i]->gone && *role_name(role) && role != ROLE_STANDALONE)
+            return true;
+    }
+    return false;
+}
+
 static void paint_empty(const struct view_state *state, const struct fleet *fleet, struct canvas *canvas, int row)
 {
     const char *words = "no pods yet";
@@ -557,8 +597,8 @@ static void paint_empty(const struct view_state *state, const struct fleet *flee
 static void paint(struct view_state *state, const struct fleet *fleet, int64_t now, struct canvas *canvas)
 {
     fleet_order(state, fleet, now);
-    struct fleet_layout layout =
-        layout_fleet(canvas->columns, canvas->rows, state->wide, (int)state->order_count, longest_name(state, fleet));
+    struct fleet_layout layout = layout_fleet(canvas->columns, canvas->rows, state->wide, has_roles(fleet),
+                                              (int)state->order_count, longest_name(state, fleet));
     int selected = order_index(state, state->selected), rows = layout.list.rows, count = (int)state->order_count;
     state->body_rows = rows;
     if (selected < state->top)

@@ -100,7 +100,10 @@ static void help_words(struct help_page *page)
     help_add(page, STYLE_TEXT, "~", "a guess: when the container started is not known");
     help_add(page, STYLE_TEXT, "0.81s of 1s", "99 of 100 answers took up to 0.81 s, and timeoutSeconds is 1");
     help_add(page, STYLE_TEXT, "–", "not known; never 0");
-    help_add(page, STYLE_ACCENT, "↑", "this pod has just got worse");
+    help_add(page, STYLE_ACCENT, "↑", "before a name: this pod has just got worse");
+    help_add(page, STYLE_BAD, "!",
+             "before a name: a hint says what is wrong, though the stage does not show it; (2!): so many of those that "
+             "load");
     help_add(page, STYLE_MUTED, "↕ order held",
              "you moved in the list, so rows stay; some would stand elsewhere by now");
     help_add(page, STYLE_TEXT, "certain",

@@ -71,7 +71,7 @@ static int evidence(const struct page *page, int row, const struct hint *hint, u
     return row;
 }
 
-/* In short: the first hint with the most of its evidence, the others in a line each, what the pod is doing, what comes next, and what to run. */
+/* In short: the first hint with the most of its evidence and what mends it, the others in a line each, what the pod is doing, what comes next, and what to run. */
 static int block_summary(const struct page *page, int row)
 {
     const struct hints *hints = page->hints;
@@ -82,6 +82,7 @@ static int block_summary(const struct page *page, int row)
     } else {
         row = headline(page, row, STYLE_STRONG, &hints->list[0].title, confidence_name(hints->list[0].confidence));
         row = evidence(page, row, &hints->list[0], shown);
+        row = texts(page, row, "fix", STYLE_TEXT, hints->list[0].fixes, hints->list[0].fix_count > 0);
         for (uint32_t i = 1; i < hints->count; i++) {
             text_printf(&words, TEXT_LINE, "%s (%s)", text_str(&hints->list[i].title),
                         confidence_name(hints->list[i].confidence));
@@ -225,6 +226,8 @@ static void stage_note(const struct page *page, enum stage stage, int row, int c
         widget_age(page->fleet, pod, page->now - spent, page->now, words, sizeof words);
     else
         clock_age(spent, words, sizeof words);
+    if ((int)strlen(words) > room) /* half a number would be another one */
+        return;
     column = canvas_puts(page->canvas, row, column, room, STYLE_MUTED, words);
     if (stage == pod->stage && !text_empty(&pod->reason) && room > 12)
         canvas_text(page->canvas, row, column + 2, page->canvas->columns - column - 3, STYLE_TEXT, &pod->reason);
@@ -356,7 +359,10 @@ static void lane_streak(const struct page *page, enum lane_kind kind, const stru
     struct next next;
     char left[16];
     widget_streak(page->pod, kind, page->now, &next);
-    if (kind == LANE_STARTUP && budget.applies)
+    if (kind == LANE_STARTUP && budget.applies && budget.left < 0)
+        canvas_printf(canvas, row, place->column, place->width, STYLE_BAD, "%" PRId32 "/%" PRId32 "  used up",
+                      budget.count, budget.threshold);
+    else if (kind == LANE_STARTUP && budget.applies)
         canvas_printf(canvas, row, place->column, place->width,
                       pod_in_time(page->pod, page->now, NULL) == TRI_FALSE ? STYLE_BAD : STYLE_TEXT,
                       "%" PRId32 "/%" PRId32 "  %s%s left", budget.count, budget.threshold, budget.guess ? "~" : "",

@@ -60,6 +60,7 @@ bool widget_needs_look(const struct fleet *fleet, const struct pod *pod, int64_t
 int widget_rank(const struct pod *pod, int64_t now)
 {
     enum { STEP = 4 };
+    const int broken = stage_rank(STAGE_COMPLETED) * STEP; /* the least of those that are broken */
     enum stage worst;
     bool restart;
     if (pod->gone)
@@ -69,13 +70,16 @@ int widget_rank(const struct pod *pod, int64_t now)
     int rank = stage_rank(loading ? STAGE_RUNNING : pod->stage) * STEP;
     if (!loading && spans_cell(&pod->spans, now - RECENT_US, now + SECOND_US, &worst, &restart) &&
         stage_rank(worst) * STEP > rank)
-        rank = stage_rank(worst) * STEP - 1; /* just below those that are so now */
+        rank = stage_rank(worst) * STEP - 1;
+    if (pod->stage == STAGE_READY && rank >= broken)
+        rank = broken - 1; /* it was broken a moment ago: below all that are so now */
     int at_least = 0;
     if (pod_in_time(pod, now, NULL) == TRI_FALSE)
-        at_least = stage_rank(STAGE_COMPLETED) * STEP + 1;
-    else if ((loading && pod_is_warned(pod)) ||
-             (pod->lanes[LANE_LIVENESS].present && failed_recently(pod, LANE_LIVENESS, now)))
-        at_least = stage_rank(STAGE_COMPLETED) * STEP;
+        at_least = broken + 1;
+    else if (loading && pod_is_warned(pod))
+        at_least = broken;
+    else if (pod->lanes[LANE_LIVENESS].present && failed_recently(pod, LANE_LIVENESS, now))
+        at_least = pod_lane_fails(pod, LANE_LIVENESS, now) ? broken : broken - 1;
     else if (pod->stage == STAGE_READY && pod->lanes[LANE_READINESS].present &&
              failed_recently(pod, LANE_READINESS, now))
         at_least = stage_rank(STAGE_RUNNING) * STEP + 1;
@@ -108,7 +112,8 @@ enum style widget_stage_style(const struct pod *pod, int64_t now)
 {
     if (pod->gone || pod->stage == STAGE_TERMINATING)
         return STYLE_MUTED;
-    if (stage_is_broken(pod->stage) || (stage_is_loading(pod->stage) && pod_in_time(pod, now, NULL) == TRI_FALSE))
+    bool doomed = stage_is_loading(pod->stage) && (pod_in_time(pod, now, NULL) == TRI_FALSE || pod_is_warned(pod));
+    if (stage_is_broken(pod->stage) || doomed)
         return STYLE_BAD;
     if (stage_is_loading(pod->stage))
         return STYLE_WARN;
@@ -348,6 +353,7 @@ void widget_next(const struct fleet *fleet, const struct pod *pod, int64_t now, 
         until_words(again - now, words, sizeof words);
         next_add(out, "starts again %s%s", again > now + SECOND_US ? "in " : "", words);
         next_add(out, "again %s%s", again > now + SECOND_US ? "in " : "", words);
+        next_add(out, "%s%s", again > now + SECOND_US ? "in " : "", words);
         return;
     }
     if (widget_near_limit(fleet, pod, now, &lane, &p99)) {
@@ -504,14 +510,36 @@ void widget_evidence(const struct fleet *fleet, const struct evidence *evidence,
                 text_str(&evidence->words));
 }
 
-/* Start-up lines of logs, events of the ordinary course or of what was told already, and how a pod was when it was first seen are no news to somebody who looks at all pods. */
-static bool happening_is_news(const struct pod *pod, const struct happening *happening)
+/* Whether the entry `back` is the stage that a container's end or start, told just before it, leads to. */
+static bool happening_repeats(const struct pod *pod, uint32_t back)
 {
-    bool routine = happening->kind == HAPPENED_LOG || happening->kind == HAPPENED_EVENT;
+    enum { NEAR = 3 };
+    static const char ENDED[] = "the container ended", STARTED[] = "the kubelet started the container";
+    const struct happening *happening = pod_happening(pod, back);
+    for (uint32_t i = 1; i <= NEAR && happening->kind == HAPPENED_STAGE; i++) {
+        const struct happening *before = pod_happening(pod, back + i);
+        if (!before || happening->t - before->t > 2 * SECOND_US)
+            break;
+        const char *words = text_str(&before->words);
+        if (before->kind == HAPPENED_KUBELET &&
+            (strncmp(words, ENDED, sizeof ENDED - 1) == 0 || strncmp(words, STARTED, sizeof STARTED - 1) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Start-up lines of logs, probes that fail as they are expected to, events of the ordinary course or of what was told already, and how a pod was when it was first seen are no news to somebody who looks at all pods. */
+static bool happening_is_news(const struct pod *pod, uint32_t back)
+{
+    const struct happening *happening = pod_happening(pod, back);
+    bool routine =
+        happening->kind == HAPPENED_LOG || happening->kind == HAPPENED_EVENT || happening->kind == HAPPENED_PROBE;
     const char *words = text_str(&happening->words);
     if (happening->kind == HAPPENED_EVENT &&
         (strncmp(words, "Unhealthy:", 10) == 0 || strncmp(words, "BackOff:", 8) == 0))
         return false; /* our own probes and the stage have told the same */
+    if (happening_repeats(pod, back))
+        return false;
     bool first = happening->kind == HAPPENED_STAGE && happening->t <= pod->first_seen;
     return happening->mood == 'x' || (routine ? happening->mood != ' ' : !first);
 }
@@ -525,7 +553,7 @@ int widget_recent(const struct pod *const *pods, uint32_t count, int64_t now, st
             const struct happening *happening = pod_happening(pods[i], back);
             if (!happening || (found == most && happening->t <= out[found - 1].happening->t))
                 break; /* nor is anything older of this pod */
-            if (happening->t > now || !happening_is_news(pods[i], happening))
+            if (happening->t > now || !happening_is_news(pods[i], back))
                 continue;
             int at = found < most ? found++ : found - 1;
             for (; at > 0 && out[at - 1].happening->t < happening->t; at--)
@@ -547,9 +575,9 @@ static struct sign mood_sign(char mood)
 void widget_recent_paint(struct canvas *canvas, int row, const struct fleet *fleet, const struct recent *recent,
                          bool selected)
 {
-    enum { NAME = 20, NAME_NARROW = 15 };
+    enum { NAME_LEAST = 15, NAME_SHARE = 6 };
     char time[32];
-    int name = canvas->columns >= 100 ? NAME : NAME_NARROW;
+    int name = canvas->columns / NAME_SHARE > NAME_LEAST ? canvas->columns / NAME_SHARE : NAME_LEAST;
     struct sign sign = mood_sign(recent->happening->mood);
     clock_format(fleet_wall(fleet, recent->happening->t), CLOCK_HMS, time, sizeof time);
     int column = canvas_puts(canvas, row, 1, canvas->columns - 2, STYLE_MUTED, time);

@@ -17,8 +17,8 @@ int64_t widget_floor(const struct fleet *fleet, int64_t t, int64_t unit);
 bool widget_restless(const struct pod *pod, int64_t now);
 /* Somebody should look at it: broken, failing, too slow, or close to a limit. */
 bool widget_needs_look(const struct fleet *fleet, const struct pod *pod, int64_t now);
-/* Worst first: higher is worse. Made of what was seen in the last minute, so that a pod that flaps does not jump up and down, and of nothing but the model, so that a replay sorts
- * as the live run did. */
+/* Worst first: higher is worse. Made of what was seen in the last minute, so that a pod that flaps does not jump up and down: one that serves again stands below all that are broken and
+ * above all that load. Of nothing but the model, so that a replay sorts as the live run did. */
 int widget_rank(const struct pod *pod, int64_t now);
 
 /* How long since `since`, as it is to be shown for this pod. */
@@ -26,6 +26,7 @@ const char *widget_age(const struct fleet *fleet, const struct pod *pod, int64_t
                        size_t size);
 /* The moment at which what is said about this pod is true: its ages are then those that widget_age() shows. */
 int64_t widget_moment(const struct fleet *fleet, const struct pod *pod, int64_t now);
+/* Loading is a warning's colour; where it will not be done in time, or a hint says why it cannot be, a fault's. */
 enum style widget_stage_style(const struct pod *pod, int64_t now);
 
 bool widget_lane_done(const struct pod *pod, enum lane_kind lane); /* the startup probe, once it has succeeded */
@@ -82,7 +83,7 @@ int widget_happening(struct canvas *canvas, int row, const struct fleet *fleet, 
 /* What a hint quotes, as one line: "14:03:10 probes  liveness GET :8200/health: ..."; without a moment "siblings  ...". */
 void widget_evidence(const struct fleet *fleet, const struct evidence *evidence, struct text *out);
 
-/* The newest happenings of these pods, merged, newest first: at most `most` into `out`; returns how many. Start-up lines of logs are left to the pod's own page. The work is bounded by
+/* The newest happenings of these pods, merged, newest first: at most `most` into `out`; returns how many. What is expected, and what is told twice, is left to the pod's own page. The work is bounded by
  * the number of pods, not by how much happened to them. */
 struct recent {
     const struct pod *pod;

@@ -153,6 +153,37 @@ static void aligns_fills_and_lays_over(void **state)
     canvas_free(&canvas);
 }
 
+/* The end of the workload's name and the pod's own end stay, and as much of the hash between them as there is room for. */
+static void names_keep_what_tells_pods_apart(void **state)
+{
+    static const struct {
+        const char *name;
+        int width;
+        bool ascii;
+        const char *cut;
+    } ROWS[] = {{"decode-79867f946d-s9wf2", 23, false, "decode-79867f946d-s9wf2"},
+                {"decode-79867f946d-s9wf2", 17, false, "decode-7986…s9wf2"},
+                {"decode-79867f946d-s9wf2", 12, false, "decode…s9wf2"},
+                {"decode-79867f946d-s9wf2", 17, true, "decode-798..s9wf2"},
+                {"decode-llama-3-70b-a-79867f946d-s9wf2", 17, false, "decod…70b-a…s9wf2"},
+                {"decode-llama-3-70b-a-79867f946d-s9wf2", 10, false, "deco…s9wf2"},
+                {"some-other-pods-name-0", 11, false, "some-…ame-0"},
+                {"a-statefulset-of-79867f946d-s9wf", 12, false, "a-sta…d-s9wf"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct canvas canvas;
+        struct text name = {0};
+        char picture[96];
+        canvas_init(&canvas, 40, 1, ROWS[i].ascii);
+        text_of(&name, ROWS[i].name);
+        canvas_name(&canvas, 0, 0, ROWS[i].width, STYLE_TEXT, &name);
+        snprintf(picture, sizeof picture, "%s\n", ROWS[i].cut);
+        expect(&canvas, false, picture);
+        text_free(&name);
+        canvas_free(&canvas);
+    }
+}
+
 static void encodes(void **state)
 {
     char bytes[5];
@@ -187,6 +218,7 @@ int main(void)
         cmocka_unit_test(wide_halves_go_together),
         cmocka_unit_test(wraps_between_words),
         cmocka_unit_test(aligns_fills_and_lays_over),
+        cmocka_unit_test(names_keep_what_tells_pods_apart),
         cmocka_unit_test(encodes),
         cmocka_unit_test(sizes_are_bounded),
     };

@@ -57,7 +57,7 @@ static void fleet_at_every_size(void **state)
             for (int variant = 0; variant < 10; variant++) {
                 bool wide = variant & 1;
                 int pods = PODS[variant / 2], name = NAMES[(variant + columns) % 5];
-                struct fleet_layout layout = layout_fleet(columns, rows, wide, pods, name);
+                struct fleet_layout layout = layout_fleet(columns, rows, wide, true, pods, name);
                 places_are_sound(layout.place, FLEET_COLUMN_COUNT, columns);
                 panes_are_sound(&layout, rows);
                 if (columns < 40 || rows < 10)
@@ -76,17 +76,17 @@ static void fleet_at_every_size(void **state)
 /* Columns leave in the stated order: whoever leaves later is there whenever one that leaves earlier is. */
 static void columns_leave_in_order(void **state)
 {
-    static const enum fleet_column LEAVING[] = {FLEET_P50,   FLEET_ROLE,     FLEET_P99, FLEET_RESTARTS,
-                                                FLEET_LANES, FLEET_TIMELINE, FLEET_FOR};
+    static const enum fleet_column LEAVING[] = {FLEET_P50,      FLEET_ROLE,     FLEET_P99, FLEET_LANES,
+                                                FLEET_RESTARTS, FLEET_TIMELINE, FLEET_FOR};
     enum { COUNT = sizeof LEAVING / sizeof *LEAVING };
     (void)state;
     for (int columns = 40; columns <= COLUMNS_MAX; columns++)
         for (int wide = 0; wide < 2; wide++) {
-            struct fleet_layout layout = layout_fleet(columns, 24, wide, 6, 17);
+            struct fleet_layout layout = layout_fleet(columns, 24, wide, true, 6, 17);
             for (int i = wide ? 0 : 1; i + 1 < COUNT; i++)
                 if (layout.place[LEAVING[i]].width > 0)
                     assert_true(layout.place[LEAVING[i + 1]].width > 0);
-            if (layout.place[FLEET_RESTARTS].width > 0) /* before the timeline shrinks, restarts are gone */
+            if (layout.place[FLEET_P99].width > 0) /* it leaves before the timeline shrinks */
                 assert_true(layout.place[FLEET_TIMELINE].width >= 16);
             if (layout.place[FLEET_TIMELINE].width > 0)
                 assert_true(layout.place[FLEET_TIMELINE].width >= TIMELINE_CELLS_MIN);
@@ -104,11 +104,14 @@ static void what_known_sizes_show(void **state)
                 {250, false, false, true, true, true},   {250, true, true, true, true, true}};
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        struct fleet_layout layout = layout_fleet(ROWS[i].columns, 24, ROWS[i].wide, 6, 17);
+        struct fleet_layout layout = layout_fleet(ROWS[i].columns, 24, ROWS[i].wide, true, 6, 17);
         assert_int_equal(layout.place[FLEET_P50].width > 0, ROWS[i].p50);
         assert_int_equal(layout.place[FLEET_ROLE].width > 0, ROWS[i].role);
         assert_int_equal(layout.place[FLEET_LANES].width > 0, ROWS[i].lanes);
         assert_int_equal(layout.place[FLEET_TIMELINE].width > 0, ROWS[i].timeline);
+        assert_int_equal(layout.place[FLEET_RESTARTS].width > 0, ROWS[i].timeline); /* also in 80 columns */
+        layout = layout_fleet(ROWS[i].columns, 24, ROWS[i].wide, false, 6, 17);
+        assert_int_equal(layout.place[FLEET_ROLE].width, 0); /* all the same: no news */
     }
 }
 
@@ -117,10 +120,10 @@ static void stage_takes_what_names_do_not_need(void **state)
 {
     static const struct {
         int columns, name_cells, name, stage;
-    } ROWS[] = {{120, 6, 10, 30}, {120, 10, 10, 30}, {120, 14, 14, 26}, {140, 6, 10, 34}, {140, 17, 17, 27}};
+    } ROWS[] = {{120, 6, 10, 31}, {120, 10, 10, 31}, {120, 14, 14, 27}, {140, 6, 10, 34}, {140, 17, 17, 34}};
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        struct fleet_layout layout = layout_fleet(ROWS[i].columns, 24, false, 6, ROWS[i].name_cells);
+        struct fleet_layout layout = layout_fleet(ROWS[i].columns, 24, false, true, 6, ROWS[i].name_cells);
         assert_int_equal(layout.place[FLEET_NAME].width, ROWS[i].name);
         assert_int_equal(layout.place[FLEET_STAGE].width, ROWS[i].stage);
     }
@@ -131,10 +134,10 @@ static void lately_takes_what_is_left(void **state)
 {
     static const struct {
         int columns, rows, pods, lately;
-    } ROWS[] = {{40, 10, 6, 0}, {80, 24, 6, 6}, {80, 24, 8, 4}, {80, 24, 9, 0}, {120, 40, 6, 19}, {120, 40, 30, 0}};
+    } ROWS[] = {{40, 10, 6, 0}, {80, 24, 6, 5}, {80, 24, 8, 4}, {80, 24, 9, 0}, {120, 40, 6, 17}, {120, 40, 30, 0}};
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        struct fleet_layout layout = layout_fleet(ROWS[i].columns, ROWS[i].rows, false, ROWS[i].pods, 17);
+        struct fleet_layout layout = layout_fleet(ROWS[i].columns, ROWS[i].rows, false, true, ROWS[i].pods, 17);
         assert_int_equal(layout.lately.rows, ROWS[i].lately);
         assert_true(ROWS[i].lately == 0 || layout.list.rows == ROWS[i].pods);
     }

@@ -22,7 +22,7 @@ static void expect_row(const struct canvas *canvas, const char *picture)
     buf_free(&out);
 }
 
-static const struct pod *pod_named(const struct fleet *fleet, const char *name)
+static struct pod *pod_named(const struct fleet *fleet, const char *name)
 {
     for (uint32_t i = 0; i < fleet->count; i++)
         if (text_is(&fleet->pods[i]->facts.name, name))
@@ -130,6 +130,12 @@ static void ranks(void **state)
     assert_true(widget_rank(warned, fixture.t) > calm);
     warned->told[0].confidence = CONFIDENCE_POSSIBLE;
     assert_false(widget_needs_look(fleet, warned, fixture.t));
+    warned->stage = STAGE_COMPLETED; /* the least of what is broken stands above one that serves again */
+    struct pod *recovered = pod_named(fleet, "decode-7f9c-x2k4q");
+    recovered->stage = STAGE_READY;
+    memset(&recovered->lanes[LANE_LIVENESS], 0, sizeof recovered->lanes[LANE_LIVENESS]);
+    assert_true(widget_rank(warned, fixture.t) > widget_rank(recovered, fixture.t));
+    assert_true(widget_rank(recovered, fixture.t) > loading);
     fixture_end(&fixture);
 
     const struct actor actor = {
@@ -167,6 +173,7 @@ static void lately_is_merged(void **state)
         assert_null(strstr(words, "Starting to load"));
         assert_null(strstr(words, "is Ready"));
         assert_null(strstr(words, "Started container"));
+        assert_null(strstr(words, "loading is expected here"));
     }
     int64_t newest = recent[0].happening->t;
     assert_int_equal(widget_recent(pods, fleet->count, fixture.t, recent, 1), 1);
@@ -176,6 +183,32 @@ static void lately_is_merged(void **state)
     assert_true(before == 0 || recent[0].happening->t < newest);
     assert_int_equal(widget_recent(pods, 0, fixture.t, recent, 8), 0);
     fixture_end(&fixture);
+}
+
+/* The stage that a container's end or start leads to is not told beside it. */
+static void lately_tells_once(void **state)
+{
+    struct happening list[] = {{.t = 10 * S, .kind = HAPPENED_KUBELET, .mood = 'x'},
+                               {.t = 11 * S, .kind = HAPPENED_STAGE, .mood = 'x'},
+                               {.t = 40 * S, .kind = HAPPENED_STAGE, .mood = 'x'},
+                               {.t = 41 * S, .kind = HAPPENED_KUBELET, .mood = '!'},
+                               {.t = 41 * S, .kind = HAPPENED_STAGE, .mood = ' '}};
+    static const char *const WORDS[] = {"the container ended after 6s: Error, exit code 1", "became Backoff after 6s",
+                                        "became Backoff: ImagePullBackOff",
+                                        "the kubelet started the container again (restart 1)", "became Running"};
+    enum { COUNT = sizeof list / sizeof *list };
+    const struct pod pod = {.happenings = list, .happening_count = COUNT, .happening_capacity = COUNT};
+    const struct pod *const pods[] = {&pod};
+    struct recent recent[COUNT];
+    (void)state;
+    for (int i = 0; i < COUNT; i++)
+        text_set_str(&list[i].words, WORDS[i], TEXT_LINE);
+    assert_int_equal(widget_recent(pods, 1, 50 * S, recent, COUNT), 3);
+    assert_ptr_equal(recent[0].happening, &list[3]);
+    assert_ptr_equal(recent[1].happening, &list[2]); /* no container ended: it is the news */
+    assert_ptr_equal(recent[2].happening, &list[0]);
+    for (int i = 0; i < COUNT; i++)
+        text_free(&list[i].words);
 }
 
 /* A pod whose container waits says when it is started again. */
@@ -190,6 +223,7 @@ static void starts_again_in_words(void **state)
     text_set_str(&pod.facts.serving.message, "back-off 40s restarting failed container=vllm", TEXT_LINE);
     widget_next(fleet, &pod, 20 * S, &next);
     assert_string_equal(next.forms[0], "starts again in 30s");
+    assert_string_equal(next.forms[2], "in 30s"); /* where even "again" has no room: never half a number */
     widget_next(fleet, &pod, 51 * S, &next);
     assert_string_equal(next.forms[0], "starts again now");
     text_free(&pod.facts.serving.message);
@@ -381,6 +415,7 @@ int main(void)
                                        cmocka_unit_test(lanes_as_signs),
                                        cmocka_unit_test(ranks),
                                        cmocka_unit_test(lately_is_merged),
+                                       cmocka_unit_test(lately_tells_once),
                                        cmocka_unit_test(starts_again_in_words),
                                        cmocka_unit_test(ages_of_quiet_pods_are_coarse),
                                        cmocka_unit_test(beats),
