@@ -1,6 +1,7 @@
 #include "tui/canvas.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>
