@@ -13,16 +13,17 @@
 
 enum { ANSWER_MAX = 16 * 1024, OUT_MAX = 4 << 20, ERROR_TEXT_MAX = 1024 };
 enum {
-    START_MS = 10000,     /* from connect to the first PING's answer */
-    PING_MS = 5000,       /* between PINGs at rest */
-    PING_LOST_MS = 10000, /* unanswered for so long: the way is dead */
-    SILENT_MS = 500,      /* unanswered for so long: nobody can tell whether the pod or the way is silent */
+    START_MS = 10000, /* from connect to the first PING's answer */
+    REST_MS =
+        12000, /* nothing asked for so long: a PING; longer than the kubelet's usual period, so that where probes go nothing else needs to */
+    LOST_MS = 10000, /* unanswered for so long: the way is dead */
+    SILENT_MS = 500, /* unanswered for so long: nobody can tell whether the pod or the way is silent */
     PAUSE_FIRST_MS = 200,
     PAUSE_MOST_MS = 10000,
     STEADY_MS = 10000, /* up for so long: the next pause is a short one again */
     TOLD_MS = 30000,   /* a new round trip is told so often */
     LINGER_MS = 200,   /* the error text may come after the data stream's end */
-    HOLD_MS = 20,      /* beside one and a half round trips, or one and a half refusals: a refusal has come by then */
+    HOLD_MS = 20,      /* beside one and a half times what refusals took lately: one has come by then */
     HOLD_MOST_MS = 300,
     PORTS_MAX = 16,
     STREAM_CANCEL = 5 /* RST_STREAM's status */
@@ -43,6 +44,7 @@ struct link {
     struct buf answer; /* the upgrade's, up to the end of its body where it is a refusal */
     struct buf out;    /* what is to be written */
     struct buf spdy_out, payload;
+    size_t unhurried; /* bytes at the start of spdy_out that may wait until there is more to say */
     struct spdy *spdy;
     struct websocket *websocket; /* NULL by POST */
 };
@@ -53,10 +55,11 @@ struct forward {
     int32_t port;
     uint32_t error_stream, data_stream;
     bool error_ended, data_ended, data_reset;
-    bool holding;   /* the request waits in `held`: see forward_open() */
-    int64_t due;    /* real µs: when holding, or waiting for the rest of an end, is over; 0: neither */
-    int64_t opened; /* real µs */
-    size_t sent;    /* bytes taken from our side */
+    bool holding; /* the request waits in `held`: see forward_open() */
+    bool looked;  /* its moment is over, and what had come by then is being read */
+    int64_t due;  /* real µs: when holding, or waiting for the rest of an end, is over; 0: neither, or not known yet */
+    int64_t replied; /* real µs: when the far side had taken its data stream; 0: not yet */
+    size_t sent;     /* bytes taken from our side */
     struct buf held, error;
     const struct forward_ops *ops;
     void *user;
@@ -76,13 +79,17 @@ struct portforward {
     bool freed;
     void (*done)(void *user);
     void *done_user;
-    bool
-        doubted; /* a first "forbidden" after it had been up: an API server that begins says so before it knows its rules */
+    /* a first "forbidden" after it had been up: an API server that begins says so before it knows its rules */
+    bool doubted;
     bool post;                /* the next upgrade is a POST */
     enum tunnel_word refusal; /* of the GET that was tried before a POST */
     struct buf refusal_text;
     int pause_ms;
-    int64_t opened_at, told_at, ping_sent; /* real µs; ping_sent 0: none under way */
+    int64_t opened_at, told_at; /* real µs */
+    /* What the far end was asked last that it answers by itself: a PING, or a new data stream, which it replies to as it takes it, by the same worker that will take the request. */
+    int64_t asked_at;      /* real µs */
+    bool asking;           /* it is not answered yet */
+    uint32_t asked_stream; /* 0: it was a PING */
     uint32_t ping_id, request_id;
     int64_t round_trip;
     uint64_t seed;
@@ -185,14 +192,18 @@ static void forward_finish(struct forward *forward, enum tunnel_word word, const
     mem_free(kept);
 }
 
-/* Tells the other side that nothing more comes from us, or its goroutine would wait for it as long as the session lasts. */
-static void forward_let_go(struct forward *forward)
+/* Tells the other side that nothing more comes from us, or its goroutine would wait for it as long as the session lasts. Where it has none, since it never connected, there is no hurry: it is told with the next thing that is sent. */
+static void forward_let_go(struct forward *forward, bool unhurried)
 {
     struct link *link = forward->link;
+    bool nothing_else = link->spdy_out.len == link->unhurried;
     spdy_reset(link->spdy, forward->data_stream, STREAM_CANCEL);
     if (!forward->error_ended)
         spdy_reset(link->spdy, forward->error_stream, STREAM_CANCEL);
-    link_flush(link);
+    if (!unhurried)
+        link_flush(link);
+    else if (nothing_else)
+        link->unhurried = link->spdy_out.len;
 }
 
 /* The pod's side is over; the error stream says how. Where the text means that the pod is gone, the session is of no more use.
@@ -204,14 +215,15 @@ static void forward_settle(struct forward *forward)
     struct portforward *session = forward->link->session;
     bool failed = forward->error.len > 0;
     enum tunnel_word word = failed ? word_of_text(buf_str(&forward->error), TUNNEL_BACKOFF) : TUNNEL_UP;
-    bool stuck = failed && !forward->holding && forward->sent > 0 && !forward->data_reset;
+    bool taken = !forward->holding && forward->sent > 0;
+    bool stuck = failed && taken && !forward->data_reset;
     port_set_served(session, forward->port, !failed);
     if (word == TUNNEL_POD_GONE) {
         session_lose(session, TUNNEL_POD_GONE, buf_str(&forward->error));
         return;
     }
     bool current = forward->link == session->link;
-    forward_let_go(forward);
+    forward_let_go(forward, failed && !taken);
     if (stuck && current && session->state == OPEN)
         link_connect(session);
     forward_finish(forward, word, buf_str(&forward->error));
@@ -219,7 +231,7 @@ static void forward_settle(struct forward *forward)
 
 static void forward_release(struct forward *forward)
 {
-    forward->holding = false;
+    forward->holding = forward->looked = false;
     forward->due = 0;
     if (forward->held.len > 0) {
         spdy_send(forward->link->spdy, forward->data_stream, forward->held.data, forward->held.len, false);
@@ -254,16 +266,22 @@ static void moment_arm(struct portforward *session)
     }
 }
 
+/* The loop looks at its timers before it reads: where we did not get to run for a while, the refusal may lie there. So a hold that is over is looked at once more after the next reading. */
 static void on_moment(uv_timer_t *timer)
 {
     struct portforward *session = timer->data;
     int64_t now = clock_mono_us();
     for (struct forward *forward = forward_next_due(session); forward != NULL && forward->due <= now;
-         forward = forward_next_due(session))
-        if (forward->data_ended || forward->error_ended)
+         forward = forward_next_due(session)) {
+        if (forward->data_ended || forward->error_ended) {
             forward_settle(forward);
-        else
+        } else if (forward->looked) {
             forward_release(forward);
+        } else {
+            forward->looked = true;
+            forward->due = now + MILLISECOND_US; /* a timer of no time would be looked at before the reading, too */
+        }
+    }
     moment_arm(session);
 }
 
@@ -298,14 +316,6 @@ static void stream_ended(struct link *link, uint32_t stream)
     }
 }
 
-static void on_stream_reply(void *user, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
-{
-    (void)headers;
-    (void)count;
-    if (fin)
-        stream_ended(user, stream);
-}
-
 /* The slowest of late counts: too short a hold costs a session, too long a one delays the first answer. */
 static void pace_take(struct portforward_pace *pace, int64_t took)
 {
@@ -314,11 +324,49 @@ static void pace_take(struct portforward_pace *pace, int64_t took)
 
 static int64_t hold_us(const struct portforward *session)
 {
-    int64_t refusal = session->options.pace->refusal;
-    int64_t hold =
-        HOLD_MS * (int64_t)MILLISECOND_US + (refusal > session->round_trip ? refusal : session->round_trip) * 3 / 2;
+    int64_t hold = HOLD_MS * (int64_t)MILLISECOND_US + session->options.pace->refusal * 3 / 2;
     int64_t most = HOLD_MOST_MS * (int64_t)MILLISECOND_US;
-    return hold < most || session->round_trip > most / 2 ? hold : most;
+    return hold < most ? hold : most;
+}
+
+/* The far end has answered a PING (stream 0), or taken a stream. */
+static void question_answered(struct link *link, uint32_t stream)
+{
+    struct portforward *session = link->owner;
+    if (session == NULL || link != session->link || !session->asking || stream != session->asked_stream)
+        return;
+    int64_t now = clock_mono_us();
+    session->round_trip = now - session->asked_at;
+    session->asking = false;
+    if (session->state == PROVING) {
+        session->state = OPEN;
+        session->opened_at = now;
+        session->doubted = false;
+        buf_clear(&session->refusal_text);
+        timer_arm(session, REST_MS);
+        session->stuck = false;
+        word_tell(session, TUNNEL_UP, "");
+    } else if (now - session->told_at > (int64_t)TOLD_MS * MILLISECOND_US) {
+        word_tell(session, TUNNEL_UP, "");
+    }
+}
+
+static void on_stream_reply(void *user, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
+{
+    struct link *link = user;
+    struct forward *forward = forward_of(link, stream);
+    (void)headers;
+    (void)count;
+    if (forward != NULL && stream == forward->data_stream) {
+        forward->replied = clock_mono_us();
+        if (forward->holding) {
+            forward->due = forward->replied + hold_us(link->session);
+            moment_arm(link->session);
+        }
+    }
+    question_answered(link, stream);
+    if (fin)
+        stream_ended(link, stream);
 }
 
 static void on_stream_data(void *user, uint32_t stream, const char *bytes, size_t length, bool fin)
@@ -327,7 +375,7 @@ static void on_stream_data(void *user, uint32_t stream, const char *bytes, size_
     struct forward *forward = forward_of(link, stream);
     if (forward != NULL && stream == forward->error_stream) {
         if (length > 0 && forward->error.len == 0)
-            pace_take(link->session->options.pace, clock_mono_us() - forward->opened);
+            pace_take(link->session->options.pace, forward->replied > 0 ? clock_mono_us() - forward->replied : 0);
         buf_append(&forward->error, bytes, length); /* cut at its maximum */
     } else if (forward != NULL && length > 0) {
         port_set_served(link->session, forward->port, true);
@@ -345,29 +393,15 @@ static void on_stream_reset(void *user, uint32_t stream, uint32_t status)
     struct forward *forward = forward_of(user, stream);
     if (forward != NULL && forward->data_stream == stream)
         forward->data_reset = true;
+    question_answered(user, stream);
     stream_ended(user, stream);
 }
 
 static void on_pong(void *user, uint32_t id)
 {
     struct link *link = user;
-    struct portforward *session = link->owner;
-    if (session == NULL || link != session->link || id != session->ping_id || session->ping_sent == 0)
-        return;
-    int64_t now = clock_mono_us();
-    session->round_trip = now - session->ping_sent;
-    session->ping_sent = 0;
-    if (session->state == PROVING) {
-        session->state = OPEN;
-        session->opened_at = now;
-        session->doubted = false;
-        buf_clear(&session->refusal_text);
-        timer_arm(session, PING_MS);
-        session->stuck = false;
-        word_tell(session, TUNNEL_UP, "");
-    } else if (now - session->told_at > (int64_t)TOLD_MS * MILLISECOND_US) {
-        word_tell(session, TUNNEL_UP, "");
-    }
+    if (id == link->session->ping_id)
+        question_answered(link, 0);
 }
 
 static void on_goaway(void *user, uint32_t status)
@@ -455,19 +489,26 @@ static void link_flush(struct link *link)
     bool stuck = out->truncated || uv_stream_get_write_queue_size(stream) > OUT_MAX;
     carrier_write(stream, out->data, out->len);
     buf_clear(out);
+    link->unhurried = 0;
     if (stuck) {
         link->owner->stuck = true; /* later: nobody who sends expects to lose the session by it */
         timer_arm(link->owner, 0);
     }
 }
 
+/* Something has been put to the far end that it answers by itself. While one question is open no other is needed. */
+static void question_put(struct portforward *session, uint32_t stream)
+{
+    session->asking = true;
+    session->asked_stream = stream;
+    session->asked_at = clock_mono_us();
+}
+
 static void ping_send(struct portforward *session)
 {
-    if (session->ping_sent == 0) {
-        session->ping_id += 2;
-        session->ping_sent = clock_mono_us();
-        spdy_ping(session->link->spdy, session->ping_id);
-    }
+    session->ping_id += 2;
+    question_put(session, 0);
+    spdy_ping(session->link->spdy, session->ping_id);
 }
 
 /* Bytes of the upgraded connection. */
@@ -489,7 +530,8 @@ static void link_receive(struct link *link, const char *bytes, size_t length)
     }
     if (link->owner == NULL)
         return;
-    link_flush(link);
+    if (link->out.len > 0 || link->spdy_out.len > link->unhurried)
+        link_flush(link);
     if (link->owner != NULL && (status != STATUS_OK || ended != STATUS_OK)) {
         enum tunnel_word word = word_of_text(problem.text, TUNNEL_API_LOST);
         link_lose(link, word == TUNNEL_POD_GONE ? word : TUNNEL_API_LOST, problem.text);
@@ -625,7 +667,6 @@ static void upgrade_accepted(struct link *link, const char *rest, size_t length)
     if (!link->post)
         link->websocket = websocket_new(false, seed_next(session));
     session->state = PROVING;
-    session->ping_sent = 0;
     session->stuck = false;
     ping_send(session);
     link_flush(link);
@@ -737,7 +778,7 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
     else
         session->pause_ms = session->pause_ms < PAUSE_MOST_MS / 2 ? 2 * session->pause_ms : PAUSE_MOST_MS;
     session->state = PAUSING;
-    session->ping_sent = 0;
+    session->asking = false;
     /* Up to a quarter more, so that a hundred sessions that were lost together do not come back together. */
     timer_arm(session, session->pause_ms + (int)(seed_next(session) % (uint64_t)(session->pause_ms / 4)));
     session->word = word;
@@ -752,10 +793,27 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
         word_tell(session, word, kept.text);
 }
 
+/* While it is open: whether the far end still answers, asked where nothing else has asked for a while. Questions come and go without the timer being told: it looks again when the newest may be due. */
+static void session_watch(struct portforward *session)
+{
+    int64_t quiet = clock_mono_us() - session->asked_at;
+    if (session->stuck) {
+        session_lose(session, TUNNEL_API_LOST, "nothing can be sent any more");
+    } else if (session->asking && quiet >= (int64_t)LOST_MS * MILLISECOND_US) {
+        session_lose(session, TUNNEL_API_LOST, "no answer for 10 s");
+    } else if (session->asking || quiet < (int64_t)REST_MS * MILLISECOND_US) {
+        int64_t wait = (session->asking ? LOST_MS : REST_MS) * (int64_t)MILLISECOND_US - quiet;
+        timer_arm(session, (int)(wait / MILLISECOND_US) + 1);
+    } else {
+        ping_send(session);
+        timer_arm(session, LOST_MS);
+        link_flush(session->link);
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct portforward *session = timer->data;
-    int64_t now = clock_mono_us();
     switch (session->state) {
     case PAUSING:
         link_connect(session);
@@ -768,17 +826,7 @@ static void on_timer(uv_timer_t *timer)
         session_lose(session, TUNNEL_API_LOST, "no answer for 10 s");
         break;
     case OPEN:
-        if (session->stuck) {
-            session_lose(session, TUNNEL_API_LOST, "nothing can be sent any more");
-            break;
-        }
-        if (session->ping_sent != 0 && now - session->ping_sent >= (int64_t)PING_LOST_MS * MILLISECOND_US) {
-            session_lose(session, TUNNEL_API_LOST, "no answer to a ping for 10 s");
-            break;
-        }
-        ping_send(session);
-        timer_arm(session, PING_MS);
-        link_flush(session->link);
+        session_watch(session);
         break;
     case IDLE:
         break;
@@ -860,7 +908,7 @@ static enum tunnel_word session_word(const void *carrier)
     int64_t limit = (int64_t)SILENT_MS * MILLISECOND_US;
     if (limit < 3 * session->round_trip)
         limit = 3 * session->round_trip;
-    bool silent = session->ping_sent != 0 && clock_mono_us() - session->ping_sent > limit;
+    bool silent = session->asking && clock_mono_us() - session->asked_at > limit;
     return silent ? TUNNEL_API_LOST : TUNNEL_UP;
 }
 
@@ -883,8 +931,8 @@ int64_t portforward_round_trip(const struct portforward *session)
 
 /* As client-go does it: the error stream first, which we never write to, then the data stream; a number ties them together.
  *
- * Where the port did not answer when it was last tried, the request is held back until a refusal would have come, by the round trip and by how long refusals took lately: a request that nobody takes costs the session (see forward_settle()), and a pod that loads a model
- * refuses for minutes. */
+ * Where the port did not answer when it was last tried, the request is held back until a refusal would have come: the far side has taken the streams, and as long has passed since as refusals took lately. A request that nobody takes costs the session (see forward_settle()), and
+ * a pod that loads a model refuses for minutes. */
 static struct forward *forward_open(void *carrier, int32_t port, const struct forward_ops *ops, void *user)
 {
     struct portforward *session = carrier;
@@ -894,7 +942,6 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
     struct forward *forward = mem_new(sizeof *forward);
     char port_text[16], id[16];
     *forward = (struct forward){.link = link, .next = link->forwards, .port = port, .ops = ops, .user = user};
-    forward->opened = clock_mono_us();
     buf_init(&forward->error, ERROR_TEXT_MAX);
     buf_init(&forward->held, FORWARD_SEND_MAX);
     snprintf(port_text, sizeof port_text, "%d", port);
@@ -905,12 +952,9 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
     forward->data_stream = spdy_open(link->spdy, headers, 3, false);
     link->forwards = forward;
     session->forward_count++;
-    if (!port_is_served(session, port)) {
-        forward->holding = true;
-        forward->due = forward->opened + hold_us(session);
-        moment_arm(session);
-    }
-    ping_send(session);
+    forward->holding = !port_is_served(session, port);
+    if (!session->asking)
+        question_put(session, forward->data_stream);
     link_flush(link);
     return forward;
 }
@@ -932,7 +976,7 @@ static bool forward_send(struct forward *forward, const char *bytes, size_t leng
 static void forward_close(struct forward *forward)
 {
     struct portforward *session = forward->link->session;
-    forward_let_go(forward);
+    forward_let_go(forward, false);
     forward_drop(forward);
     moment_arm(session);
 }

@@ -1,7 +1,7 @@
 /* One port-forward session to one pod, kept up (facts/kube.md 4): a connection to the unix socket of `kubectl proxy`, an upgrade to SPDY/3.1, and a pair of streams for each forwarded connection.
  *
  * The upgrade is asked for as a WebSocket first (GET, `SPDY/3.1+portforward.k8s.io`); where the server is too old for that, by POST. After a loss the session is made again with pauses of 0.2 s doubling to
- * 10 s. A PING goes out with the first of the open connections and every 5 s: its answer comes from the far end of the way, so it measures the way alone, and where it stays out the way is dead, not the pod. */
+ * 10 s. The far end answers by itself to each new stream, and, where none was opened for 12 s, to a PING: that measures the way alone, and where it stays out the way is dead, not the pod. */
 #ifndef PROBETOP_PORTFORWARD_H
 #define PROBETOP_PORTFORWARD_H
 

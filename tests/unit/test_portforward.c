@@ -44,6 +44,7 @@ struct far {
     bool refuses;                         /* SERVES does not, for now */
     bool resets;                          /* newer servers reset the data stream of a connection that failed */
     int upgrades, gets, posts, open;
+    int messages;    /* times that something came after an upgrade */
     size_t unwanted; /* bytes that came for ports that refuse: they would block a worker of the real thing */
     size_t big;
     struct peer *last, *slow_peer;
@@ -246,6 +247,7 @@ static void peer_take(struct peer *peer, const char *bytes, size_t length)
             peer_upgrade(peer);
         return;
     }
+    peer->far->messages++;
     if (peer->far->mute)
         return;
     if (peer->websocket != NULL) {
@@ -359,6 +361,13 @@ static void world_begin(struct world *world)
         }                                                                                                              \
     } while (0)
 
+/* What has been written is read. */
+static void turns(struct world *world, int count)
+{
+    for (int i = 0; i < count; i++)
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+}
+
 static void on_freed(void *user)
 {
     *(bool *)user = true;
@@ -463,6 +472,48 @@ static void test_refused_survives(void **state)
     expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
     assert_int_equal(world.far.unwanted, 0);
     assert_int_equal(world.far.upgrades, 1);
+    world_end(&world);
+}
+
+/* A refused probe costs one message: the far side's reply to the streams shows that the way is well, so nothing else is asked, and that the streams are done with is said with the next ones. */
+static void test_refused_cheaply(void **state)
+{
+    (void)state;
+    struct world world;
+    world_begin(&world);
+    session_up(&world);
+    int before = world.far.messages;
+    for (int i = 0; i < 20; i++) {
+        expect_call(&world, REFUSES, TUNNEL_REFUSED_IN_POD, "", "connection refused");
+        turns(&world, 3);
+    }
+    assert_int_equal(world.far.messages - before, 20);
+    /* where the pod's side of a connection may still wait for us, it is told at once */
+    expect_call(&world, CLOSES, TUNNEL_UP, "", "");
+    before = world.far.messages;
+    UNTIL(&world, world.far.messages > before);
+    world_end(&world);
+}
+
+/* Where we do not get to run for a while, the refusal is there when a hold is over: it is read first. */
+static void test_refused_while_away(void **state)
+{
+    (void)state;
+    struct world world;
+    struct call call;
+    world_begin(&world);
+    session_up(&world);
+    call_begin(&world, &call, REFUSES_SLOWLY);
+    int64_t back = clock_mono_us() + 2 * SLOW_MS * (int64_t)MILLISECOND_US;
+    UNTIL(&world, uv_is_active((uv_handle_t *)&world.far.slow));
+    turns(&world, 3); /* for the reply, from which a hold counts */
+    while (clock_mono_us() < back) {
+    }
+    UNTIL(&world, call.ended);
+    assert_int_equal(call.word, TUNNEL_REFUSED_IN_POD);
+    assert_int_equal(world.far.unwanted, 0);
+    assert_int_equal(world.far.upgrades, 1);
+    buf_free(&call.got);
     world_end(&world);
 }
 
@@ -792,6 +843,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_served),
         cmocka_unit_test(test_refused_survives),
+        cmocka_unit_test(test_refused_cheaply),
+        cmocka_unit_test(test_refused_while_away),
         cmocka_unit_test(test_refused_slowly),
         cmocka_unit_test(test_refused_after_served),
         cmocka_unit_test(test_pod_gone),
