@@ -27,8 +27,11 @@ struct flight {
     enum lane_kind lane;
     uint64_t ticket;
     int32_t attempt;
-    int64_t due;            /* t from which it could have been sent */
-    bool stalled;           /* our own loop stood still meanwhile */
+    int64_t due;       /* t from which it could have been sent */
+    bool stalled;      /* our own loop stood still meanwhile */
+    struct fact *held; /* no answer came, and whose silence that was is being found out; NULL: it is not that far */
+    int64_t sent;      /* then: real µs when it was sent */
+    bool judging;      /* it is to be looked at again in this round of engine_judge() */
     struct probe_spec spec; /* own copy: the pod's may change meanwhile */
     char host[HOST_MAX];
     struct http_address address;
@@ -156,6 +159,9 @@ static void flight_free(struct flight *flight)
     if (flight->next != NULL)
         flight->next->previous = flight->previous;
     probe_spec_free(&flight->spec);
+    if (flight->held != NULL)
+        fact_free(flight->held);
+    mem_free(flight->held);
     mem_free(flight);
 }
 
@@ -330,28 +336,17 @@ static void flight_end(struct flight *flight, int64_t now)
     flight_free(flight);
 }
 
-static void flight_done(void *user, const struct http_result *result)
+/* Tells what came of it, and what follows from that. */
+static void flight_tell(struct flight *flight, struct fact *fact)
 {
-    struct flight *flight = user;
     struct engine *engine = flight->engine;
-    uint32_t id = flight->pod;
-    const struct pod *pod = fleet_pod(engine->fleet, id);
-    flight->ticket = 0;
-    if (result->error == HTTP_CANCELLED || engine->phase != RUNNING || engine->ended || pod == NULL) {
-        flight_end(flight, clock_now(&engine->options.clock));
-        return;
-    }
-    struct fact fact;
-    fact_init(&fact, FACT_PROBE, id);
-    flight_fill(flight, pod, result, &fact.u.sample);
     enum lane_kind lane = flight->lane;
+    uint32_t id = flight->pod;
     bool was_started = startup_succeeded(engine, id, lane);
-    engine_emit(engine, &fact);
-    enum outcome outcome = fact.u.sample.outcome;
-    fact_free(&fact);
+    engine_emit(engine, fact);
     int64_t now = clock_now(&engine->options.clock);
     bool goes_on = engine->phase == RUNNING && !engine->ended && run_pod_get(engine, id) != NULL;
-    if (goes_on && flight_wants_retry(flight, outcome)) {
+    if (goes_on && flight_wants_retry(flight, fact->u.sample.outcome)) {
         flight->due = now;
         flight->stalled = false;
         flight_send(flight);
@@ -360,6 +355,91 @@ static void flight_done(void *user, const struct http_result *result)
     flight_end(flight, now);
     if (goes_on && !was_started && startup_succeeded(engine, id, lane))
         readiness_follow(engine, id, lane_is_sidecars(lane) ? LANE_SIDECAR_READINESS : LANE_READINESS, now);
+}
+
+/* The source may know better than the tunnel whose silence it was, or know it later. False: later. */
+static bool sample_judge(const struct engine *engine, uint32_t id, int64_t sent, enum tunnel_word word,
+                         struct sample *sample)
+{
+    const struct source_ops *ops = engine->options.source_ops;
+    enum tunnel_word judged = word;
+    const char *why = "";
+    if (ops->judge == NULL)
+        return true;
+    bool known = ops->judge(engine->options.source, id, sent, &judged, &why);
+    if (judged != word)
+        classify_lost(judged, why, sample);
+    return known;
+}
+
+/* Nobody answered, by a way that is up as far as its own word goes, or that lost the API server by that word. */
+static bool sample_is_silence(const struct sample *sample)
+{
+    return sample->outcome == OUTCOME_UNKNOWN ? sample->cause == PROBE_CAUSE_API_LOST : cause_is_timeout(sample->cause);
+}
+
+static bool flight_judge(const struct flight *flight, int64_t sent, struct sample *sample)
+{
+    enum tunnel_word word = sample->outcome == OUTCOME_UNKNOWN ? TUNNEL_API_LOST : TUNNEL_UP;
+    return !sample_is_silence(sample) || sample_judge(flight->engine, flight->pod, sent, word, sample);
+}
+
+static void flight_done(void *user, const struct http_result *result)
+{
+    struct flight *flight = user;
+    struct engine *engine = flight->engine;
+    const struct pod *pod = fleet_pod(engine->fleet, flight->pod);
+    flight->ticket = 0;
+    if (result->error == HTTP_CANCELLED || engine->phase != RUNNING || engine->ended || pod == NULL) {
+        flight_end(flight, clock_now(&engine->options.clock));
+        return;
+    }
+    struct fact fact;
+    fact_init(&fact, FACT_PROBE, flight->pod);
+    flight_fill(flight, pod, result, &fact.u.sample);
+    if (flight_judge(flight, result->started_mono, &fact.u.sample)) {
+        flight_tell(flight, &fact);
+        fact_free(&fact);
+    } else {
+        flight->sent = result->started_mono;
+        flight->held = mem_new(sizeof fact);
+        *flight->held = fact; /* with all it owns */
+    }
+}
+
+/* Nobody is left who would hear what came of it. */
+static void flight_drop(struct flight *flight)
+{
+    if (flight->ticket != 0)
+        http_cancel(flight->engine->http, flight->ticket);
+    else if (flight->held != NULL)
+        flight_end(flight, clock_now(&flight->engine->options.clock));
+}
+
+static struct flight *flight_to_judge(const struct engine *engine)
+{
+    struct flight *flight = engine->flights;
+    while (flight != NULL && !flight->judging)
+        flight = flight->next;
+    return flight;
+}
+
+/* What is told here may end any of the others: each is looked for anew. */
+void engine_judge(struct engine *engine)
+{
+    struct flight *flight;
+    for (flight = engine->flights; flight != NULL; flight = flight->next)
+        flight->judging = flight->held != NULL;
+    while ((flight = flight_to_judge(engine)) != NULL) {
+        struct fact *fact = flight->held;
+        flight->judging = false;
+        if (!flight_judge(flight, flight->sent, &fact->u.sample))
+            continue;
+        flight->held = NULL;
+        flight_tell(flight, fact);
+        fact_free(fact);
+        mem_free(fact);
+    }
 }
 
 /* ---- what is due ---- */
@@ -377,6 +457,8 @@ static void lane_emit_unsent(struct engine *engine, uint32_t id, enum lane_kind 
     struct fact fact;
     fact_init(&fact, FACT_PROBE, id);
     classify_unsent(lane, spec->action, word, &fact.u.sample);
+    if (sample_is_silence(&fact.u.sample))
+        sample_judge(engine, id, clock_mono_us(), word, &fact.u.sample);
     if (!possible)
         fact.u.sample.cause = PROBE_CAUSE_NOT_REPRODUCIBLE;
     if (spec->port_name != NULL && spec->port == 0)
@@ -485,11 +567,9 @@ static void pod_forget(struct engine *engine, uint32_t id)
 {
     struct run_pod *run = run_pod_get(engine, id);
     schedule_remove_pod(engine->schedule, id);
-    for (int lane = 0; run != NULL && lane < LANE_COUNT; lane++) {
-        struct flight *flight = run->lanes[lane].flight;
-        if (flight != NULL && flight->ticket != 0)
-            http_cancel(engine->http, flight->ticket);
-    }
+    for (int lane = 0; run != NULL && lane < LANE_COUNT; lane++)
+        if (run->lanes[lane].flight != NULL)
+            flight_drop(run->lanes[lane].flight);
     engine->options.tunnel_ops->close_pod(engine->options.tunnel, id);
     if (run != NULL)
         run_pod_free(engine, id);
@@ -500,8 +580,7 @@ static void engine_cancel_all(struct engine *engine)
     struct flight *flight = engine->flights;
     while (flight != NULL) {
         struct flight *next = flight->next;
-        if (flight->ticket != 0)
-            http_cancel(engine->http, flight->ticket);
+        flight_drop(flight);
         flight = next;
     }
 }
@@ -711,6 +790,7 @@ static void engine_close(struct engine *engine)
 {
     engine->phase = CLOSING;
     if (engine->http != NULL) {
+        engine_cancel_all(engine);
         http_free(engine->http);
         engine->http = NULL;
     }

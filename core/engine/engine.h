@@ -22,6 +22,9 @@ struct source_ops {
     void (*control)(void *source, const char *line);
     /* Called after every fact the engine has applied, for sources that act on verdicts (endpoints: an emulated restart). May be NULL. */
     void (*after)(void *source, const struct fact *fact, const struct pod *pod);
+    /* Nobody answered a probe of this pod that was sent at `sent` (real µs). *word: what the tunnel says of its way, TUNNEL_UP or TUNNEL_API_LOST; a source that knows whose silence it was puts a better word there, and in *why a sentence, borrowed for
+     * the moment. TUNNEL_UP: the pod's; any other counts for nobody. False: that is being found out; the probe, and its lane, wait until engine_judge() is called. NULL: the tunnel's word is all there is. */
+    bool (*judge)(void *source, uint32_t pod, int64_t sent, enum tunnel_word *word, const char **why);
     /* Ends everything the source has running on the loop, then calls engine_source_stopped(). */
     void (*stop)(void *source);
     void (*free)(void *source);
@@ -60,6 +63,8 @@ void engine_note(struct engine *engine, const char *format, ...) __attribute__((
 /* The source has nothing more to tell: records FACT_END. */
 void engine_end(struct engine *engine, const char *reason);
 void engine_source_stopped(struct engine *engine);
+/* More is known of whose silence it was: source_ops.judge is asked again about the probes that wait for that. From the loop, not from within judge. */
+void engine_judge(struct engine *engine);
 /* What is watched has become known only now: the hello is told again with it. */
 void engine_retitle(struct engine *engine, const char *title);
 uv_loop_t *engine_loop(struct engine *engine);

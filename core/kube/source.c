@@ -1,8 +1,10 @@
 #include "kube/source.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "kube/api.h"
 #include "kube/logs.h"
+#include "kube/nodes.h"
 #include "kube/pools.h"
 #include "kube/preflight.h"
 #include "kube/pulse.h"
@@ -25,12 +27,17 @@ enum {
     LOGIN_LOOK_MS = 2000,
     ORPHANS = 64, /* events that came before their pods */
     SECRETS_MAX = 32,
+    PULSE_PACE_MS = 400,
+    PULSE_SILENT_MS = 450, /* with the pace, well within the shortest timeoutSeconds */
     LOOKS_MAX = 5,
     SIGNS_MAX = 4,
     MANY = 50,                /* pods; of more than these each is asked for its health less often */
     MANY_HEALTH_SECONDS = 10, /* as often as the recommended livenessProbe, which then covers it */
     TRIP_CHANGE_US = 1000     /* of a tunnel's round trip, below which it is told only with something else */
 };
+
+enum { API_RECENT_US = SECOND_US }; /* an API server that has answered so lately is there */
+static const char API_SILENT[] = "the API server does not answer";
 
 struct source;
 
@@ -64,6 +71,7 @@ struct source {
     struct watch *pods, *events;
     struct logs *logs;
     struct pulse *pulse;
+    struct nodes *nodes;
     struct preflight *preflight;
     struct pools *pools;
     struct rollouts *rollouts;
@@ -78,8 +86,9 @@ struct source {
     bool no_context;
     enum api_end pods_end, events_end;
     char *pods_words;
-    char *way_told;     /* the newest way other than the first that was told of; NULL: none */
-    char *silent_words; /* NULL: the API server answers */
+    char *way_told;        /* the newest way other than the first that was told of; NULL: none */
+    char *silent_words;    /* NULL: the API server answers */
+    struct buf node_words; /* what kube_judge() said last */
     bool listed;
     struct rights_wanted rights;
     bool role_told, denied[RIGHT_COUNT]; /* told, and not permitted since */
@@ -274,7 +283,14 @@ static void on_wait(void *user)
 {
     struct source *source = user;
     if (source->pulse != NULL && source->proxy_state == PROXY_UP && !source->stopping)
-        pulse_ask(source->pulse);
+        pulse_ask(source->pulse, "/version", clock_mono_us());
+}
+
+/* Whatever else it says, it says something. */
+static bool api_is_alive(enum api_end end, const char *words)
+{
+    (void)words;
+    return end != API_UNREACHABLE && end != API_CUT;
 }
 
 static void on_pulse(void *user, bool silent, const char *why)
@@ -285,16 +301,82 @@ static void on_pulse(void *user, bool silent, const char *why)
     replace(&source->silent_words, silent ? why : NULL);
     kube_tunnel_silent(source->tunnel, silent);
     source_tell(source);
+    engine_judge(source->engine);
 }
 
-/* A probe that nobody answered is the first that tells. */
+static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t round_trip, const char *detail);
+
+/* A probe that nobody answered is the first that tells; and one that somebody did shows that the way is there. */
 static void kube_after(void *user, const struct fact *fact, const struct pod *pod)
 {
+    struct source *source = user;
+    const struct entry *entry = fact->kind == FACT_PROBE ? entry_shown(source, fact->pod) : NULL;
     (void)pod;
-    bool silent = fact->kind == FACT_PROBE &&
-                  (fact->u.sample.cause == PROBE_CAUSE_API_LOST || cause_is_timeout(fact->u.sample.cause));
-    if (silent)
-        on_wait(user);
+    if (entry == NULL)
+        return;
+    const struct sample *sample = &fact->u.sample;
+    if (sample->cause == PROBE_CAUSE_API_LOST || sample->cause == PROBE_CAUSE_NODE_LOST ||
+        cause_is_timeout(sample->cause))
+        on_wait(source);
+    if (sample->outcome != OUTCOME_UNKNOWN && entry->word == TUNNEL_NODE_LOST)
+        on_word(source, entry->id, TUNNEL_UP, -1, "");
+}
+
+/* ---- whose silence it was ---- */
+
+static void on_settled(void *user)
+{
+    struct source *source = user;
+    if (!source->stopping)
+        engine_judge(source->engine);
+}
+
+/* The API server is there as far as anybody knows: so its silence is not the reason. */
+static bool api_is_there(const struct source *source)
+{
+    return source->proxy_state == PROXY_UP && source->silent_words == NULL && source->pods_end != API_UNREACHABLE;
+}
+
+/* The node's silence is its own only where the API server answers. */
+static bool node_judge(struct source *source, const struct pod *pod, int64_t sent, enum tunnel_word *word,
+                       const char **why)
+{
+    enum pulse_word node = nodes_ask(source->nodes, &pod->facts, sent), api = PULSE_ANSWERS;
+    if (node == PULSE_SILENT)
+        api = pulse_ask(source->pulse, "/version", clock_mono_us() - API_RECENT_US);
+    if (node == PULSE_UNKNOWN || api == PULSE_UNKNOWN)
+        return false;
+    if (node == PULSE_SILENT && api == PULSE_ANSWERS) {
+        buf_clear(&source->node_words);
+        nodes_why(source->nodes, &pod->facts, &source->node_words);
+        *word = TUNNEL_NODE_LOST;
+        *why = buf_str(&source->node_words);
+    } else if (node == PULSE_SILENT) {
+        *word = TUNNEL_API_LOST;
+        *why = API_SILENT;
+    }
+    return true;
+}
+
+/* Of a direct way the source knows nothing, and a native session that is up has shown by its PING that the way is well (portforward.h). */
+static bool kube_judge(void *user, uint32_t id, int64_t sent, enum tunnel_word *word, const char **why)
+{
+    struct source *source = user;
+    const struct entry *entry = entry_shown(source, id);
+    const struct pod *pod = fleet_pod(engine_fleet(source->engine), id);
+    bool deaf = kube_tunnel_is_deaf(source->tunnel, id);
+    if (entry == NULL || pod == NULL || source->stopping || !api_is_there(source) || (*word == TUNNEL_UP && !deaf))
+        return true;
+    if (*word == TUNNEL_API_LOST && entry->word == TUNNEL_NODE_LOST) {
+        *word = TUNNEL_NODE_LOST;
+        *why = entry->detail;
+        return true;
+    }
+    on_wait(source); /* beside the node's question, so that neither waits for the other */
+    bool known = node_judge(source, pod, sent, word, why);
+    if (*word == TUNNEL_NODE_LOST && deaf)
+        on_word(source, id, *word, -1, *why);
+    return known;
 }
 
 static bool trip_has_changed(int64_t before, int64_t now)
@@ -321,6 +403,16 @@ static void tunnel_denied(struct source *source, const char *detail)
     login_look(source);
 }
 
+/* On the way through the API server: is it that, or the way from there to the node? */
+static void way_lost(struct source *source, uint32_t id, enum tunnel_word *word, const char **detail)
+{
+    on_wait(source);
+    if (kubectl_classify(*detail, strlen(*detail)) == KUBECTL_NODE_UNREACHABLE)
+        *word = TUNNEL_NODE_LOST; /* as the API server says itself */
+    else
+        kube_judge(source, id, clock_mono_us(), word, detail);
+}
+
 static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t round_trip, const char *detail)
 {
     struct source *source = user;
@@ -335,7 +427,7 @@ static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t roun
         detail = "";
     }
     if (word == TUNNEL_API_LOST)
-        on_wait(source);
+        way_lost(source, id, &word, &detail);
     pod_tell_way(source, entry, detail);
     bool came_up = word == TUNNEL_UP && (!entry->word_told || entry->word != TUNNEL_UP);
     if (entry->word_told && word == entry->word && is_same(entry->detail, detail) &&
@@ -821,7 +913,15 @@ static enum status kube_start(void *user, struct engine *engine, struct problem 
     source_tell(source);
     source->proxy = kubectl_proxy_new(&proxy);
     source->api = api_new(source->http, kubectl_proxy_socket(source->proxy));
-    source->pulse = pulse_new(loop, source->api, on_pulse, source);
+    source->pulse = pulse_new(&(struct pulse_options){.loop = loop,
+                                                      .api = source->api,
+                                                      .pace_ms = PULSE_PACE_MS,
+                                                      .silent_ms = PULSE_SILENT_MS,
+                                                      .is_alive = api_is_alive,
+                                                      .changed = on_pulse,
+                                                      .answered = on_settled,
+                                                      .user = source});
+    source->nodes = nodes_new(loop, source->api, on_settled, source);
     source->pools = pools_new(&(struct pools_options){.loop = loop,
                                                       .api = source->api,
                                                       .options = source->options,
@@ -874,6 +974,7 @@ static void stop_go_on(struct source *source)
     watch_free(source->pods);
     watch_free(source->events);
     pulse_free(source->pulse);
+    nodes_free(source->nodes);
     source->pulse = NULL;
     pools_free(source->pools);
     rollouts_free(source->rollouts);
@@ -928,6 +1029,7 @@ static void kube_source_free(void *user)
     mem_free(source->words);
     mem_free(source->pods_words);
     mem_free(source->silent_words);
+    buf_free(&source->node_words);
     mem_free(source->way_told);
     mem_free(source->told_words);
     kube_options_free(source->options);
@@ -939,6 +1041,7 @@ const struct source_ops kube_ops = {.name = "kubernetes",
                                     .start = kube_start,
                                     .control = kube_control,
                                     .after = kube_after,
+                                    .judge = kube_judge,
                                     .stop = kube_stop,
                                     .free = kube_source_free};
 
@@ -954,5 +1057,6 @@ void *kube_source_new(struct kube_options *options, const char *kubectl, const c
     source->group_user = group_user;
     source->ns = mem_dup(source->options->flags.ns);
     source->pods_end = API_OK;
+    buf_init(&source->node_words, WORDS_MAX);
     return source;
 }

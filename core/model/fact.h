@@ -36,6 +36,7 @@ enum fact_kind {
     X(TUNNEL_REFUSED_IN_POD, "refused-in-pod") /* the tunnel is fine: the port in the pod refused */                   \
     X(TUNNEL_POD_GONE, "pod-gone")                                                                                     \
     X(TUNNEL_API_LOST, "api-lost")                                                                                     \
+    X(TUNNEL_NODE_LOST, "node-lost") /* the API server answers, but does not get to the pod's node */                  \
     X(TUNNEL_FORBIDDEN, "forbidden")                                                                                   \
     X(TUNNEL_BACKOFF, "backoff")
 

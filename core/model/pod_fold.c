@@ -453,9 +453,9 @@ void pod_take_tunnel(struct fold *fold, const struct fact *fact)
     char age[AGE_SIZE];
     int64_t lasted = fold->t - pod->tunnel_since;
     pod->tunnel_since = fold->t;
-    pod->tunnel_down = now == TUNNEL_POD_GONE || now == TUNNEL_API_LOST || now == TUNNEL_FORBIDDEN ||
-                       now == TUNNEL_BACKOFF || (was_down && now == TUNNEL_STARTING);
-    pod->tunnel_ever_up = pod->tunnel_ever_up || now == TUNNEL_UP || now == TUNNEL_REFUSED_IN_POD;
+    bool is_up = now == TUNNEL_UP || now == TUNNEL_REFUSED_IN_POD;
+    pod->tunnel_down = now == TUNNEL_STARTING ? was_down : !is_up;
+    pod->tunnel_ever_up = pod->tunnel_ever_up || is_up;
     if (pod->tunnel_down && !was_down)
         pod->tunnel_lost_at = fold->t;
     if (pod->tunnel_down && now != TUNNEL_STARTING) {

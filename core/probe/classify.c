@@ -232,6 +232,8 @@ static struct ruling ruling_of_word(enum tunnel_word word)
         return (struct ruling){OUTCOME_UNKNOWN, PROBE_CAUSE_POD_GONE};
     case TUNNEL_API_LOST:
         return (struct ruling){OUTCOME_UNKNOWN, PROBE_CAUSE_API_LOST};
+    case TUNNEL_NODE_LOST:
+        return (struct ruling){OUTCOME_UNKNOWN, PROBE_CAUSE_NODE_LOST};
     case TUNNEL_FORBIDDEN:
         return (struct ruling){OUTCOME_UNKNOWN, PROBE_CAUSE_FORBIDDEN};
     default:
@@ -540,4 +542,12 @@ void classify_unsent(enum lane_kind lane, enum probe_action action, enum tunnel_
         sample->cause = ruling_of_word(tunnel).cause;
     if (possible && tunnel != TUNNEL_UP)
         text_printf(&sample->detail, TEXT_LINE, "tunnel %s", tunnel_word_name(tunnel));
+}
+
+void classify_lost(enum tunnel_word tunnel, const char *words, struct sample *sample)
+{
+    struct ruling ruling = ruling_of_word(tunnel);
+    sample->outcome = ruling.outcome;
+    sample->cause = ruling.cause;
+    text_printf(&sample->detail, TEXT_LINE, "tunnel %s: %s", tunnel_word_name(tunnel), words);
 }

@@ -31,4 +31,7 @@ void classify(const struct classify_question *question, const struct http_result
 /* A probe that was never sent: UNKNOWN with the tunnel's or our own reason. */
 void classify_unsent(enum lane_kind lane, enum probe_action action, enum tunnel_word tunnel, struct sample *sample);
 
+/* A probe that got no answer, and of which has become known since that the way was to blame: UNKNOWN, with `words` about that way. */
+void classify_lost(enum tunnel_word tunnel, const char *words, struct sample *sample);
+
 #endif

@@ -798,6 +798,12 @@ const char *kube_tunnel_via(const struct kube_tunnel *tunnel, uint32_t pod)
     return via_name(reached != NULL ? reached->via : first);
 }
 
+bool kube_tunnel_is_deaf(const struct kube_tunnel *tunnel, uint32_t pod)
+{
+    const struct reached *reached = reached_find(tunnel, pod);
+    return reached != NULL && way_is_deaf(reached);
+}
+
 void kube_tunnel_stop(struct kube_tunnel *tunnel, void (*done)(void *user), void *user)
 {
     struct reached *reached, *next;

@@ -44,6 +44,8 @@ void kube_tunnel_pod(struct kube_tunnel *tunnel, uint32_t pod, const char *ns, c
 void kube_tunnel_proxy(struct kube_tunnel *tunnel, const char *socket_path,
                        bool up);                                             /* the proxy's socket came or went */
 const char *kube_tunnel_via(const struct kube_tunnel *tunnel, uint32_t pod); /* what it uses now: "portforward", ... */
+/* Whether its way cannot tell whose silence it is: kubectl's children and the pods' proxy. */
+bool kube_tunnel_is_deaf(const struct kube_tunnel *tunnel, uint32_t pod);
 /* Ends all sessions and children, removes the sockets, then `done`. Called by the source's stop(); tunnel_ops.free only frees memory afterwards. */
 void kube_tunnel_stop(struct kube_tunnel *tunnel, void (*done)(void *user), void *user);
 

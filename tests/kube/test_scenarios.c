@@ -725,6 +725,73 @@ static void test_silent_api_by_podproxy(void **state)
     silent_api(*state, "--via=podproxy");
 }
 
+static bool lost_its_node(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    const struct lane *lane = pod ? &pod->lanes[LANE_READINESS] : NULL;
+    return lane && lane->last.outcome == OUTCOME_UNKNOWN && lane->last.cause == PROBE_CAUSE_NODE_LOST;
+}
+
+/* The API server is well, but what lies behind a node is not to be reached: said within seconds with the node's name, whichever way the probes go, and none of its pods is blamed. */
+static void lost_node(struct scene *scene, const char *via)
+{
+    char words[96];
+    add_ready(scene, "decode-a");
+    WATCH(scene, via);
+    AWAIT(scene, is_ready, "decode-a");
+    const char *node = text_str(&watcher_pod(&scene->watcher, "decode-a")->facts.node);
+    snprintf(words, sizeof words, "node %s does not answer the API server", node);
+    fake_api_swallow(api(scene), node);
+    AWAIT(scene, lost_its_node, "decode-a");
+    AWAIT(scene, has_said, words);
+    HOLDS(scene, nobody_is_blamed, NULL, 3);
+    assert_true(source_is(&scene->watcher, &WATCHING));
+    fake_api_swallow(api(scene), NULL);
+    assert_recovers(scene, "decode-a");
+    assert_true(nobody_is_blamed(&scene->watcher, NULL));
+}
+
+static void test_lost_node_by_portforward(void **state)
+{
+    lost_node(*state, "--via=portforward");
+}
+
+static void test_lost_node_by_podproxy(void **state)
+{
+    lost_node(*state, "--via=podproxy");
+}
+
+static bool hangs(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->lanes[LANE_READINESS].streak_failing && pod->lanes[LANE_READINESS].streak >= 3 &&
+           pod->lanes[LANE_READINESS].streak_cause == PROBE_CAUSE_TIMEOUT_HEADERS;
+}
+
+/* A pod that hangs on a node that is well: its node is asked once for each probe that got no answer, and the pod is blamed; also where nobody may ask. */
+static void test_hanging_by_podproxy(void **state)
+{
+    static const struct fake_probe quick = {.path = "/v1/models", .period = 1, .timeout = 1, .threshold = 3};
+    static const char *const rights[] = {NULL, "get pods/log"};
+    struct scene *scene = *state;
+    struct fake_pod *pod = fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "stuck", .readiness = quick});
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+        if (rights[i])
+            fake_api_deny(api(scene), rights[i]);
+        fake_pod_face(pod, FACE_SERVING);
+        WATCH(scene, "--via=podproxy");
+        AWAIT(scene, is_ready, "stuck");
+        size_t before = fake_api_requests(api(scene), "limitBytes=1");
+        fake_pod_face(pod, FACE_FROZEN);
+        AWAIT(scene, hangs, "stuck");
+        const struct pod *seen = watcher_pod(&scene->watcher, "stuck");
+        size_t silences = seen->lanes[LANE_READINESS].failed + seen->lanes[LANE_HEALTH].failed;
+        assert_in_range(fake_api_requests(api(scene), "limitBytes=1") - before, 1, silences + 1);
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    }
+    scene->watching = false;
+}
+
 static bool is_denied(const struct watcher *watcher, const void *user)
 {
     (void)user;
@@ -1073,6 +1140,9 @@ int main(void)
                                        SCENE(auto_nothing_allowed),
                                        SCENE(silent_api_by_portforward),
                                        SCENE(silent_api_by_podproxy),
+                                       SCENE(lost_node_by_portforward),
+                                       SCENE(lost_node_by_podproxy),
+                                       SCENE(hanging_by_podproxy),
                                        SCENE(forbidden_for_a_moment),
                                        SCENE(sidecar),
                                        SCENE(killed_by_startup),

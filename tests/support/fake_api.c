@@ -61,6 +61,7 @@ struct fake_api {
     uint64_t version, oldest; /* watches from before `oldest` are too late */
     bool expired, old_server, frozen, no_forwards, knows_pools;
     unsigned hold;
+    char *swallowed; /* a node's name */
     char *denied[DENIED_MAX];
     size_t denied_count;
     struct buf requests;
@@ -69,7 +70,7 @@ struct fake_api {
 
 static const char *const KIND_NAMES[FAKE_KINDS] = {"Pod", "Event", "InferencePool", "Deployment", "StatefulSet"};
 
-enum use { USE_HTTP, USE_WATCH, USE_LOG, USE_FORWARD, USE_RELAY };
+enum use { USE_HTTP, USE_WATCH, USE_LOG, USE_FORWARD, USE_RELAY, USE_SWALLOWED };
 
 struct pair;
 struct connection {
@@ -91,8 +92,8 @@ struct connection {
     /* a followed log */
     struct log *log;
     size_t log_at;
+    char pod[NAME_SIZE]; /* where it leads to, by way of its node; "": nowhere but to the API */
     /* a port-forward */
-    char pod[NAME_SIZE];
     struct websocket *websocket; /* NULL: plain SPDY */
     struct spdy *spdy;
     struct buf frames, payload;
@@ -135,9 +136,11 @@ static void stream_write(uv_stream_t *stream, const char *bytes, size_t length)
         mem_free(write);
 }
 
+static bool is_swallowed(const struct connection *connection);
+
 static void connection_write(struct connection *connection, const char *bytes, size_t length)
 {
-    if (connection->api->frozen)
+    if (is_swallowed(connection))
         buf_append(&connection->stalled, bytes, length);
     else
         stream_write((uv_stream_t *)&connection->pipe, bytes, length);
@@ -435,6 +438,15 @@ static struct object *object_find(struct fake_api *api, enum fake_kind kind, con
             return object;
     }
     return NULL;
+}
+
+/* Nobody on the other side takes or says anything. */
+static bool is_swallowed(const struct connection *connection)
+{
+    struct fake_api *api = connection->api;
+    const struct object *pod = object_find(api, FAKE_PODS, connection->ns, connection->pod);
+    const char *node = pod ? json_string(json_path(pod->json, "spec.nodeName")) : NULL;
+    return api->frozen || (api->swallowed && node && strcmp(node, api->swallowed) == 0);
 }
 
 void fake_api_put(struct fake_api *api, enum fake_kind kind, const char *ns, const char *name, const char *uid,
@@ -1012,8 +1024,6 @@ static void answer_forward(struct connection *connection, const struct request *
     connection_write(connection, head, strlen(head));
     connection->use = USE_FORWARD;
     connection->spdy = spdy_new(true, &connection->frames, &FORWARD, connection);
-    snprintf(connection->ns, sizeof connection->ns, "%s", request->ns);
-    snprintf(connection->pod, sizeof connection->pod, "%s", request->name);
 }
 
 /* ---- one request ---- */
@@ -1088,15 +1098,22 @@ static void answer_object(struct connection *connection, struct request *request
         char words[512];
         snprintf(words, sizeof words, "%s \"%s\" not found", request->resource, request->name);
         answer_status(connection, 404, words);
-    } else if (proxied > 0) {
-        answer_proxy(connection, request, proxied);
-    } else if (strcmp(request->subresource, "log") == 0) {
-        answer_log(connection, request);
-    } else if (strcmp(request->subresource, "portforward") == 0) {
-        answer_forward(connection, request);
-    } else {
-        answer(connection, 200, "application/json", object->text, strlen(object->text));
+        return;
     }
+    if (request->subresource[0]) {
+        snprintf(connection->ns, sizeof connection->ns, "%s", request->ns);
+        snprintf(connection->pod, sizeof connection->pod, "%s", request->name);
+    }
+    if (is_swallowed(connection))
+        connection->use = USE_SWALLOWED;
+    else if (proxied > 0)
+        answer_proxy(connection, request, proxied);
+    else if (strcmp(request->subresource, "log") == 0)
+        answer_log(connection, request);
+    else if (strcmp(request->subresource, "portforward") == 0)
+        answer_forward(connection, request);
+    else
+        answer(connection, 200, "application/json", object->text, strlen(object->text));
 }
 
 static void request_serve(struct connection *connection, struct request *request)
@@ -1154,7 +1171,7 @@ static void connection_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *
         return;
     }
     buf_append(&connection->in, bytes->base, (size_t)count);
-    if (!connection->api->frozen)
+    if (!is_swallowed(connection))
         connection_go_on(connection);
 }
 
@@ -1260,6 +1277,7 @@ static void fake_api_release(uv_handle_t *handle)
     mem_free(api->changes);
     mem_free(api->logs);
     mem_free(api->socket);
+    mem_free(api->swallowed);
     buf_free(&api->requests);
     mem_free(api);
 }
@@ -1332,12 +1350,14 @@ void fake_api_old_server(struct fake_api *api, bool old)
     api->old_server = old;
 }
 
-void fake_api_freeze(struct fake_api *api, bool frozen)
+/* What was held back, on all connections that are free to go on now. */
+static void connections_release(struct fake_api *api)
 {
     struct connection *next;
-    api->frozen = frozen;
-    for (struct connection *connection = api->connections; connection && !frozen; connection = next) {
+    for (struct connection *connection = api->connections; connection; connection = next) {
         next = connection->next;
+        if (is_swallowed(connection))
+            continue;
         struct buf stalled = connection->stalled;
         buf_init(&connection->stalled, ANSWER_MAX);
         if (stalled.len > 0)
@@ -1345,6 +1365,19 @@ void fake_api_freeze(struct fake_api *api, bool frozen)
         buf_free(&stalled);
         connection_go_on(connection);
     }
+}
+
+void fake_api_freeze(struct fake_api *api, bool frozen)
+{
+    api->frozen = frozen;
+    connections_release(api);
+}
+
+void fake_api_swallow(struct fake_api *api, const char *node)
+{
+    mem_free(api->swallowed);
+    api->swallowed = mem_dup(node);
+    connections_release(api);
 }
 
 void fake_api_no_forwards(struct fake_api *api, bool none)

@@ -46,6 +46,8 @@ void fake_api_cut_forwards(struct fake_api *api);               /* every port-fo
 
 /* It answers nobody and takes nothing any more, as behind a firewall that drops everything; connections stay. What came and would have gone meanwhile comes and goes when that is over. */
 void fake_api_freeze(struct fake_api *api, bool frozen);
+/* The same of all that lies behind a node, logs, port-forwards and its pods' ports, while the API itself is well. What was asked meanwhile is never answered. NULL: none. */
+void fake_api_swallow(struct fake_api *api, const char *node);
 /* Port-forwards are answered with an error of no known kind, whichever way they are asked for. */
 void fake_api_no_forwards(struct fake_api *api, bool none);
 /* The streams of a forward end so much later than the pod's server has closed, as the container runtime has it (facts/kube.md 3.1: 1 s); 0: at once. */

@@ -477,7 +477,7 @@ static void test_unsent(void **state)
         [TUNNEL_STARTING] = PROBE_CAUSE_TUNNEL_DOWN,       [TUNNEL_UP] = PROBE_CAUSE_TOOL,
         [TUNNEL_REFUSED_IN_POD] = PROBE_CAUSE_TUNNEL_DOWN, [TUNNEL_POD_GONE] = PROBE_CAUSE_POD_GONE,
         [TUNNEL_API_LOST] = PROBE_CAUSE_API_LOST,          [TUNNEL_FORBIDDEN] = PROBE_CAUSE_FORBIDDEN,
-        [TUNNEL_BACKOFF] = PROBE_CAUSE_TUNNEL_DOWN};
+        [TUNNEL_NODE_LOST] = PROBE_CAUSE_NODE_LOST,        [TUNNEL_BACKOFF] = PROBE_CAUSE_TUNNEL_DOWN};
     (void)state;
     for (int action = PROBE_NONE; action <= PROBE_EXEC; action++) {
         for (int word = 0; word < TUNNEL_WORD_COUNT; word++) {

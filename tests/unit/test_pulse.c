@@ -25,7 +25,7 @@ struct stage {
     struct script script;
     char dir[64], path[96];
     bool hangs;
-    int status, asked;
+    int status, asked, answered;
     struct script_connection *asking;
     int told;
     bool silent;
@@ -50,6 +50,23 @@ static void on_changed(void *user, bool silent, const char *why)
     snprintf(stage->why, sizeof stage->why, "%s", why);
 }
 
+static void on_answered(void *user)
+{
+    struct stage *stage = user;
+    stage->answered++;
+}
+
+static bool says_something(enum api_end end, const char *words)
+{
+    assert_non_null(words);
+    return end != API_UNREACHABLE && end != API_CUT;
+}
+
+static enum pulse_word ask(struct stage *stage)
+{
+    return pulse_ask(stage->pulse, "/version", clock_mono_us());
+}
+
 static int setup(void **state)
 {
     static struct stage stage;
@@ -62,7 +79,14 @@ static int setup(void **state)
     assert_true(script_listen(&stage.script, &stage.loop, stage.path, on_asked, &stage));
     stage.http = http_new(&stage.loop, "test");
     stage.api = api_new(stage.http, stage.path);
-    stage.pulse = pulse_new(&stage.loop, stage.api, on_changed, &stage);
+    stage.pulse = pulse_new(&(struct pulse_options){.loop = &stage.loop,
+                                                    .api = stage.api,
+                                                    .pace_ms = 400,
+                                                    .silent_ms = 450,
+                                                    .is_alive = says_something,
+                                                    .changed = on_changed,
+                                                    .answered = on_answered,
+                                                    .user = &stage});
     *state = &stage;
     return 0;
 }
@@ -103,7 +127,7 @@ static void test_asked_while_somebody_waits(void **state)
     run_for(stage, 100000);
     assert_int_equal(stage->asked, 0);
     for (int64_t until = clock_mono_us() + SECOND_US; clock_mono_us() < until; usleep(1000)) {
-        pulse_ask(stage->pulse);
+        ask(stage);
         uv_run(&stage->loop, UV_RUN_NOWAIT);
     }
     assert_in_range(stage->asked, 2, 4);
@@ -116,16 +140,16 @@ static void test_asked_while_somebody_waits(void **state)
 static void test_silent_and_back(void **state)
 {
     struct stage *stage = *state;
-    pulse_ask(stage->pulse);
+    ask(stage);
     UNTIL(stage, stage->asked == 1);
     stage->hangs = true;
     int64_t began = clock_mono_us();
-    pulse_ask(stage->pulse); /* the pace holds it back */
+    ask(stage); /* the pace holds it back */
     UNTIL(stage, stage->told == 1);
-    assert_true(stage->silent && pulse_is_silent(stage->pulse));
+    assert_true(stage->silent && ask(stage) == PULSE_SILENT);
     assert_true(clock_mono_us() - began < IN_TIME_US);
     for (int i = 0; i < 100; i++)
-        pulse_ask(stage->pulse);
+        ask(stage);
     assert_int_equal(stage->asked, 2);
     stage->hangs = false;
     script_answer(stage->asking, 200, "{}");
@@ -138,7 +162,7 @@ static void test_back_by_another_request(void **state)
 {
     struct stage *stage = *state;
     stage->hangs = true;
-    pulse_ask(stage->pulse);
+    ask(stage);
     UNTIL(stage, stage->told == 1);
     stage->hangs = false;
     UNTIL(stage, stage->told == 2);
@@ -156,7 +180,7 @@ static void test_words(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int before = stage->asked, told = stage->told;
         stage->status = rows[i].status;
-        pulse_ask(stage->pulse);
+        ask(stage);
         UNTIL(stage, stage->asked > before && (rows[i].alive || stage->told > told));
         run_for(stage, 50000);
         assert_int_equal(stage->silent, !rows[i].alive);
@@ -171,7 +195,7 @@ static void test_freed_amid(void **state)
 {
     struct stage *stage = *state;
     stage->hangs = true;
-    pulse_ask(stage->pulse);
+    ask(stage);
     UNTIL(stage, stage->asked == 1); /* teardown frees it now */
 }
 
