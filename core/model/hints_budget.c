@@ -416,6 +416,10 @@ static void rule_killed(struct hint_maker *maker)
     bool again = pod->killed_run + 1 == pod->run && (stage_is_loading(pod->stage) || live_is_starting(pod)) &&
                  (pod->loaded_at < 0 || (startup && killed_while_up(pod)));
     bool recent = maker->now - pod->killed_at < LIVE_RECENT_US;
+    if (live_killed_apart(maker)) {
+        hint_drop(maker, CAUSE_PROBE_KILLED);
+        return;
+    }
     if (pod->killed_run == 0 || (!ended && !(again && (startup || recent))) ||
         text_is(&pod->facts.serving.last.reason, "OOMKilled"))
         return;

@@ -8,13 +8,13 @@
 /* What the kubelet's own probe came to, by the words of its Unhealthy events (facts/kube.md 1.8). */
 enum word { WORD_OTHER, WORD_REFUSED, WORD_NO_CONNECTION, WORD_TIMEOUT, WORD_STATUS, WORD_CLOSED };
 
-static const struct pod_event *newest_event(const struct pod *pod, enum lane_kind kind)
+static const struct pod_event *newest_event(const struct pod *pod, enum lane_kind kind, int64_t from)
 {
     static const char *const begins[] = {
         [LANE_STARTUP] = "Startup probe ", [LANE_LIVENESS] = "Liveness probe ", [LANE_READINESS] = "Readiness probe "};
     for (uint32_t i = pod->event_count; i-- > 0;) {
         const struct pod_event *event = &pod->events[i];
-        if (text_is(&event->reason, "Unhealthy") && event->last >= pod->run_began &&
+        if (text_is(&event->reason, "Unhealthy") && event->last >= from &&
             text_equal(&event->container, &pod->facts.serving.name) &&
             strncmp(text_str(&event->message), begins[kind], strlen(begins[kind])) == 0)
             return event;
@@ -63,7 +63,7 @@ static bool is_quoted(const struct hint *hint, const struct text *message)
 
 void live_kubelet(struct hint *hint, const struct pod *pod, enum lane_kind kind)
 {
-    const struct pod_event *event = kind <= LANE_READINESS ? newest_event(pod, kind) : NULL;
+    const struct pod_event *event = kind <= LANE_READINESS ? newest_event(pod, kind, pod->run_began) : NULL;
     if (event && !is_quoted(hint, &event->message) &&
         event->last >= pod->lanes[kind].streak_since - settled_after(&pod->facts.probes[kind], 0))
         hint_evidence(hint, EVIDENCE_KUBELET, 0, event->last, "%s", text_str(&event->message));
@@ -102,7 +102,7 @@ bool live_kubelet_differs(const struct hint_maker *maker, enum lane_kind kind)
     const struct pod *pod = maker->pod;
     const struct lane *lane = &pod->lanes[kind];
     const struct probe_spec *spec = &pod->facts.probes[kind];
-    const struct pod_event *event = newest_event(pod, kind);
+    const struct pod_event *event = newest_event(pod, kind, pod->run_began);
     int64_t grace = kind == LANE_LIVENESS ? GRACE_SECONDS * (int64_t)SECOND_US : 0; /* a killed container lives on */
     return pod->facts.kubelet && pod->facts.serving.ready == TRI_TRUE && lane->present && lane->streak_failing &&
            lane->streak >= spec->failure_threshold && (!event || event->last < lane->streak_since) &&
@@ -152,10 +152,15 @@ static void evidence_of_ours(const struct hint_maker *maker, struct hint *hint, 
 
 static void evidence_of_kubelet(struct hint *hint, const struct pod *pod, enum lane_kind kind)
 {
-    if (kubelet_says_no(pod, kind))
+    const struct pod_event *event = newest_event(pod, kind, pod->run_began);
+    if (kubelet_says_no(pod, kind)) {
         hint_evidence(hint, EVIDENCE_KUBELET, 0,
                       kind == LANE_READINESS && pod->facts.ready.since ? pod->facts.ready.since : INT64_MIN,
                       "the kubelet says %s", kind == LANE_STARTUP ? "not started" : "NotReady");
+        /* After 25 events of a pod there is one in five minutes (facts/kube.md 2.2): an old word is its newest, and says how old it is. */
+        if (event && !is_quoted(hint, &event->message))
+            hint_evidence(hint, EVIDENCE_KUBELET, 0, event->last, "%s", text_str(&event->message));
+    }
     live_kubelet(hint, pod, kind);
 }
 
@@ -194,27 +199,35 @@ static void refused_outside(struct hint_maker *maker, enum lane_kind kind)
 /* Connections of the node's get nowhere, ours are made at once. */
 static void kept_out(struct hint_maker *maker, enum lane_kind kind, enum confidence confidence, const char *what)
 {
+    enum word word = event_word(newest_event(maker->pod, kind, maker->pod->run_began));
+    bool may_be_loopback = via_loopback(maker->pod) && (word == WORD_OTHER || word == WORD_REFUSED);
     struct hint *hint = hint_add(maker, CAUSE_PROBE_BLOCKED, confidence, WEIGHT_KUBELET);
     live_doubt(maker, CAUSE_PROBE_TIMEOUT);
     live_doubt(maker, CAUSE_WRONG_PORT);
     hint_title(hint, TITLE_LIVE + WEIGHT_KUBELET,
-               "the kubelet's %s probe %s, ours is answered: NetworkPolicy, mesh or firewall?", lane_name(kind), what);
+               "the kubelet's %s probe %s, ours is answered: %sNetworkPolicy, mesh or firewall?", lane_name(kind), what,
+               may_be_loopback ? "loopback only, " : "");
     evidence_of_kubelet(hint, maker->pod, kind);
     evidence_of_ours(maker, hint, kind);
     hint_command(maker, hint, "{kubectl} get networkpolicies");
     live_look_at_probe(maker, hint, kind);
 }
 
-/* It times out after timeoutSeconds, where answers take most of that. */
+static bool is_quick(const struct pod *pod, enum lane_kind kind)
+{
+    int64_t slow = history_percentile(&pod->lanes[kind].history, 99);
+    return slow >= 0 && slow < (int64_t)pod->facts.probes[kind].timeout * SECOND_US / 2;
+}
+
+/* It times out after timeoutSeconds. Where answers take most of that, so it is; else its connections get nowhere: it says the same of both. */
 static void times_out(struct hint_maker *maker, enum lane_kind kind, bool says_no)
 {
     const struct pod *pod = maker->pod;
-    int64_t allowed = (int64_t)pod->facts.probes[kind].timeout * SECOND_US;
     int64_t slow = history_percentile(&pod->lanes[kind].history, 99);
     char p99[LIVE_AGE_SIZE];
-    if (slow < allowed / 2) {
+    if (is_quick(pod, kind)) {
         if (says_no)
-            kept_out(maker, kind, CONFIDENCE_POSSIBLE, "times out");
+            kept_out(maker, kind, CONFIDENCE_LIKELY, "times out");
         return;
     }
     struct hint *hint = hint_add(maker, CAUSE_PROBE_TIMEOUT, CONFIDENCE_LIKELY, WEIGHT_LIVE);
@@ -230,10 +243,12 @@ static void times_out(struct hint_maker *maker, enum lane_kind kind, bool says_n
 static void rule_kubelet_fails(struct hint_maker *maker, enum lane_kind kind)
 {
     const struct pod *pod = maker->pod;
-    const struct pod_event *event = newest_event(pod, kind);
+    const struct pod_event *event = newest_event(pod, kind, pod->run_began);
     bool says_no = kubelet_says_no(pod, kind) && pod->lanes[kind].prober.stored == VERDICT_SUCCESS &&
                    maker->now - pod->stage_since > settled_after(&pod->facts.probes[kind], 1);
     int64_t fresh = (says_no ? 600 : 120) * (int64_t)SECOND_US;
+    if (event_word(event) == WORD_TIMEOUT && !pod->lanes[kind].streak_failing && is_quick(pod, kind))
+        live_doubt(maker, CAUSE_PROBE_TIMEOUT);
     if (!ours_is_well(maker, kind))
         return;
     if (!event_is_within(maker, event, kind, fresh)) {
@@ -256,6 +271,58 @@ static void rule_kubelet_fails(struct hint_maker *maker, enum lane_kind kind)
             kept_out(maker, kind, CONFIDENCE_POSSIBLE, "gets another answer");
         break;
     }
+}
+
+/* ---- killed by the kubelet's word alone ---- */
+
+/* Since when ours had been answered when the kubelet's probe ended that run; INT64_MAX: they were not. */
+static int64_t answered_when_killed(const struct pod *pod)
+{
+    const struct history *history = &pod->lanes[pod->killed_by].history;
+    int64_t since = INT64_MAX;
+    for (uint32_t back = 0; back < history->count; back++) {
+        const struct mark *mark = history_get(history, back);
+        int64_t t = (int64_t)mark->at_ms * MILLISECOND_US;
+        bool answered = mark->outcome == OUTCOME_OK || mark->outcome == OUTCOME_WARN;
+        if (t < pod->killed_at - pod->killed_after || (t <= pod->killed_at && !answered))
+            break;
+        if (t <= pod->killed_at)
+            since = t;
+    }
+    return since;
+}
+
+bool live_killed_apart(struct hint_maker *maker)
+{
+    const struct pod *pod = maker->pod;
+    const struct probe_spec *spec = &pod->facts.probes[pod->killed_by];
+    bool ended = pod->killed_run == pod->run && stage_is_broken(pod->stage);
+    bool again = pod->killed_run + 1 == pod->run && maker->now - pod->killed_at < LIVE_RECENT_US;
+    bool gets_in = pod->lanes[LANE_READINESS].present && pod->facts.serving.ready == TRI_TRUE;
+    int64_t since = pod->killed_run != 0 ? answered_when_killed(pod) : INT64_MAX;
+    if ((!ended && !again) || gets_in || since > pod->killed_at - (2 * spec->period + spec->timeout) * SECOND_US)
+        return false;
+    const struct pod_event *event = newest_event(pod, pod->killed_by, pod->killed_at - pod->killed_after);
+    bool loopback = event_word(event) == WORD_REFUSED && via_loopback(pod);
+    char age[LIVE_AGE_SIZE];
+    live_doubt(maker, CAUSE_PROBE_TIMEOUT);
+    live_doubt(maker, CAUSE_WRONG_PORT);
+    live_doubt(maker, CAUSE_STARTUP_BUDGET_EXCEEDED);
+    struct hint *hint = hint_add(maker, CAUSE_PROBE_BLOCKED, CONFIDENCE_LIKELY, WEIGHT_KILLED);
+    hint_title(hint, TITLE_LIVE + WEIGHT_KILLED, "the kubelet's %s probe killed it, ours was answered: %s",
+               lane_name(pod->killed_by),
+               loopback ? "the server listens on loopback only?" : "NetworkPolicy, mesh or firewall?");
+    hint_evidence(hint, EVIDENCE_KUBELET, 0, pod->killed_at, "%s killed the container after %s",
+                  lane_name(pod->killed_by), clock_age(pod->killed_after, age, sizeof age));
+    if (event)
+        hint_evidence(hint, EVIDENCE_KUBELET, 0, event->last, "%s", text_str(&event->message));
+    hint_evidence(hint, EVIDENCE_PROBES, 0, since, "our %s had been answered for %s by then, through %s",
+                  lane_name(pod->killed_by), clock_age(pod->killed_at - since, age, sizeof age),
+                  text_str(&pod->facts.via));
+    if (!loopback)
+        hint_command(maker, hint, "{kubectl} get networkpolicies");
+    live_look_at_probe(maker, hint, pod->killed_by);
+    return true;
 }
 
 /* Ours fail, and have for so long that the kubelet's would have had their consequence, and it has said nothing of the kind. */

@@ -35,6 +35,8 @@ void live_kubelet(struct hint *hint, const struct pod *pod, enum lane_kind lane)
 bool live_kubelet_vouches(const struct hint_maker *maker);
 /* Our probes fail, and have for so long that the kubelet's own would have had their consequence, but it goes on to say Ready: then it is not the pod that our failures tell of. */
 bool live_kubelet_differs(const struct hint_maker *maker, enum lane_kind lane);
+/* The kubelet's probe ended this run or the one before although ours was answered: the hint that says so. False: it was not so. */
+bool live_killed_apart(struct hint_maker *maker);
 /* The same question by hand: curl where there is no kubelet, else a look at the log. */
 void live_ask(struct hint_maker *maker, struct hint *hint, enum lane_kind lane);
 /* A look at the probe itself, or the same question by hand. */

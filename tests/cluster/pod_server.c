@@ -1,9 +1,11 @@
 /* What runs in the cluster tests' pods: a server of models that does what its arguments say, one after the other, with the simulated fleet's own answers and log lines.
  *
- * pod_server [--host ADDRESS] [--port N] [--deaf] ACT...
+ * pod_server [--host ADDRESS] [--port N] [--deaf] [--walled] ACT...
  * ACT is WORD:SECONDS (then the next act) or WORD (for ever): `load` refuses and writes a start's log, `refuse` refuses in silence, `ok` serves, `dead` is a server whose engine died, `hang` accepts and says nothing,
- * `reset` and `close` end connections unanswered, `bare` answers without saying how much comes, `error` answers 503 to everything; `exit` ends with exit status 1.
- * It says on standard output what it does. A SIGTERM ends it at once, unless it is deaf. */
+ * `reset` and `close` end connections unanswered, `bare` answers without saying how much comes, `error` answers 503 to everything, `slow` answers after 0.95 to 1.05 s; `exit`
+ * ends with exit status 1.
+ * It says on standard output what it does. A SIGTERM ends it at once, unless it is deaf. Walled, it serves on loopback alone, and who connects to the port on the pod's own address gets no answer at all, as behind a
+ * NetworkPolicy. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "sim/vllm.h"
@@ -12,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     BODY_MAX = 1 << 20,
@@ -20,7 +24,10 @@ enum {
     SIGNALS = 2,
     SHARDS = 20,
     PER_CENT = 100,
-    MARGIN_US = 20000
+    MARGIN_US = 20000,
+    SLOW_LEAST_US = 950000,
+    SLOW_MOST_US = 1050000,
+    WALL_CONNECTIONS = 4
 };
 
 struct pod {
@@ -33,7 +40,7 @@ struct pod {
     struct server *server;
     struct buf body;
     char **acts; /* the next one; NULL at the end */
-    bool is_error, deaf;
+    bool is_error, is_slow, deaf, walled;
     /* The log that is being written. */
     size_t chapter, line;
     int64_t start_took, chapter_began, chapter_took, act_ends; /* µs of t; act_ends INT64_MAX: never */
@@ -62,6 +69,8 @@ static void answer(void *user, const char *path, const char *request, struct ans
     vllm_answer(&pod->vllm, false, path, now, pod->clock.wall_zero + now, &pod->dice, &pod->body, out);
     if (pod->is_error)
         *out = (struct answer){.status = 503, .headers = "Server: uvicorn\r\n", .body = "", .delay_us = 0};
+    if (pod->is_slow)
+        out->delay_us = dice_between(&pod->dice, SLOW_LEAST_US, SLOW_MOST_US);
 }
 
 /* ---- the log of a start ---- */
@@ -102,9 +111,9 @@ static int64_t log_write(struct pod *pod, int64_t now)
 static const struct {
     const char *word;
     enum vllm_face face;
-} WORDS[] = {{"load", FACE_LOADING},     {"refuse", FACE_LOADING}, {"ok", FACE_SERVING},
-             {"dead", FACE_ENGINE_DEAD}, {"hang", FACE_FROZEN},    {"reset", FACE_RESET},
-             {"close", FACE_CLOSE},      {"bare", FACE_BARE},      {"error", FACE_SERVING}};
+} WORDS[] = {{"load", FACE_LOADING},  {"refuse", FACE_LOADING}, {"ok", FACE_SERVING},  {"dead", FACE_ENGINE_DEAD},
+             {"hang", FACE_FROZEN},   {"reset", FACE_RESET},    {"close", FACE_CLOSE}, {"bare", FACE_BARE},
+             {"error", FACE_SERVING}, {"slow", FACE_SERVING}};
 
 static void face_set(struct pod *pod, const char *word, size_t length)
 {
@@ -112,6 +121,7 @@ static void face_set(struct pod *pod, const char *word, size_t length)
         if (strlen(WORDS[i].word) == length && strncmp(word, WORDS[i].word, length) == 0) {
             pod->vllm.face = WORDS[i].face;
             pod->is_error = strcmp(WORDS[i].word, "error") == 0;
+            pod->is_slow = strcmp(WORDS[i].word, "slow") == 0;
             if (!vllm_listens(&pod->vllm)) {
                 server_mute(pod->server, true);
             } else if (server_listen(pod->server) != STATUS_OK) {
@@ -164,10 +174,63 @@ static void signalled(uv_signal_t *handle, int number)
         exit(0);
 }
 
+/* ---- the wall ---- */
+
+/* A queue of connections that is full and that nobody takes any from: the kernel drops what else comes (tcp(7), listen(2)). */
+static bool wall_raise(const uv_interface_address_t *own, int32_t port)
+{
+    struct sockaddr_in address = own->address.address4;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address.sin_port = htons((uint16_t)port);
+    if (bind(listener, (const struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 0) != 0)
+        return false;
+    for (int i = 0; i < WALL_CONNECTIONS; i++)
+        connect(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (const struct sockaddr *)&address,
+                sizeof address);
+    return true;
+}
+
+/* On the pod's own address. */
+static void wall_begin(int32_t port)
+{
+    uv_interface_address_t *list = NULL;
+    int count = 0;
+    bool raised = false;
+    uv_interface_addresses(&list, &count);
+    for (int i = 0; i < count; i++)
+        if (!list[i].is_internal && list[i].address.address4.sin_family == AF_INET)
+            raised = wall_raise(&list[i], port);
+    uv_free_interface_addresses(list, count);
+    if (!raised) {
+        fprintf(stderr, "pod_server: no wall\n");
+        exit(2);
+    }
+}
+
+/* ---- main ---- */
+
 static int usage(void)
 {
-    fputs("usage: pod_server [--host ADDRESS] [--port N] [--deaf] ACT...\n", stderr);
+    fputs("usage: pod_server [--host ADDRESS] [--port N] [--deaf] [--walled] ACT...\n", stderr);
     return 2;
+}
+
+/* Returns the number of the first act; 0: there is none. */
+static int options_read(struct pod *pod, const char **host, int argc, char **argv)
+{
+    int at = 1;
+    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++)
+        if (strcmp(argv[at], "--deaf") == 0)
+            pod->deaf = true;
+        else if (strcmp(argv[at], "--walled") == 0)
+            pod->walled = true;
+        else if (at + 1 < argc && strcmp(argv[at], "--host") == 0)
+            *host = argv[++at];
+        else if (at + 1 < argc && strcmp(argv[at], "--port") == 0)
+            pod->vllm.port = (int32_t)strtol(argv[++at], NULL, 10);
+        else
+            return 0;
+    return at < argc ? at : 0;
 }
 
 int main(int argc, char **argv)
@@ -182,18 +245,13 @@ int main(int argc, char **argv)
                                .slow_to = 2 * MILLISECOND_US}};
     const char *host = "0.0.0.0";
     struct problem problem = {""};
-    int at = 1;
-    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++)
-        if (strcmp(argv[at], "--deaf") == 0)
-            pod.deaf = true;
-        else if (at + 1 < argc && strcmp(argv[at], "--host") == 0)
-            host = argv[++at];
-        else if (at + 1 < argc && strcmp(argv[at], "--port") == 0)
-            pod.vllm.port = (int32_t)strtol(argv[++at], NULL, 10);
-        else
-            return usage();
-    if (at == argc)
+    int at = options_read(&pod, &host, argc, argv);
+    if (at == 0)
         return usage();
+    if (pod.walled) {
+        host = "127.0.0.1";
+        wall_begin(pod.vllm.port);
+    }
     pod.acts = argv + at;
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&pod.loop);

@@ -139,7 +139,7 @@ static void kept_out(void **state)
          CONFIDENCE_LIKELY},
         {"Readiness probe failed: Get \"http://10.2.0.7:8000/v1/models\": context deadline exceeded (Client.Timeout "
          "exceeded while awaiting headers)",
-         CONFIDENCE_POSSIBLE},
+         CONFIDENCE_LIKELY}, /* what a real kubelet says where its SYN is dropped */
         {"Readiness probe failed: Get \"http://10.2.0.7:8000/v1/models\": EOF", CONFIDENCE_POSSIBLE},
         {NULL, CONFIDENCE_POSSIBLE}, /* no event comes at all */
     };
@@ -150,10 +150,93 @@ static void kept_out(void **state)
         answered(&s, 40, 3000);
         if (rows[i].message)
             event(&s, rows[i].message);
-        says(&s, CAUSE_PROBE_BLOCKED, rows[i].confidence, "NetworkPolicy",
+        says(&s, CAUSE_PROBE_BLOCKED, rows[i].confidence,
+             rows[i].message ? "answered: NetworkPolicy" : "answered: loopback only, NetworkPolicy",
              rows[i].message ? rows[i].message : "NotReady");
         story_end(&s);
     }
+}
+
+#define TIMED_OUT(probe, path)                                                                                         \
+    probe " probe failed: Get \"http://10.2.0.7:8000" path                                                             \
+          "\": context deadline exceeded (Client.Timeout exceeded while "                                              \
+          "awaiting headers)"
+
+/* Its newest word, said before we began to look: events come ever more rarely. */
+static void old_word_is_quoted(void **state)
+{
+    struct story s;
+    (void)state;
+    begin(&s, "portforward");
+    event(&s, TIMED_OUT("Readiness", "/v1/models"));
+    answered(&s, 60, 3000);
+    says(&s, CAUSE_PROBE_BLOCKED, CONFIDENCE_POSSIBLE, "NetworkPolicy", "context deadline exceeded");
+    story_end(&s);
+}
+
+/* The kubelet's probe ends a run in which ours was answered: which of the two reasons it is, its events tell. */
+static void killed_apart(void **state)
+{
+    static const struct {
+        const char *via, *message, *title;
+    } rows[] = {
+        {"portforward", TIMED_OUT("Liveness", "/health"), "liveness probe killed it, ours was answered: NetworkPolicy"},
+        {"portforward",
+         "Liveness probe failed: Get \"http://10.2.0.7:8000/health\": dial tcp 10.2.0.7:8000: connect: connection "
+         "refused",
+         "liveness probe killed it, ours was answered: the server listens on loopback only?"},
+        {"podproxy",
+         "Liveness probe failed: Get \"http://10.2.0.7:8000/health\": dial tcp 10.2.0.7:8000: connect: connection "
+         "refused",
+         "liveness probe killed it, ours was answered: NetworkPolicy"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        begin(&s, rows[i].via);
+        for (int n = 0; n < 10; n++) {
+            s.t += SECONDS(10);
+            story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+        }
+        event(&s, rows[i].message);
+        story_event(&s, "k", "Killing", "Container vllm failed liveness probe, will be restarted", 1);
+        s.t += SECONDS(1);
+        story_run(&s, 1);
+        says(&s, CAUSE_PROBE_BLOCKED, CONFIDENCE_LIKELY, rows[i].title, rows[i].message);
+        story_word(&s, true, true); /* it gets in now */
+        struct hints hints;
+        pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+        for (uint32_t n = 0; n < hints.count; n++)
+            assert_int_not_equal(hints.list[n].cause, CAUSE_PROBE_BLOCKED);
+        hints_free(&hints);
+        story_end(&s);
+    }
+}
+
+/* Ours failed too, shortly before: then it is no difference. */
+static void killed_together(void **state)
+{
+    struct story s;
+    struct hints hints;
+    (void)state;
+    begin(&s, "portforward");
+    for (int n = 0; n < 10; n++) {
+        s.t += SECONDS(10);
+        story_health(&s, LANE_LIVENESS, ANSWERER_VLLM);
+    }
+    s.t += SECONDS(10);
+    story_timeout(&s, LANE_LIVENESS);
+    s.t += SECONDS(10);
+    story_timeout(&s, LANE_LIVENESS);
+    event(&s, TIMED_OUT("Liveness", "/health"));
+    story_event(&s, "k", "Killing", "Container vllm failed liveness probe, will be restarted", 1);
+    s.t += SECONDS(1);
+    story_run(&s, 1);
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    for (uint32_t n = 0; n < hints.count; n++)
+        assert_int_not_equal(hints.list[n].cause, CAUSE_PROBE_BLOCKED);
+    hints_free(&hints);
+    story_end(&s);
 }
 
 /* It times out where we see answers that take nearly as long. */
@@ -214,8 +297,9 @@ static void ours_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loopback_only), cmocka_unit_test(kept_out),  cmocka_unit_test(times_out),
-        cmocka_unit_test(old_words),     cmocka_unit_test(ours_fail),
+        cmocka_unit_test(old_word_is_quoted), cmocka_unit_test(killed_apart), cmocka_unit_test(killed_together),
+        cmocka_unit_test(loopback_only),      cmocka_unit_test(kept_out),     cmocka_unit_test(times_out),
+        cmocka_unit_test(old_words),          cmocka_unit_test(ours_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
