@@ -16,6 +16,7 @@ struct rollout {
     const char *type; /* as targets are spelled */
     struct watch *watch;
     bool counted; /* within the list under way */
+    struct text told_ns, told;
 };
 
 struct rollouts {
@@ -50,8 +51,7 @@ static void rollout_say(struct workload_facts *out)
     if (!out->observed)
         text_printf(&out->words, TEXT_LINE, "%s: its controller has not seen its newest version yet", name);
     else if (workload_is_rolled_out(out))
-        text_printf(&out->words, TEXT_LINE, "%s is rolled out: %d pod%s of its newest version", name, (int)out->updated,
-                    plural(out->updated));
+        text_printf(&out->words, TEXT_LINE, "%s: all its pods (%d) are of its newest version", name, (int)out->total);
     else if (out->updated < out->desired)
         text_printf(&out->words, TEXT_LINE, "%s: %d of %d pod%s of its newest version", name, (int)out->updated,
                     (int)out->desired, plural(out->desired));
@@ -94,26 +94,27 @@ void rollout_take(const char *type, const struct json *object, struct workload_f
 
 /* ---- keeping in view ---- */
 
-static void rollout_tell(struct rollout *rollout, const struct json *object)
+/* The status changes with every pod that comes up, and what matters of it does not. */
+static void rollout_tell(struct rollout *rollout, const struct workload_facts *facts)
 {
-    struct workload_facts facts;
-    memset(&facts, 0, sizeof facts);
-    rollout_take(rollout->type, object, &facts);
-    rollout->rollouts->options.told(rollout->rollouts->options.user, &facts);
-    workload_facts_free(&facts);
+    const struct rollouts_options *options = &rollout->rollouts->options;
+    if (text_equal(&rollout->told_ns, &facts->ns) && text_equal(&rollout->told, &facts->words))
+        return;
+    text_copy(&rollout->told_ns, &facts->ns);
+    text_copy(&rollout->told, &facts->words);
+    options->told(options->user, facts);
 }
 
 /* One that is not there, or that nobody may look at, waits for nothing. ns "": in none of all namespaces. */
 static void rollout_tell_nothing(struct rollout *rollout, const char *ns, const char *why)
 {
     struct workload_facts facts;
-    const struct rollouts *rollouts = rollout->rollouts;
     memset(&facts, 0, sizeof facts);
     text_printf(&facts.name, TEXT_NAME, "%s/%s", rollout->type, rollout->target->name);
     text_set_str(&facts.ns, ns, TEXT_NAME);
     text_printf(&facts.words, TEXT_LINE, "%s: %s", text_str(&facts.name), why);
     facts.observed = true;
-    rollouts->options.told(rollouts->options.user, &facts);
+    rollout_tell(rollout, &facts);
     workload_facts_free(&facts);
 }
 
@@ -125,12 +126,15 @@ static const char *own_namespace(const struct rollout *rollout)
 static void on_object(void *user, const char *type, const struct json *object)
 {
     struct rollout *rollout = user;
+    struct workload_facts facts;
+    memset(&facts, 0, sizeof facts);
     rollout->counted = true;
-    const char *ns = json_string(json_get(json_get(object, "metadata"), "namespace"));
-    if (type[0] == 'D')
-        rollout_tell_nothing(rollout, ns ? ns : "", NOT_THERE);
+    rollout_take(rollout->type, object, &facts);
+    if (strcmp(type, "DELETED") == 0)
+        rollout_tell_nothing(rollout, text_str(&facts.ns), NOT_THERE);
     else
-        rollout_tell(rollout, object);
+        rollout_tell(rollout, &facts);
+    workload_facts_free(&facts);
 }
 
 static void on_listed(void *user, size_t count)
@@ -200,8 +204,11 @@ void rollouts_free(struct rollouts *rollouts)
 {
     if (!rollouts)
         return;
-    for (size_t i = 0; i < rollouts->count; i++)
+    for (size_t i = 0; i < rollouts->count; i++) {
         watch_free(rollouts->list[i].watch);
+        text_free(&rollouts->list[i].told_ns);
+        text_free(&rollouts->list[i].told);
+    }
     mem_free(rollouts->list);
     mem_free(rollouts->ns);
     mem_free(rollouts);

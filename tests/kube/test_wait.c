@@ -217,7 +217,7 @@ static void test_just_applied(void **state)
     assert_false(scene->run.exited);
     put_deployment(scene, 2, 1, 1);
     ends_with(scene, 0);
-    says(scene, "deploy/decode is rolled out");
+    says(scene, "deploy/decode: all its pods (1) are of its newest version");
     put_deployment(scene, 1, 1, 1);
     WAIT(scene, "--for=ready", "--any", "deploy/decode", "--timeout=2s");
     ends_with(scene, EXIT_TIMEOUT);

@@ -14,7 +14,7 @@ static const struct {
     const char *words;
 } ROWS[] = {
     {"deploy", "\"spec\":{\"replicas\":3},\"status\":{\"observedGeneration\":4,\"replicas\":3,\"updatedReplicas\":3}",
-     true, "deploy/decode is rolled out: 3 pods are of its newest version"},
+     true, "deploy/decode: all its pods (3) are of its newest version"},
     {"deploy", "\"spec\":{\"replicas\":3},\"status\":{\"observedGeneration\":3,\"replicas\":3,\"updatedReplicas\":3}",
      false, "deploy/decode: its controller has not seen its newest version yet"},
     {"deploy", "\"spec\":{\"replicas\":3}", false, "deploy/decode: its controller has not seen its newest version yet"},
@@ -26,7 +26,7 @@ static const struct {
      false, "deploy/decode: 1 pod is of an older version"},
     {"deploy", "\"spec\":{},\"status\":{\"observedGeneration\":5,\"replicas\":1,\"updatedReplicas\":1}",
      true, /* 1 by default */
-     "deploy/decode is rolled out: 1 pod is of its newest version"},
+     "deploy/decode: all its pods (1) are of its newest version"},
     {"deploy", "\"spec\":{\"replicas\":-7},\"status\":{\"observedGeneration\":4,\"replicas\":99999999999}", false,
      "deploy/decode: 2147483647 pods are of an older version"}, /* hostile */
     {"sts",
@@ -38,18 +38,18 @@ static const struct {
      "\"spec\":{\"replicas\":3,\"updateStrategy\":{\"type\":\"RollingUpdate\"}},\"status\":{\"observedGeneration\":4,"
      "\"replicas\":3,"
      "\"currentRevision\":\"a\",\"updateRevision\":\"a\"}",
-     true, "sts/decode is rolled out: 3 pods are of its newest version"},
+     true, "sts/decode: all its pods (3) are of its newest version"},
     {"sts", /* two are kept at the version before */
      "\"spec\":{\"replicas\":3,\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"partition\":2}}},"
      "\"status\":"
      "{\"observedGeneration\":4,\"replicas\":3,\"updatedReplicas\":1,\"currentRevision\":\"a\",\"updateRevision\":"
      "\"b\"}",
-     true, "sts/decode is rolled out: 3 pods are of its newest version"},
+     true, "sts/decode: all its pods (3) are of its newest version"},
     {"sts", /* which pods are replaced is left to people */
      "\"spec\":{\"replicas\":3,\"updateStrategy\":{\"type\":\"OnDelete\"}},\"status\":{\"observedGeneration\":4,"
      "\"replicas\":3,"
      "\"updatedReplicas\":0,\"currentRevision\":\"a\",\"updateRevision\":\"b\"}",
-     true, "sts/decode is rolled out: 3 pods are of its newest version"},
+     true, "sts/decode: all its pods (3) are of its newest version"},
     {"sts", /* pods are still to come */
      "\"spec\":{\"replicas\":3,\"updateStrategy\":{\"type\":\"RollingUpdate\"}},\"status\":{\"observedGeneration\":4,"
      "\"replicas\":1,"
