@@ -1,5 +1,6 @@
 #include "tui/lines.h"
 
+#include "report/plain.h"
 #include "tui/engine_half.h"
 
 #include <errno.h>

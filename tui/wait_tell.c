@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "report/diagnosis.h"
 #include "report/junit.h"
+#include "report/plain.h"
 
 #include <errno.h>
 #include <stdarg.h>

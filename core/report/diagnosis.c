@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "report/markdown.h"
-#include "report/report.h"
+#include "report/plain.h"
 
 #include <stdio.h>
 #include <string.h>

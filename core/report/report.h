@@ -23,7 +23,5 @@ bool report_happening_command(const struct fleet *fleet, const struct pod *pod, 
 void report_hints(const struct pod *pod, const struct hints *hints, int64_t now, bool ascii, struct buf *out);
 /* Whether line mode tells it: events and log lines that are the course of things are no transitions. */
 bool report_is_transition(const struct happening *happening);
-/* Appends clean UTF-8 as it is or, in ASCII, with '-' for a dash and '?' for every other character beyond it. */
-void report_plain(const char *utf8, bool ascii, struct buf *out);
 
 #endif
