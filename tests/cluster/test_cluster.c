@@ -1,7 +1,7 @@
 /* probetop beside a real kubelet: pods that follow a script (pod_server.c), with real probes, and what probetop says of them against what Kubernetes did.
  *
  * Needs a cluster by KUBECONFIG, kubectl, and PROBETOP_IMAGE_LOADER: a command that is given an image's name and a program, and makes that image of it where the cluster's nodes find it; skips itself otherwise. With
- * PROBETOP_CLUSTER_CONTROL, a command that takes `kill PART` and `start PART`, the API server and the kubelet are taken away too. Everything happens in namespaces of its own, which it removes. */
+ * PROBETOP_CLUSTER_CONTROL, a command that takes `kill`, `start`, `freeze` and `thaw` with a PART, the API server and the kubelet are taken away too. Everything happens in namespaces of its own, which it removes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -642,6 +642,79 @@ static void test_kubelet_lost(void **state)
     assert_int_equal(watcher_end(&watcher), 128 + SIGTERM);
 }
 
+/* ---- the kubelet stands still ---- */
+
+/* Whether the kubelet lies on that way: what ends at the pod's own address goes on without it. */
+static const bool BY_KUBELET[VIAS] = {true, true, false, false};
+
+static bool fine_and_hung(const struct watcher *watcher, const void *user)
+{
+    const struct pod *pod = watcher_pod(watcher, "hangs");
+    return fine_answers_more(watcher, user) && pod && pod->lanes[LANE_READINESS].failed >= 2;
+}
+
+static bool node_is_named(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->lanes[LANE_READINESS].last.cause == PROBE_CAUSE_NODE_LOST &&
+           pod->lanes[LANE_READINESS].last.outcome == OUTCOME_UNKNOWN &&
+           watcher_said(watcher, "does not answer the API server");
+}
+
+static bool hung_again(const struct watcher *watcher, const void *user)
+{
+    const struct pod *pod = watcher_pod(watcher, "hangs");
+    return pod && pod->lanes[LANE_READINESS].failed > ((const struct count *)user)->ok;
+}
+
+/* What is seen by one way from the moment on that the kubelet stands still. */
+static bool frozen_is_told(struct watcher *watcher, size_t via)
+{
+    struct count before = {watcher_pod(watcher, "fine")->lanes[LANE_READINESS].ok};
+    bool fine = BY_KUBELET[via] ? watcher_wait(watcher, node_is_named, "fine", 10)
+                                : watcher_wait(watcher, fine_answers_more, &before, 10);
+    /* A direct way has nothing to do with the API server. */
+    bool hung = strcmp(VIA[via], "direct") == 0 || watcher_wait(watcher, node_is_named, "hangs", 10);
+    bool unblamed = fine_is_not_blamed(watcher, NULL);
+    if (!fine || !hung || !unblamed)
+        print_message("%s: %s%s%s\n", VIA[via], fine ? "" : "fine is not told right ",
+                      hung ? "" : "hangs is not told right ", unblamed ? "" : "fine is blamed");
+    return fine && hung && unblamed;
+}
+
+/* The API server answers, the kubelet takes connections and says nothing: of a pod that is not reached nothing is known, and of one that hangs neither, until it is back. */
+static void test_kubelet_frozen(void **state)
+{
+    struct cluster *cluster = cluster_of(state);
+    if (!cluster_has_control())
+        skip();
+    struct watcher watchers[VIAS];
+    bool ready = true, told = true;
+    for (size_t i = 0; i < VIAS; i++) {
+        char flag[32], name[32];
+        snprintf(flag, sizeof flag, "--via=%s", VIA[i]);
+        snprintf(name, sizeof name, "frozen-%s", VIA[i]);
+        watcher_start(&watchers[i], cluster->dir, name, NULL,
+                      (const char *const[]){"-n", cluster->ns, "pod/fine", "pod/hangs", flag, NULL});
+    }
+    for (size_t i = 0; i < VIAS; i++)
+        ready = watcher_wait(&watchers[i], fine_and_hung, &(struct count){1}, SECONDS_MAX) && ready;
+    bool frozen = cluster_control(cluster->dir, "freeze kubelet") == 0;
+    for (size_t i = 0; i < VIAS; i++)
+        told = frozen_is_told(&watchers[i], i) && told;
+    /* The others need it back, whatever came of this. */
+    assert_int_equal(cluster_control(cluster->dir, "thaw kubelet"), 0);
+    assert_true(ready && frozen && told);
+    for (size_t i = 0; i < VIAS; i++) {
+        struct count before = {watcher_pod(&watchers[i], "fine")->lanes[LANE_READINESS].ok};
+        struct count hung = {watcher_pod(&watchers[i], "hangs")->lanes[LANE_READINESS].failed};
+        AWAIT(&watchers[i], fine_answers_more, &before);
+        AWAIT(&watchers[i], hung_again, &hung);
+        assert_true(fine_is_not_blamed(&watchers[i], NULL));
+        assert_int_equal(watcher_end(&watchers[i]), 128 + SIGTERM);
+    }
+}
+
 static bool all_ready(const struct watcher *watcher, const void *user)
 {
     (void)user;
@@ -685,6 +758,7 @@ int main(void)
                                        cmocka_unit_test(test_loopback_alone),
                                        cmocka_unit_test(test_api_server_lost),
                                        cmocka_unit_test(test_kubelet_lost),
+                                       cmocka_unit_test(test_kubelet_frozen),
                                        cmocka_unit_test(test_many)};
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -52,6 +52,10 @@ struct rig {
     uint32_t pod;
     int source_stopped, source_freed, flushes;
     bool stopped;
+    /* what the source says of probes that got no answer */
+    bool judged;
+    enum tunnel_word judgement, asked_word;
+    int asked;
 };
 
 /* ---- the parts around the engine ---- */
@@ -135,6 +139,23 @@ static void fake_source_free(void *source)
 
 static const struct source_ops SOURCE = {
     .name = "fake", .start = fake_start, .stop = fake_stop, .free = fake_source_free};
+
+static bool fake_judge(void *source, uint32_t pod, int64_t sent, enum tunnel_word *word, const char **why)
+{
+    struct rig *rig = source;
+    assert_int_equal(pod, rig->pod);
+    assert_true(sent <= clock_mono_us());
+    rig->asked++;
+    rig->asked_word = *word;
+    if (!rig->judged)
+        return false;
+    *word = rig->judgement;
+    *why = "node n1 is silent";
+    return true;
+}
+
+static const struct source_ops JUDGE = {
+    .name = "fake", .start = fake_start, .judge = fake_judge, .stop = fake_stop, .free = fake_source_free};
 
 static void words_copy(struct seen *seen, const struct text *text)
 {
@@ -425,6 +446,98 @@ static void a_failure_is_not_sent_again(void **state)
         assert_int_equal(probe_get(rig, LANE_READINESS, i)->attempt, 1);
     }
     rig_free(rig);
+}
+
+static bool source_was_asked(const struct rig *rig)
+{
+    return rig->asked > 0;
+}
+
+/* A rig whose server never answers, up to the moment when the source is asked about the first probe. */
+static struct rig *rig_of_silence(const struct tunnel_ops *ops)
+{
+    struct rig *rig = rig_new(20);
+    rig->options.source_ops = &JUDGE;
+    rig->options.tunnel_ops = ops;
+    rig->answer.manner = MANNER_HANG;
+    rig_start(rig);
+    tell_ready_lane(rig, 1);
+    assert_true(run_until(rig, source_was_asked));
+    assert_int_equal(rig->asked_word, TUNNEL_UP);
+    return rig;
+}
+
+static void silence_is_judged_when_it_is_known_whose_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tunnel_word judgement;
+        enum outcome outcome;
+        enum probe_cause cause;
+    } rows[] = {{TUNNEL_UP, OUTCOME_FAIL, PROBE_CAUSE_TIMEOUT_HEADERS},
+                {TUNNEL_NODE_LOST, OUTCOME_UNKNOWN, PROBE_CAUSE_NODE_LOST},
+                {TUNNEL_API_LOST, OUTCOME_UNKNOWN, PROBE_CAUSE_API_LOST}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rig *rig = rig_of_silence(&STREAM);
+        int requests = rig->requests;
+        engine_judge(rig->engine); /* not known yet */
+        assert_int_equal(probe_count(rig, LANE_READINESS), 0);
+        assert_int_equal(rig->requests, requests); /* the lane waits */
+        rig->judged = true;
+        rig->judgement = rows[i].judgement;
+        engine_judge(rig->engine);
+        const struct seen *probe = probe_get(rig, LANE_READINESS, 0);
+        assert_non_null(probe);
+        assert_int_equal(probe->outcome, rows[i].outcome);
+        assert_int_equal(probe->cause, rows[i].cause);
+        assert_in_range(probe->total, SECOND_US / 2,
+                        3 * SECOND_US); /* as long as it took, not as long as we thought about it */
+        if (rows[i].judgement != TUNNEL_UP)
+            assert_non_null(strstr(probe->words, "node n1 is silent"));
+        assert_true(run_until(rig, three_readiness)); /* and it goes on */
+        rig_free(rig);
+    }
+}
+
+/* A tunnel that says itself that the API server is lost may know too little; of a probe that could not be sent nothing more is waited for. */
+static void unsent_probes_are_judged_at_once(void **state)
+{
+    (void)state;
+    for (int judged = 0; judged < 2; judged++) {
+        struct rig *rig = rig_new(20);
+        rig->options.source_ops = &JUDGE;
+        rig->options.tunnel_ops = &STREAM;
+        rig->tunnel.down = true;
+        rig->tunnel.word = TUNNEL_API_LOST;
+        rig->judged = judged;
+        rig->judgement = TUNNEL_NODE_LOST;
+        rig_start(rig);
+        tell_ready_lane(rig, 1);
+        assert_true(run_until(rig, three_readiness));
+        assert_int_equal(rig->asked_word, TUNNEL_API_LOST);
+        assert_int_equal(probe_get(rig, LANE_READINESS, 2)->cause,
+                         judged ? PROBE_CAUSE_NODE_LOST : PROBE_CAUSE_API_LOST);
+        rig_free(rig);
+    }
+}
+
+/* What is held goes with its pod, and with the engine. */
+static void held_probes_go_with_their_pod(void **state)
+{
+    (void)state;
+    for (int gone = 0; gone < 2; gone++) {
+        struct rig *rig = rig_of_silence(&STREAM);
+        if (gone) {
+            struct fact fact;
+            fact_init(&fact, FACT_GONE, rig->pod);
+            engine_emit(rig->engine, &fact);
+            fact_free(&fact);
+            rig->judged = true;
+            engine_judge(rig->engine);
+            assert_int_equal(probe_count(rig, LANE_READINESS), 0);
+        }
+        rig_free(rig);
+    }
 }
 
 static void without_a_tunnel_every_tick_says_unknown(void **state)
@@ -941,6 +1054,9 @@ int main(void)
         cmocka_unit_test(readiness_follows_the_startup_success_at_once),
         cmocka_unit_test(an_errored_probe_is_sent_again_at_once_but_not_more_than_three_times),
         cmocka_unit_test(a_failure_is_not_sent_again),
+        cmocka_unit_test(silence_is_judged_when_it_is_known_whose_it_was),
+        cmocka_unit_test(unsent_probes_are_judged_at_once),
+        cmocka_unit_test(held_probes_go_with_their_pod),
         cmocka_unit_test(without_a_tunnel_every_tick_says_unknown),
         cmocka_unit_test(what_cannot_be_sent_from_here_is_told_once_for_each_container_run),
         cmocka_unit_test(a_host_of_its_own_cannot_be_asked_through_a_tunnel),
