@@ -238,11 +238,11 @@ static int app_control(struct app *app, const char *word)
 static int app_copy(struct app *app, const char *what, const struct text *words)
 {
     char sentence[MESSAGE_MAX];
+    const char *done = app->options.clipboard;
     text_copy(&app->copied, words);
-    snprintf(sentence, sizeof sentence, "%s %s: %s", app->options.clipboard ? "copied" : "no clipboard here, select",
-             what, text_str(words));
+    snprintf(sentence, sizeof sentence, "%s %s: %s", *done ? done : "no clipboard here, select", what, text_str(words));
     app_message(app, sentence);
-    return REACT_PAINT | (app->options.clipboard ? REACT_COPY : REACT_NOTHING);
+    return REACT_PAINT | (*done ? REACT_COPY : REACT_NOTHING);
 }
 
 /* The one that is shown beside "do". */

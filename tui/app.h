@@ -12,7 +12,8 @@ struct app_options {
     char **theme_names;     /* NULL-terminated; borrowed */
     const char *theme;      /* the present one's name */
     const char *themes_dir; /* may be NULL */
-    bool clipboard;         /* the terminal has one that can be written */
+    const char
+        *clipboard; /* what to say of a text sent to the terminal's clipboard: clipboard_words(); "" it has none */
 };
 
 struct app;

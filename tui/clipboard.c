@@ -17,11 +17,17 @@ int clipboard_way(const char *term, const char *tmux, const char *sty)
     for (size_t i = 0; i < sizeof CANNOT / sizeof CANNOT[0]; i++)
         if (begins(term, CANNOT[i]))
             return 0;
-    if ((tmux && *tmux) || begins(term, "tmux"))
+    bool in_tmux = tmux && *tmux, in_screen = sty && *sty;
+    if (begins(term, "tmux") || (in_tmux && !in_screen))
         return CLIPBOARD_TMUX | CLIPBOARD_PLAIN;
-    if (sty && *sty)
+    if (in_screen && !in_tmux)
         return CLIPBOARD_SCREEN;
     return begins(term, "screen") ? CLIPBOARD_SCREEN | CLIPBOARD_PLAIN : CLIPBOARD_PLAIN;
+}
+
+const char *clipboard_words(int way)
+{
+    return way == 0 ? "" : way & CLIPBOARD_TMUX ? "copied (if tmux has set-clipboard on)" : "copied";
 }
 
 static void base64_append(const char *bytes, size_t length, struct buf *out)

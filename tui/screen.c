@@ -406,7 +406,7 @@ static void screen_new_app(struct screen *screen)
                               .theme_names = screen->themes,
                               .theme = options->theme ? options->theme : "default",
                               .themes_dir = options_themes_dir(),
-                              .clipboard = screen->clipboard != 0};
+                              .clipboard = clipboard_words(screen->clipboard)};
     screen->app = app_new(&app);
     if (options->problems.count > 0)
         app_message(screen->app, options->problems.list[0].text);

@@ -64,6 +64,33 @@ static void help_stages(struct help_page *page)
     help_add(page, STYLE_WARN, "  ↻", "in the timeline: the container was restarted");
 }
 
+static void help_columns(struct help_page *page)
+{
+    help_heading(page, "COLUMNS");
+    help_add(page, STYLE_TEXT, "FOR", "how long it has been in this stage");
+    help_add(page, STYLE_TEXT, "↻", "how often the container was restarted");
+    help_add(page, STYLE_TEXT, "S L R", "the signs of the three probes: see LANES");
+    help_add(page, STYLE_TEXT, "NEXT", "what the kubelet does next if nothing changes, and when");
+    help_add(page, STYLE_TEXT, "P50 P99",
+             "50 and 99 of 100 answers of the probe that decides about traffic took up to this");
+    help_add(page, STYLE_TEXT, "10 s a cell", "the timeline: the worst stage within each cell, now at the right");
+}
+
+/* What stands behind the stage while a log tells how far loading is. */
+static void help_loading(struct help_page *page)
+{
+    static const struct {
+        const char *word, *help;
+    } ROWS[] = {
+#define X(id, word, help) {word, help},
+        SUBSTAGE_TABLE(X)
+#undef X
+    };
+    help_heading(page, "LOADING: how far start-up is, by the log");
+    for (int i = SUBSTAGE_PYTHON; i < SUBSTAGE_COUNT; i++)
+        help_add(page, STYLE_TEXT, ROWS[i].word, ROWS[i].help);
+}
+
 static void help_lanes(struct help_page *page)
 {
     help_heading(page, "LANES: what is asked of a pod again and again");
@@ -133,7 +160,9 @@ static void help_fill(struct help_page *page, const struct fleet *fleet)
 {
     help_add(page, STYLE_STRONG, "", "KEYS");
     help_keys(page);
+    help_columns(page);
     help_stages(page);
+    help_loading(page);
     help_lanes(page);
     help_words(page);
     if (fleet->note_count == 0)

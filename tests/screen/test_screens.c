@@ -191,7 +191,7 @@ static int next_key(const char **keys)
 static struct app *app_make(bool ascii, enum playback playback, int64_t now)
 {
     bool replay = playback >= REPLAY;
-    struct app_options options = {.ascii = ascii, .replay = replay, .clipboard = true};
+    struct app_options options = {.ascii = ascii, .replay = replay, .clipboard = "copied"};
     keymap_default(&options.keymap);
     struct app *app = app_new(&options);
     bool paused = playback == FROZEN || playback == BACK || playback == REPLAY_PAUSED;

@@ -25,6 +25,9 @@ static void ways(void **state)
         {"screen-256color", "/tmp/tmux-0/default,1,0", NULL, CLIPBOARD_TMUX | CLIPBOARD_PLAIN},
         {"screen.xterm-256color", NULL, "1234.pts-0.host", CLIPBOARD_SCREEN},
         {"screen", NULL, NULL, CLIPBOARD_SCREEN | CLIPBOARD_PLAIN},
+        /* one in the other: which is the inner one is not known, unless tmux says its name */
+        {"screen", "/tmp/tmux-0/default,1,0", "1234.pts-0.host", CLIPBOARD_SCREEN | CLIPBOARD_PLAIN},
+        {"tmux-256color", "/tmp/tmux-0/default,1,0", "1234.pts-0.host", CLIPBOARD_TMUX | CLIPBOARD_PLAIN},
         {"dumb", NULL, NULL, 0},
         {"dumb", "/tmp/tmux-0/default,1,0", NULL, 0},
         {"linux", NULL, NULL, 0},
@@ -36,6 +39,9 @@ static void ways(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
         assert_int_equal(clipboard_way(ROWS[i].term, ROWS[i].tmux, ROWS[i].sty), ROWS[i].way);
+    assert_string_equal(clipboard_words(0), "");
+    assert_string_equal(clipboard_words(CLIPBOARD_PLAIN), "copied");
+    assert_non_null(strstr(clipboard_words(CLIPBOARD_TMUX | CLIPBOARD_PLAIN), "set-clipboard on"));
 }
 
 static void sequences(void **state)
