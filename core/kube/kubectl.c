@@ -277,10 +277,11 @@ static const struct signature {
     {KUBECTL_NO_CONFIG, "unable to read client-", NULL},
     {KUBECTL_NO_CONFIG, "unable to read certificate-authority", NULL},
     {KUBECTL_NO_CONFIG, "connection to the server localhost:8080 was refused", NULL},
+    {KUBECTL_NO_CONFIG, "http://localhost:8080/api", "connection refused"},
     /* the way to the API server */
     {KUBECTL_API_REFUSED, "the connection to the server", "was refused"},
     {KUBECTL_API_REFUSED, "connect: connection refused", NULL},
-    {KUBECTL_API_TIMEOUT, "timeout occurred", NULL},
+    {KUBECTL_API_TIMEOUT, "timeout occur", NULL}, /* "occured" in 1.20 */
     {KUBECTL_API_TIMEOUT, "i/o timeout", NULL},
     {KUBECTL_API_TIMEOUT, "tls handshake timeout", NULL},
     {KUBECTL_API_TIMEOUT, "context deadline exceeded", NULL},
