@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sanitizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +19,6 @@
 
 #ifdef __linux__
 #include <sys/prctl.h>
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_ADDRESS_SANITIZER 1
-#endif
 #endif
 
 enum { REAP_US = 2 * SECOND_US, REAP_STEP_MS = 10, RESTORE_WAIT_MS = 500, GROUPS_US = SECOND_US / 2 };
@@ -83,7 +76,7 @@ static void guard_become_engine(int tty_fd, struct guard *guard)
     guard->other = getppid();
     guard->tty = tty_fd >= 0 ? tty_reopen(tty_fd) : -1;
     guard_leave_streams();
-#if defined(__linux__) && !defined(UNDER_ADDRESS_SANITIZER)
+#if defined(__linux__) && !UNDER_ADDRESS_SANITIZER
     /* nobody but root looks into the half that holds the tokens; the leak checker would not be able to either */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif

@@ -7,6 +7,7 @@
 #include "tests/support/pty.h"
 #include "tests/support/raw_server.h"
 #include "tests/support/run.h"
+#include "tests/support/unshare.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -229,15 +230,7 @@ static void no_memory_for_a_larger_terminal(void **state)
 
 /* ---- no local port left ---- */
 
-static bool write_string(const char *path, const char *string)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool written = fd >= 0 && write(fd, string, strlen(string)) == (ssize_t)strlen(string);
-    if (fd >= 0)
-        close(fd);
-    return written;
-}
-
+/* A network of this process's own begins with its loopback down; nobody else uses its range of ports. */
 static bool loopback_up(void)
 {
     struct ifreq request = {.ifr_name = "lo"};
@@ -248,24 +241,6 @@ static bool loopback_up(void)
     if (fd >= 0)
         close(fd);
     return up;
-}
-
-/* A network of this process's own, whose range of ports nobody else uses. As root, or as anybody where the system lets them have a user namespace. */
-static bool network_is_mine(void)
-{
-    char map[64];
-    unsigned uid = (unsigned)geteuid(), gid = (unsigned)getegid();
-    if (unshare(CLONE_NEWNET) != 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-            return false;
-        snprintf(map, sizeof map, "%u %u 1", uid, uid);
-        write_string("/proc/self/setgroups", "deny");
-        if (!write_string("/proc/self/uid_map", map))
-            return false;
-        snprintf(map, sizeof map, "%u %u 1", gid, gid);
-        write_string("/proc/self/gid_map", map);
-    }
-    return loopback_up();
 }
 
 struct asking {
@@ -326,7 +301,7 @@ static void no_local_port_left(void **state)
     (void)state;
     struct asking asking = {.server = {.reply = REPLY, .length = strlen(REPLY)}};
     int fds[FILLERS_MAX];
-    if (!network_is_mine()) {
+    if (!unshare_own(CLONE_NEWNET) || !loopback_up()) {
         print_message("           no network of our own: %s\n", strerror(errno));
         skip();
     }
@@ -335,7 +310,7 @@ static void no_local_port_left(void **state)
     sample_init(&asking.sample);
     int32_t port = raw_listen(&asking.server, &asking.loop, "127.0.0.1");
     assert_true(port > 0);
-    bool narrow = write_string("/proc/sys/net/ipv4/ip_local_port_range", port < 40000 ? "61000 61003" : "31000 31003");
+    bool narrow = unshare_write("/proc/sys/net/ipv4/ip_local_port_range", port < 40000 ? "61000 61003" : "31000 31003");
     if (narrow) {
         int count = fill(port, fds);
         assert_true(count > 0);

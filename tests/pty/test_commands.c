@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/sanitizer.h"
 #include "sim/server.h"
 #include "tests/support/pty.h"
 
@@ -25,17 +26,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifndef UNDER_ADDRESS_SANITIZER
-#define UNDER_ADDRESS_SANITIZER 0
-#endif
 
 enum { ARGUMENTS_MAX = 16, OUTPUT_MAX = 8 << 20, DEADLINE_US = 60 * SECOND_US, TURN_MS = 5 };
 

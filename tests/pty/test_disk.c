@@ -1,6 +1,7 @@
 /* The disk under the live journal is full, for real: a small file system of memory, mounted where nobody else sees it. The dashboard goes on, or says that it cannot. */
 #include "base/clock.h"
 #include "tests/support/pty.h"
+#include "tests/support/unshare.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,37 +29,10 @@ struct place {
     char state_variable[128], run_variable[128], temporary_variable[128];
 };
 
-static bool write_string(const char *path, const char *string)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool written = fd >= 0 && write(fd, string, strlen(string)) == (ssize_t)strlen(string);
-    if (fd >= 0)
-        close(fd);
-    return written;
-}
-
-/* Mounts of this process are its own from here on. As root, or as anybody where the system lets them have a user namespace. */
-static bool mounts_are_mine(void)
-{
-    char map[64];
-    unsigned uid = (unsigned)geteuid(), gid = (unsigned)getegid();
-    if (unshare(CLONE_NEWNS) != 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-            return false;
-        snprintf(map, sizeof map, "%u %u 1", uid, uid);
-        write_string("/proc/self/setgroups", "deny");
-        if (!write_string("/proc/self/uid_map", map))
-            return false;
-        snprintf(map, sizeof map, "%u %u 1", gid, gid);
-        write_string("/proc/self/gid_map", map);
-    }
-    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-}
-
 static int group_setup(void **state)
 {
     static bool able;
-    able = pty_has_program() && mounts_are_mine();
+    able = pty_has_program() && unshare_own(CLONE_NEWNS) && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
     if (!able)
         print_message("           no program, or no mounts of our own: %s\n", strerror(errno));
     *state = &able;
