@@ -8,15 +8,20 @@
 
 #include <stddef.h>
 
-void *mem_new(size_t size);                 /* zeroed */
-void *mem_array(size_t count, size_t size); /* zeroed; count * size is checked for overflow */
-void *mem_resize(void *memory, size_t count,
-                 size_t size);                     /* like realloc; new bytes are not zeroed; overflow checked */
-char *mem_dup(const char *string);                 /* NULL gives NULL */
-char *mem_dup_n(const char *bytes, size_t length); /* a NUL is added */
-_Noreturn void
-mem_exhausted(void);         /* ends the process as above: for a library that was refused memory and cannot go on */
-void mem_free(void *memory); /* NULL is fine */
+/* Zeroed. */
+void *mem_new(size_t size);
+/* Zeroed; count * size is checked for overflow. */
+void *mem_array(size_t count, size_t size);
+/* Like realloc: new bytes are not zeroed; checked for overflow. */
+void *mem_resize(void *memory, size_t count, size_t size);
+/* NULL gives NULL. */
+char *mem_dup(const char *string);
+/* A NUL is added. */
+char *mem_dup_n(const char *bytes, size_t length);
+/* NULL is fine. */
+void mem_free(void *memory);
+/* Ends the process as above: for a library that was refused memory and cannot go on. */
+_Noreturn void mem_exhausted(void);
 /* For a process in which libcurl works without a pause: each transfer takes and gives back a few large pieces among many small ones, at which the C library, left as it is, gathers up its small free pieces each time
  * (measured: 5 % of a probe's CPU). */
 void mem_tune(void);
