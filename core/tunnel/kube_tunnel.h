@@ -2,7 +2,7 @@
  *
  * portforward (default): our own client of the pod's `portforward` subresource through the proxy's unix socket. One session per pod: a WebSocket that carries SPDY/3.1 (`SPDY/3.1+portforward.k8s.io`, by GET), or, where that is refused, SPDY/3.1 by POST through a second proxy that lets nothing else through:
  * old servers, and rights that were given for POST only. For each (pod, containerPort) a listening unix socket in the private directory, made when first asked for, is what libcurl connects to; each connection becomes one pair of streams (error, data). A refusal
- * arrives as text on the error stream and does not end the session; it is remembered as the word for that connection's probe. A SPDY PING every 5 s measures the tunnel's own round trip. After loss of the API the session is made again with pauses of
+ * arrives as text on the error stream and does not end the session; it is remembered as the word for that connection's probe. The far end's reply to each new stream, or to a PING where there was none for 12 s, measures the tunnel's own round trip. After loss of the API the session is made again with pauses of
  * 0.2 s doubling to 10 s; meanwhile the word is api-lost and probes are unknown.
  * kubectl: supervised `kubectl port-forward --address 127.0.0.1 pod/NAME :PORT` children; a child that ends because a probe was refused gave a probe's result, not a fault; the next is started just before the next due probe, at most 4 starting at a time, 100 in all.
  * podproxy: GET through the pod's proxy subresource. direct: the pod's own IP.
