@@ -126,13 +126,9 @@ static void row_versions(struct card *card)
     put_row(card, "Seen by");
 }
 
-static void put_head(struct card *card)
+static void put_pod(struct card *card)
 {
-    char iso[ISO_SIZE];
-    buf_puts(card->out, "# ");
-    markdown_words(text_str(&card->pod->facts.name), card->out);
-    buf_printf(card->out, ": %s\n\nAs of %s.\n\n| | |\n|---|---|\n",
-               card->pod->gone ? "gone" : stage_word(card->pod->stage), moment(card, card->now, iso));
+    buf_puts(card->out, "\n## The pod\n\n| | |\n|---|---|\n");
     row_stage(card);
     row_where(card);
     row_container(card, "Container", &card->pod->facts.serving);
@@ -152,19 +148,31 @@ static void put_paragraph(struct card *card, const char *label, const struct tex
     buf_putc(card->out, '\n');
 }
 
-static void put_why(struct card *card)
+/* What somebody who is shown only the first lines must know: which pod, what is wrong with it, and what comes next. */
+static void put_head(struct card *card, const struct hints *hints)
 {
-    struct hints hints;
-    pod_hints(card->fleet, card->pod, card->now, &hints);
-    put_paragraph(card, "", &hints.state);
-    for (uint32_t i = 0; i < hints.why_count; i++)
-        put_paragraph(card, "", &hints.why[i]);
-    put_paragraph(card, "Next: ", &hints.next);
+    char iso[ISO_SIZE];
+    buf_puts(card->out, "# ");
+    markdown_words(text_str(&card->pod->facts.name), card->out);
+    buf_printf(card->out, ": %s\n", card->pod->gone ? "gone" : stage_word(card->pod->stage));
+    if (hints->count > 0) {
+        buf_puts(card->out, "\n**");
+        markdown_words(text_str(&hints->list[0].title), card->out);
+        buf_printf(card->out, "** (%s)\n", confidence_name(hints->list[0].confidence));
+    }
+    put_paragraph(card, "Now: ", &hints->state);
+    for (uint32_t i = 0; i < hints->why_count; i++)
+        put_paragraph(card, "", &hints->why[i]);
+    put_paragraph(card, "Next: ", &hints->next);
+    buf_printf(card->out, "\nAs of %s.\n", moment(card, card->now, iso));
+}
+
+static void put_why(struct card *card, const struct hints *hints)
+{
     buf_puts(card->out, "\n## Why, and what to do\n");
-    if (hints.count == 0)
+    if (hints->count == 0)
         buf_puts(card->out, "\nNothing is known to be wrong.\n");
-    report_hints_markdown(card->fleet, &hints, card->out);
-    hints_free(&hints);
+    report_hints_markdown(card->fleet, hints, card->out);
 }
 
 /* ---- probes ---- */
@@ -306,8 +314,12 @@ void report_card(const struct fleet *fleet, const struct pod *pod, int64_t now, 
 {
     struct card card = {.fleet = fleet, .pod = pod, .now = now, .out = out};
     buf_init(&card.words, WORDS_MAX);
-    put_head(&card);
-    put_why(&card);
+    struct hints hints;
+    pod_hints(fleet, pod, now, &hints);
+    put_head(&card, &hints);
+    put_why(&card, &hints);
+    hints_free(&hints);
+    put_pod(&card);
     put_probes(&card);
     put_failure(&card);
     put_timeline(&card);

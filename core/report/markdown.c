@@ -6,7 +6,7 @@
 static const char *put_beginning(const char *utf8, struct buf *out)
 {
     const char *at = utf8 + strspn(utf8, "0123456789");
-    bool number = at > utf8 && (*at == '.' || *at == ')');
+    bool number = at > utf8 && (*at == '.' || *at == ')') && (at[1] == ' ' || at[1] == '\0'); /* not 10.0.0.1 */
     if (!number && *utf8 != '-' && *utf8 != '+' && *utf8 != '=')
         return utf8;
     at = number ? at : utf8;
