@@ -31,8 +31,8 @@ static void assert_has_not(const struct buf *card, const char *part)
 static void incident(void **state)
 {
     static const char *const PARTS[] = {
-        "# decode-7f9c-x2k4q: Degraded\n\n**the engine process died; its API server answers for moments more** "
-        "(certain)\n",
+        "# decode-7f9c-x2k4q: Degraded\n\n**the engine process died; its API server",
+        " for moments more** (certain)\n",
         "\nNext: the kubelet restarts the container in about 8s",
         "\nAs of 2",
         "\n## The pod\n\n| | |\n|---|---|\n| Stage | ",
