@@ -24,6 +24,9 @@ static bool config_is_unreadable(const char *said)
            strstr(said, "unable to read") != NULL;
 }
 
+#define PLUGIN_FAILED                                                                                                  \
+    "kubectl's credential plugin failed; log in as you do for kubectl, probetop goes on by itself then"
+
 /* kubectl itself: never the cluster's fault, and never a pod's. */
 static void kubectl_put(const struct standing *standing, struct buf *words)
 {
@@ -40,8 +43,7 @@ static void kubectl_put(const struct standing *standing, struct buf *words)
                  "kubectl has no such context; kubectl config get-contexts lists them, --context NAME chooses one");
         break;
     case KUBECTL_PLUGIN_FAILED:
-        buf_puts(words,
-                 "kubectl's credential plugin failed; log in as you do for kubectl, probetop goes on by itself then");
+        buf_puts(words, PLUGIN_FAILED);
         break;
     case KUBECTL_UNAUTHORIZED:
         buf_puts(words,
@@ -66,6 +68,10 @@ static enum source_state trouble_put(const struct standing *standing, struct buf
         rights_advice(standing->pods_words, standing->ns, &standing->rights, words);
         return SOURCE_DENIED;
     case API_UNAUTHORIZED:
+        if (kubectl_classify(standing->pods_words, strlen(standing->pods_words)) == KUBECTL_PLUGIN_FAILED) {
+            buf_puts(words, PLUGIN_FAILED); /* the cluster was not even asked */
+            break;
+        }
         buf_puts(words, "the cluster does not accept kubectl's credentials (401), they may have expired; log in again, "
                         "probetop goes "
                         "on by itself then");
@@ -86,7 +92,7 @@ static enum source_state trouble_put(const struct standing *standing, struct buf
         break;
     }
     quote_put(standing->pods_words, words);
-    return SOURCE_LOST;
+    return standing->pods == API_UNAUTHORIZED ? SOURCE_DENIED : SOURCE_LOST;
 }
 
 static void none_put(const struct standing *standing, struct buf *words)
