@@ -52,6 +52,8 @@ struct request {
     /* what is sent */
     bool tcp_only;
     struct wire wire;
+    CURLU *url;                              /* what libcurl dials, taken apart; NULL: not made yet */
+    struct buf url_taken;                    /* the text of it; empty: none */
     struct buf unix_path;                    /* empty: TCP */
     struct curl_slist lines[WIRE_LINES_MAX]; /* over the bytes of `wire`, so that a probe needs no list of its own */
     int64_t deadline;                        /* CLOCK_MONOTONIC µs */
@@ -67,8 +69,7 @@ struct request {
     int socket_errno; /* of socket() */
     struct buf body, server, content_type, location;
     enum http_error own_error; /* with failed: what it ends with */
-    const char *own_words;
-    int64_t hops_us; /* of the redirects followed so far */
+    int64_t hops_us;           /* of the redirects followed so far */
     int64_t started_mono;
     int32_t redirects;
     bool elsewhere;
@@ -390,7 +391,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 
 /* ---- a transfer's end ---- */
 
-static bool request_send(struct request *request);
+static enum http_error request_send(struct request *request);
 
 static int64_t moment(struct request *request, CURLINFO info)
 {
@@ -465,16 +466,15 @@ static void on_failed_timer(uv_timer_t *timer)
     while (http->failed) {
         struct request *request = http->failed;
         http->failed = request->next;
-        request_finish(request, request->own_error, request->own_words);
+        request_finish(request, request->own_error, http_error_sentence(request->own_error));
     }
 }
 
 /* Ends the request from the loop, because `done` must not run before the caller has the ticket. */
-static void request_fail_later(struct request *request, enum http_error error, const char *words)
+static void request_fail_later(struct request *request, enum http_error error)
 {
     struct http *http = request->http;
     request->own_error = error;
-    request->own_words = words;
     request->next = http->failed;
     http->failed = request;
     uv_timer_start(&http->failed_timer, on_failed_timer, 0, 0);
@@ -587,10 +587,10 @@ static void request_redirected(struct request *request)
         request->redirects++;
         multi_remove(request->http->multi, &request->transfer);
         request->added = false;
-        if (request_send(request))
+        error = request_send(request);
+        if (error == HTTP_OK)
             return;
-        error = HTTP_NO_RESOURCES;
-        words = "libcurl did not take the request";
+        words = http_error_sentence(error);
     }
     request_finish(request, error, words);
 }
@@ -742,7 +742,8 @@ static struct request *request_new(struct http *http)
     request->http = http;
     request->transfer.ended = request_ended;
     request->slot = http->slot_count;
-    struct buf *all[] = {&request->unix_path, &request->server, &request->content_type, &request->location};
+    struct buf *all[] = {&request->url_taken, &request->unix_path, &request->server, &request->content_type,
+                         &request->location};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_init(all[i], PART_MAX);
     wire_init(&request->wire);
@@ -757,12 +758,13 @@ static struct request *request_new(struct http *http)
 
 static void request_delete(struct request *request)
 {
-    struct buf *all[] = {&request->unix_path, &request->server, &request->content_type, &request->location,
-                         &request->body};
+    struct buf *all[] = {&request->url_taken,    &request->unix_path, &request->server,
+                         &request->content_type, &request->location,  &request->body};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_free(all[i]);
     wire_free(&request->wire);
     curl_easy_cleanup(request->transfer.easy);
+    curl_url_cleanup(request->url);
     mem_free(request);
 }
 
@@ -776,8 +778,30 @@ static void lines_link(struct request *request)
             (struct curl_slist){.data = lines[i], .next = i + 1 < count ? &request->lines[i + 1] : NULL};
 }
 
-/* One hop. What is left of the time limit covers it and all that follow. */
-static bool request_send(struct request *request)
+/* Tells libcurl what to dial, as a URL already taken apart: from a text it would take it apart, put it together again and copy it for each probe, though most probes have the same one as
+ * the one before (through tunnels it names only the port and the path). An address with a zone is left in the text, because libcurl 7.88 loses the zone of a URL that was taken apart. */
+static bool url_set(struct request *request)
+{
+    CURL *easy = request->transfer.easy;
+    const struct buf *url = &request->wire.url;
+    if (strchr(buf_str(&request->wire.dial_host), '%')) {
+        buf_clear(&request->url_taken);
+        return curl_easy_setopt(easy, CURLOPT_CURLU, NULL) == CURLE_OK &&
+               curl_easy_setopt(easy, CURLOPT_URL, buf_str(url)) == CURLE_OK;
+    }
+    if (request->url_taken.len > 0 && strcmp(buf_str(&request->url_taken), buf_str(url)) == 0)
+        return true;
+    buf_clear(&request->url_taken);
+    if (!request->url)
+        request->url = curl_url();
+    if (!request->url || curl_url_set(request->url, CURLUPART_URL, buf_str(url), CURLU_PATH_AS_IS) != CURLUE_OK ||
+        curl_easy_setopt(easy, CURLOPT_CURLU, request->url) != CURLE_OK)
+        return false;
+    return buf_append(&request->url_taken, buf_str(url), url->len);
+}
+
+/* One hop. What is left of the time limit covers it and all that follow. HTTP_OK: it is under way. */
+static enum http_error request_send(struct request *request)
 {
     CURL *easy = request->transfer.easy;
     int64_t left = request->deadline + request->close_late - clock_mono_us();
@@ -793,12 +817,13 @@ static bool request_send(struct request *request)
     buf_clear(&request->content_type);
     buf_clear(&request->location);
     lines_link(request);
-    curl_easy_setopt(easy, CURLOPT_URL, buf_str(&request->wire.url));
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, wire_is_one_segment(&request->wire) ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? (left + MILLISECOND_US - 1) / MILLISECOND_US : 1));
+    if (easy && !url_set(request))
+        return HTTP_BAD_REQUEST;
     request->added = multi_add(request->http->multi, &request->transfer);
     deadline_watch(request);
-    return request->added;
+    return request->added ? HTTP_OK : HTTP_NO_RESOURCES;
 }
 
 /* A request with everything but what is to be sent. Should libcurl have no easy handle for us, everything else takes the NULL and request_send() fails. */
@@ -831,15 +856,20 @@ static struct request *request_take(struct http *http, const struct http_address
     return request;
 }
 
+/* Sends what is in request->wire, where it could be `built`. */
+static uint64_t request_begin(struct request *request, bool built)
+{
+    enum http_error error = built ? request_send(request) : HTTP_BAD_REQUEST;
+    if (error != HTTP_OK)
+        request_fail_later(request, error);
+    return request->ticket;
+}
+
 uint64_t http_get(struct http *http, const struct probe_spec *spec, const struct http_address *address,
                   const char *host_header, int64_t timeout_us, http_done_fn *done, void *user)
 {
     struct request *request = request_take(http, address, timeout_us, done, user);
-    if (!wire_build(&request->wire, spec, address, host_header, http->user_agent))
-        request_fail_later(request, HTTP_BAD_REQUEST, "unusable address, path or header");
-    else if (!request_send(request))
-        request_fail_later(request, HTTP_NO_RESOURCES, "libcurl did not take the request");
-    return request->ticket;
+    return request_begin(request, wire_build(&request->wire, spec, address, host_header, http->user_agent));
 }
 
 uint64_t http_tcp_connect(struct http *http, const struct http_address *address, int64_t timeout_us, http_done_fn *done,
@@ -849,14 +879,8 @@ uint64_t http_tcp_connect(struct http *http, const struct http_address *address,
     struct probe_spec spec = {0};
     request->tcp_only = true;
     request->close_late = 0;
-    if (!wire_build(&request->wire, &spec, address, NULL, "")) {
-        request_fail_later(request, HTTP_BAD_REQUEST, "unusable address");
-        return request->ticket;
-    }
     curl_easy_setopt(request->transfer.easy, CURLOPT_CONNECT_ONLY, 1L);
-    if (!request_send(request))
-        request_fail_later(request, HTTP_NO_RESOURCES, "libcurl did not take the request");
-    return request->ticket;
+    return request_begin(request, wire_build(&request->wire, &spec, address, NULL, ""));
 }
 
 void http_cancel(struct http *http, uint64_t ticket)

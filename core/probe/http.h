@@ -32,7 +32,8 @@
     X(HTTP_TLS_PLAIN_SERVER, "the server does not speak TLS")                                                          \
     X(HTTP_TOO_MANY_REDIRECTS, "stopped after 10 redirects")                                                           \
     X(HTTP_NO_RESOURCES, "no file descriptor, memory or local port left") /* ours */                                   \
-    X(HTTP_BAD_REQUEST, "the request could not be built")                 /* ours: unusable URL, path or header */     \
+    X(HTTP_BAD_REQUEST,                                                                                                \
+      "no request can be built from this address, path and headers") /* ours: unusable URL, path or header */          \
     X(HTTP_CANCELLED, "given up by ourselves")                                                                         \
     X(HTTP_OTHER, "other")
 

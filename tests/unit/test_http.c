@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,33 @@ static void test_unusable_address(void **state)
     struct probe_spec spec = spec_of("/", 1);
     ask_at(stage, &spec, &address, NULL, TIMEOUT_US);
     assert_int_equal(stage->told.error, HTTP_BAD_REQUEST);
+    probe_spec_free(&spec);
+}
+
+/* A zone says where the address is: without it the system takes no link-local address at all. The handle that asked so asks elsewhere next, and the other way round. */
+static void test_zone(void **state)
+{
+    struct stage *stage = *state;
+    char name[IF_NAMESIZE] = "", host[64];
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in6 nowhere = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+    inet_pton(AF_INET6, "fe80::1", &nowhere.sin6_addr);
+    bool refuses_zoneless = fd >= 0 && connect(fd, (struct sockaddr *)&nowhere, sizeof nowhere) < 0 && errno == EINVAL;
+    if (fd >= 0)
+        close(fd);
+    if (!refuses_zoneless || !if_indextoname(1, name))
+        skip(); /* no IPv6 here */
+    snprintf(host, sizeof host, "fe80::1%%%s", name);
+    const struct http_address address = {.host = host, .port = 9};
+    struct probe_spec spec = spec_of("/", 9);
+    for (int i = 0; i < 2; i++) {
+        ask_at(stage, &spec, &address, NULL, 100 * MILLISECOND_US);
+        assert_int_not_equal(stage->told.error, HTTP_OK);
+        assert_null(strstr(stage->told.detail, strerror(EINVAL)));
+        assert_int_not_equal(stage->told.error, HTTP_CONNECT_FAILED);
+        ask(stage, "/", NULL);
+        assert_int_equal(stage->told.error, HTTP_OK);
+    }
     probe_spec_free(&spec);
 }
 
@@ -934,6 +962,7 @@ int main(void)
         ON_STAGE(test_headers),
         ON_STAGE(test_paths),
         ON_STAGE(test_unusable_address),
+        ON_STAGE(test_zone),
         ON_STAGE(test_big_request),
         ON_STAGE(test_answer),
         ON_STAGE(test_times_of_failures),
