@@ -24,10 +24,22 @@ static const int64_t NEVER = INT64_MIN;
 /* What is read now. */
 enum reading { READING_NOTHING, READING_PREVIOUS, READING_LAST, READING_ON };
 
+/* What is permitted is so by namespace. */
+struct ground {
+    char *ns;
+    size_t followers;
+    bool denied;    /* told */
+    bool been_good; /* one was read since the last telling that none may be */
+    bool doubted;   /* a first "forbidden" since then: an API server that begins says so before it knows its rules */
+    int64_t denied_until;
+    UT_hash_handle hh;
+};
+
 struct follower {
     struct logs *logs;
+    struct ground *ground;
     uint32_t pod;
-    char *ns, *name, *container, *run_id;
+    char *name, *container, *run_id;
     int32_t restarts;
     bool running, ready, ended; /* ended: the container's run is over */
     bool was_read;              /* what this run has said so far was read to its end */
@@ -45,12 +57,10 @@ struct follower {
 struct logs {
     struct logs_options options;
     struct follower *followers; /* by pod */
+    struct ground *grounds;     /* by namespace: those that have followers */
     size_t open;
     uv_timer_t timer;
-    bool turning, denied, crowd_told;
-    bool been_good; /* one was read since the last telling that none may be */
-    bool doubted;   /* a first "forbidden" since then: an API server that begins says so before it knows its rules */
-    int64_t denied_until;
+    bool turning, crowd_told;
 };
 
 struct logs *logs_new(const struct logs_options *options)
@@ -72,11 +82,33 @@ static void reading_close(struct follower *follower)
     follower->reading = READING_NOTHING;
 }
 
+static struct ground *ground_get(struct logs *logs, const char *ns)
+{
+    struct ground *ground;
+    HASH_FIND_STR(logs->grounds, ns, ground);
+    if (ground == NULL) {
+        ground = mem_new(sizeof *ground);
+        ground->ns = mem_dup(ns);
+        HASH_ADD_KEYPTR(hh, logs->grounds, ground->ns, strlen(ground->ns), ground);
+    }
+    ground->followers++;
+    return ground;
+}
+
+static void ground_leave(struct logs *logs, struct ground *ground)
+{
+    if (--ground->followers > 0)
+        return;
+    HASH_DEL(logs->grounds, ground);
+    mem_free(ground->ns);
+    mem_free(ground);
+}
+
 static void follower_free(struct follower *follower)
 {
     reading_close(follower);
+    ground_leave(follower->logs, follower->ground);
     HASH_DEL(follower->logs->followers, follower);
-    mem_free(follower->ns);
     mem_free(follower->name);
     mem_free(follower->container);
     mem_free(follower->run_id);
@@ -147,8 +179,8 @@ static void on_line(void *user, const char *line, size_t length)
     if (known || !follower_has_room(follower))
         return;
     follower->pause = 0;
-    follower->logs->denied = follower->logs->doubted = false;
-    follower->logs->been_good = true;
+    follower->ground->denied = follower->ground->doubted = false;
+    follower->ground->been_good = true;
     struct fact fact;
     fact_init(&fact, FACT_LOG, follower->pod);
     text_set(&fact.u.log.line, line + stamp, length - stamp, TEXT_LINE);
@@ -176,6 +208,7 @@ static void on_end(void *user, enum api_end end, const char *words)
 {
     struct follower *follower = user;
     struct logs *logs = follower->logs;
+    struct ground *ground = follower->ground;
     enum reading reading = follower->reading;
     follower->ticket = 0;
     follower->reading = READING_NOTHING;
@@ -189,13 +222,13 @@ static void on_end(void *user, enum api_end end, const char *words)
     } else if (end == API_OK) {
         follower->was_read = true;
     }
-    if (end == API_FORBIDDEN && logs->been_good && !logs->doubted) {
-        logs->doubted = true;
+    if (end == API_FORBIDDEN && ground->been_good && !ground->doubted) {
+        ground->doubted = true;
     } else if (end == API_FORBIDDEN) {
-        logs->been_good = false;
-        logs->denied_until = clock_mono_us() + (int64_t)DENIED_PAUSE_S * SECOND_US;
-        if (!logs->denied) {
-            logs->denied = true;
+        ground->been_good = false;
+        ground->denied_until = clock_mono_us() + (int64_t)DENIED_PAUSE_S * SECOND_US;
+        if (!ground->denied) {
+            ground->denied = true;
             logs->options.denied(logs->options.user, words);
         }
     }
@@ -207,7 +240,7 @@ static void reading_open(struct follower *follower, enum reading reading)
     struct buf path;
     char since[40];
     buf_init(&path, 4096);
-    select_collection(follower->ns, "pods/", &path);
+    select_collection(follower->ground->ns, "pods/", &path);
     select_escape(follower->name, &path);
     buf_puts(&path, "/log?container=");
     select_escape(follower->container, &path);
@@ -250,7 +283,8 @@ static void follower_turn(struct follower *follower, int64_t now)
         reading_close(follower);
         return;
     }
-    if (follower->ticket != 0 || !follower_has_more(follower) || now < follower->retry_at || now < logs->denied_until)
+    if (follower->ticket != 0 || !follower_has_more(follower) || now < follower->retry_at ||
+        now < follower->ground->denied_until)
         return;
     if (logs->open >= LOGS_AT_ONCE) {
         if (!logs->crowd_told) {
@@ -300,7 +334,7 @@ static struct follower *follower_get(struct logs *logs, const struct pod_facts *
         follower = mem_new(sizeof *follower);
         follower->logs = logs;
         follower->pod = facts->id;
-        follower->ns = mem_dup(text_str(&facts->ns));
+        follower->ground = ground_get(logs, text_str(&facts->ns));
         follower->name = mem_dup(text_str(&facts->name));
         follower->container = mem_dup(text_str(&facts->serving.name));
         follower->restarts = -1;

@@ -17,7 +17,7 @@ struct logs;
 struct logs_options {
     struct engine *engine;
     struct api *api; /* borrowed */
-    /* Reading logs is not permitted: told once, and again only when it had been permitted since. */
+    /* Reading logs is not permitted in a namespace: told once for each, and again only when it had been permitted since. */
     void (*denied)(void *user, const char *words);
     void *user;
 };

@@ -43,6 +43,19 @@ void rights_missing(const char *refusal, const char *fallback, struct buf *out)
         buf_printf(out, "the right to %s", fallback);
 }
 
+static const char *namespace_of(const char *refusal, size_t *length)
+{
+    return between(refusal, "in the namespace \"", '"', length);
+}
+
+void rights_place(const char *refusal, struct buf *out)
+{
+    size_t length = 0;
+    const char *ns = namespace_of(refusal, &length);
+    if (ns != NULL)
+        buf_append(out, ns, length);
+}
+
 void rights_advice(const char *refusal, const char *ns, const struct rights_wanted *wanted, struct buf *out)
 {
     size_t length = 0;
@@ -70,5 +83,10 @@ void rights_denied(enum right right, const char *refusal, struct buf *out)
         [RIGHT_PODPROXY] = {"get pods/proxy", "no probe gets to the pods"},
         [RIGHT_POOLS] = {"list inferencepools", "nobody knows which pods the pool has"}};
     rights_missing(refusal, rows[right].right, out);
-    buf_printf(out, " is missing, so %s", rows[right].without);
+    buf_puts(out, " is missing");
+    size_t length = 0;
+    const char *ns = namespace_of(refusal, &length);
+    if (ns != NULL)
+        buf_printf(out, " in the namespace %.*s", (int)length, ns);
+    buf_printf(out, ", so %s", rows[right].without);
 }

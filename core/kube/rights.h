@@ -19,7 +19,9 @@ void rights_role(const char *ns, const struct rights_wanted *wanted, struct buf 
 void rights_missing(const char *refusal, const char *fallback, struct buf *out);
 /* The whole advice after a refusal: the Role, and how an administrator binds it to the user whom the refusal names. */
 void rights_advice(const char *refusal, const char *ns, const struct rights_wanted *wanted, struct buf *out);
-/* "the right to get pods/log is missing, so ...". */
+/* The namespace that the refusal names; "" none, so the whole cluster is meant. */
+void rights_place(const char *refusal, struct buf *out);
+/* "the right to get pods/log is missing in the namespace x, so ...". */
 void rights_denied(enum right right, const char *refusal, struct buf *out);
 
 #endif

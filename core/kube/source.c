@@ -26,6 +26,7 @@ enum {
     WORDS_MAX = 2048,
     LOGIN_LOOK_MS = 2000,
     ORPHANS = 64, /* events that came before their pods */
+    DENIALS_MAX = 32,
     SECRETS_MAX = 32,
     PULSE_PACE_MS = 400,
     PULSE_SILENT_MS = 450, /* with the pace, well within the shortest timeoutSeconds */
@@ -40,6 +41,12 @@ enum { API_RECENT_US = SECOND_US }; /* an API server that has answered so lately
 static const char API_SILENT[] = "the API server does not answer";
 
 struct source;
+
+/* A right that is missing in a namespace, "" in all of them. */
+struct denial {
+    enum right right;
+    char *ns;
+};
 
 /* A pod of the cluster that the selection brought, ours or not. */
 struct entry {
@@ -91,8 +98,10 @@ struct source {
     struct buf node_words; /* what kube_judge() said last */
     bool listed;
     struct rights_wanted rights;
-    bool role_told, denied[RIGHT_COUNT]; /* told, and not permitted since */
-    bool tunnel_login;                   /* a tunnel was refused for want of good credentials */
+    bool role_told;
+    struct denial denials[DENIALS_MAX]; /* told, and not permitted since */
+    size_t denial_count;
+    bool tunnel_login; /* a tunnel was refused for want of good credentials */
 
     struct entry *entries, *shown;
     uint64_t sequence; /* of objects of pods */
@@ -196,15 +205,50 @@ static void source_tell(struct source *source)
     buf_free(&words);
 }
 
+/* ---- rights ---- */
+
+static bool denial_is(const struct denial *denial, enum right right, const char *ns)
+{
+    return denial->right == right && strcmp(denial->ns, ns) == 0;
+}
+
+/* False: it has been told already, or too much has. */
+static bool denial_add(struct source *source, enum right right, const char *ns)
+{
+    for (size_t i = 0; i < source->denial_count; i++)
+        if (denial_is(&source->denials[i], right, ns))
+            return false;
+    if (source->denial_count == DENIALS_MAX)
+        return false;
+    source->denials[source->denial_count++] = (struct denial){right, mem_dup(ns)};
+    return true;
+}
+
+/* Permitted now: should it be missing again, that is told again. */
+static void denial_drop(struct source *source, enum right right, const char *ns)
+{
+    for (size_t i = source->denial_count; i > 0; i--) {
+        struct denial *denial = &source->denials[i - 1];
+        if (denial_is(denial, right, ns)) {
+            mem_free(denial->ns);
+            *denial = source->denials[--source->denial_count];
+        }
+    }
+}
+
 /* A right that is missing for one thing, while the rest goes on. */
 static void on_denied(void *user, enum right right, const char *refusal)
 {
     struct source *source = user;
     struct buf words;
-    if (source->denied[right])
-        return;
-    source->denied[right] = true;
     buf_init(&words, WORDS_MAX);
+    rights_place(refusal, &words);
+    bool is_new = denial_add(source, right, buf_str(&words));
+    buf_clear(&words);
+    if (!is_new) {
+        buf_free(&words);
+        return;
+    }
     rights_denied(right, refusal, &words);
     if (source->role_told) {
         buf_puts(&words, ". The Role that was told before grants it too");
@@ -413,13 +457,22 @@ static void way_lost(struct source *source, uint32_t id, enum tunnel_word *word,
         kube_judge(source, id, clock_mono_us(), word, detail);
 }
 
+static void tunnel_permitted(struct source *source, uint32_t id)
+{
+    const struct pod *pod = fleet_pod(engine_fleet(source->engine), id);
+    source->tunnel_login = false;
+    if (pod != NULL)
+        denial_drop(source, RIGHT_FORWARD, text_str(&pod->facts.ns));
+    denial_drop(source, RIGHT_FORWARD, "");
+}
+
 static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t round_trip, const char *detail)
 {
     struct source *source = user;
     struct entry *entry = entry_shown(source, id);
     struct fact fact;
-    if (id == PREFLIGHT_POD && source->preflight != NULL)
-        preflight_word(source->preflight, word, detail);
+    if (source->preflight != NULL && preflight_word(source->preflight, id, word, detail))
+        return;
     if (entry == NULL || source->stopping)
         return;
     if (word == TUNNEL_REFUSED_IN_POD) {
@@ -448,7 +501,7 @@ static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t roun
     if (word == TUNNEL_FORBIDDEN)
         tunnel_denied(source, entry->detail);
     else if (word == TUNNEL_UP)
-        source->denied[RIGHT_FORWARD] = source->tunnel_login = false;
+        tunnel_permitted(source, id);
 }
 
 /* ---- pods ---- */
@@ -579,6 +632,8 @@ static void pod_tell(struct source *source, struct entry *entry, const struct js
     mem_free(told);
     if (is_new)
         orphans_adopt(source, entry);
+    if (is_new && source->preflight != NULL)
+        preflight_look(source->preflight, ns != NULL ? ns : "");
 }
 
 static struct entry *entry_get(struct source *source, const char *uid)
@@ -716,10 +771,10 @@ static void on_events_state(void *user, enum api_end end, const char *words)
     struct source *source = user;
     if (end == API_FORBIDDEN && source->events_end != API_FORBIDDEN)
         on_denied(source, RIGHT_EVENTS, words);
-    if (end == API_OK || end == API_FORBIDDEN) {
-        source->denied[RIGHT_EVENTS] = end == API_FORBIDDEN;
+    if (end == API_OK)
+        denial_drop(source, RIGHT_EVENTS, source->options->all_namespaces ? "" : source->ns);
+    if (end == API_OK || end == API_FORBIDDEN)
         source->events_end = end;
-    }
 }
 
 /* ---- beginning to watch ---- */
@@ -758,23 +813,24 @@ static void on_pools(void *user)
     source_tell(source);
 }
 
-/* Of all namespaces it is not known whose rights to ask for: there they are learnt when they are missing. */
+/* Where all namespaces are looked at, those are asked for in which pods are seen: see pod_tell(). */
 static void preflight_start(struct source *source)
 {
     const struct kube_options *options = source->options;
     bool one = options->target_count == 1 && options->targets[0].kind == TARGET_POD;
     enum via via = VIA_AUTO;
-    if (source->preflight != NULL || options->all_namespaces)
+    if (source->preflight != NULL)
         return;
     via_from_name(options->via != NULL ? options->via : "", &via);
     source->preflight = preflight_new(&(struct preflight_options){.loop = engine_loop(source->engine),
                                                                   .api = source->api,
                                                                   .tunnel = source->tunnel,
-                                                                  .ns = source->ns,
                                                                   .pod = one ? options->targets[0].name : NULL,
                                                                   .via = via,
                                                                   .denied = on_denied,
                                                                   .user = source});
+    if (!options->all_namespaces)
+        preflight_look(source->preflight, source->ns);
 }
 
 static void on_rollout(void *user, const struct workload_facts *workload)
@@ -1026,6 +1082,8 @@ static void kube_source_free(void *user)
     mem_free(source->dir);
     mem_free(source->context);
     mem_free(source->ns);
+    for (size_t i = 0; i < source->denial_count; i++)
+        mem_free(source->denials[i].ns);
     mem_free(source->words);
     mem_free(source->pods_words);
     mem_free(source->silent_words);

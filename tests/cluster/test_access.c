@@ -23,7 +23,9 @@ enum { SECONDS_MAX = 60, TEXT_MAX = 1 << 16, CACHED_SECONDS = 12, SOON_US = 2 * 
 
 struct place {
     bool skip;
-    char dir[64], ns[64], empty[64]; /* `empty`: a namespace without pods */
+    char dir[64], ns[64];
+    char empty[64]; /* a namespace without pods */
+    char tier[32];  /* a label that this run's pods alone have */
 };
 
 static struct place *place_of(void **state)
@@ -34,16 +36,17 @@ static struct place *place_of(void **state)
     return place;
 }
 
-static void put_pod(struct buf *yaml, const char *ns, const char *name, const char *tier)
+/* rest: members of the pod's spec, with a comma after each. */
+static void put_pod(struct buf *yaml, const char *ns, const char *name, const char *tier, const char *rest)
 {
     buf_printf(
         yaml,
         "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: %s, labels: {app: vllm, tier: %s}}, "
-        "spec: {terminationGracePeriodSeconds: 1, automountServiceAccountToken: false, containers: [{name: vllm, "
+        "spec: {%sterminationGracePeriodSeconds: 1, automountServiceAccountToken: false, containers: [{name: vllm, "
         "image: 'local/probetop-pod:1', imagePullPolicy: Never, command: [pod_server, ok], ports: "
         "[{containerPort: 8000}], readinessProbe: {httpGet: {path: /v1/models, port: 8000}, periodSeconds: "
         "1}}]}}\n",
-        name, ns, tier);
+        name, ns, tier, rest);
 }
 
 static int group_setup(void **state)
@@ -61,11 +64,12 @@ static int group_setup(void **state)
     setenv("LC_ALL", "C.UTF-8", 1);
     snprintf(place->ns, sizeof place->ns, "probetop-%d-access", (int)getpid());
     snprintf(place->empty, sizeof place->empty, "probetop-%d-empty", (int)getpid());
+    snprintf(place->tier, sizeof place->tier, "probetop-%d", (int)getpid());
     cluster_namespace(place->dir, place->ns);
     cluster_namespace(place->dir, place->empty);
     buf_init(&yaml, TEXT_MAX);
-    put_pod(&yaml, place->ns, "gold", "gold");
-    put_pod(&yaml, place->ns, "silver", "silver");
+    put_pod(&yaml, place->ns, "gold", "gold", "");
+    put_pod(&yaml, place->ns, "silver", "silver", "");
     cluster_apply(place->dir, buf_str(&yaml));
     buf_free(&yaml);
     return 0;
@@ -124,6 +128,8 @@ static bool nobody_is_blamed(const struct watcher *watcher, const void *user)
 #define LOGS "{apiGroups: [''], resources: [pods/log], verbs: [get]}"
 #define FORWARD(verbs) "{apiGroups: [''], resources: [pods/portforward], verbs: [" verbs "]}"
 #define PROXY "{apiGroups: [''], resources: [pods/proxy], verbs: [get]}"
+
+#define EVERYWHERE "{apiGroup: rbac.authorization.k8s.io, kind: User, name: everywhere}"
 
 static const struct {
     const char *user, *rules, *via;
@@ -201,6 +207,50 @@ static void test_rights(void **state)
         right_is_told(place, i, place->empty);
         right_is_told(place, i, place->ns);
     }
+}
+
+/* Pods may be listed everywhere, logs and port-forwards are permitted in one namespace: of the other it is said, though its pod does not run; with the ClusterRole. */
+static void test_rights_everywhere(void **state)
+{
+    struct place *place = place_of(state);
+    struct watcher watcher;
+    struct buf yaml;
+    char selector[48], words[160];
+    buf_init(&yaml, TEXT_MAX);
+    put_pod(&yaml, place->ns, "here", place->tier, "");
+    put_pod(&yaml, place->empty, "waits", place->tier, "nodeSelector: {no-such-node: 'true'}, ");
+    buf_printf(&yaml,
+               "---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: %s}, rules: [" PODS
+               "," EVENTS "]}\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: "
+               "{name: %s}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: %s}, subjects: "
+               "[" EVERYWHERE "]}\n",
+               place->tier, place->tier, place->tier);
+    put_role(&yaml, place->ns, "everywhere", LOGS "," FORWARD("get, create"), EVERYWHERE);
+    cluster_apply(place->dir, buf_str(&yaml));
+    buf_free(&yaml);
+    snprintf(selector, sizeof selector, "tier=%s", place->tier);
+    watcher_start(&watcher, place->dir, "everywhere", NULL,
+                  (const char *const[]){"-A", "-l", selector, "--as=everywhere", "--via=portforward", NULL});
+    snprintf(words, sizeof words, "the right to get pods/log is missing in the namespace %s", place->empty);
+    assert_true(watcher_wait(&watcher, has_said, words, SECONDS_MAX));
+    snprintf(words, sizeof words, "pods/portforward is missing in the namespace %s", place->empty);
+    assert_true(watcher_wait(&watcher, has_said, words, SECONDS_MAX));
+    assert_true(watcher_wait(&watcher, has_said, "kind: ClusterRole", SECONDS_MAX));
+    assert_true(watcher_wait(&watcher, is_ready, "here", SECONDS_MAX));
+    snprintf(words, sizeof words, "missing in the namespace %s", place->ns);
+    assert_false(watcher_said(&watcher, words));
+    assert_true(nobody_is_blamed(&watcher, NULL));
+    assert_int_equal(watcher_end(&watcher), 128 + SIGTERM);
+}
+
+static int everywhere_teardown(void **state)
+{
+    struct place *place = *state;
+    if (place->skip)
+        return 0;
+    CLUSTER_KUBECTL(place->dir, NULL, "delete", "clusterrole,clusterrolebinding", place->tier, "--ignore-not-found");
+    CLUSTER_KUBECTL(place->dir, NULL, "delete", "pod", "waits", "-n", place->empty, "--ignore-not-found");
+    return 0;
 }
 
 /* ---- credentials ---- */
@@ -373,7 +423,8 @@ static int pools_teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rights), cmocka_unit_test(test_login_ends),
-                                       cmocka_unit_test_teardown(test_pools, pools_teardown)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rights), cmocka_unit_test_teardown(test_rights_everywhere, everywhere_teardown),
+        cmocka_unit_test(test_login_ends), cmocka_unit_test_teardown(test_pools, pools_teardown)};
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

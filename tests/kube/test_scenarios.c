@@ -538,6 +538,57 @@ static void test_denied_before_any_pod(void **state)
     scene->watching = false;
 }
 
+static bool has_log(const struct watcher *watcher, const void *name)
+{
+    const struct pod *pod = watcher_pod(watcher, name);
+    return pod && pod->log_count > 0;
+}
+
+/* With -A: each namespace in which a pod is seen is asked for, whether the pod runs or not; what is missing is named with it, and the rest goes on. */
+static void test_denied_in_one_namespace(void **state)
+{
+    static const char *const rights[] = {"get pods/log in team-b", "get pods/portforward in team-b",
+                                         "create pods/portforward in team-b"};
+    static const char full[] = "0/8 nodes are available: 8 Insufficient nvidia.com/gpu.";
+    struct scene *scene = *state;
+    fake_pods_add(scene->pods, &(struct fake_pod_options){
+                                   .name = "pending", .ns = "team-b", .unscheduled = full, .readiness = MODELS});
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
+        fake_api_deny(api(scene), rights[i]);
+    WATCH(scene, "-A", "--via=portforward");
+    AWAIT(scene, has_said, "the right to get pods/log is missing in the namespace team-b");
+    AWAIT(scene, has_said, "the right to create pods/portforward is missing in the namespace team-b");
+    AWAIT(scene, has_said, "kind: ClusterRole");
+    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-a", .readiness = MODELS, .loads = 3});
+    AWAIT(scene, has_log, "decode-a");
+    AWAIT(scene, is_ready, "decode-a");
+    assert_false(watcher_said(&scene->watcher, "namespace llm-d"));
+    assert_false(watcher_said(&scene->watcher, "kind: Role"));
+    assert_false(stage_is_broken(watcher_pod(&scene->watcher, "pending")->stage));
+}
+
+static bool twenty_are_ready(const struct watcher *watcher, const void *user)
+{
+    (void)user;
+    return watcher->fleet->by_stage[STAGE_READY] == 20;
+}
+
+/* A cluster of many namespaces is not asked about all of them. */
+static void test_many_namespaces(void **state)
+{
+    struct scene *scene = *state;
+    char ns[NAME_SIZE];
+    for (int i = 0; i < 10; i++) {
+        snprintf(ns, sizeof ns, "team-%d", i);
+        fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-a", .ns = ns, .readiness = MODELS});
+        fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-b", .ns = ns, .readiness = MODELS});
+    }
+    WATCH(scene, "-A", "--via=portforward");
+    AWAIT(scene, twenty_are_ready, NULL);
+    assert_int_equal(fake_api_requests(api(scene), "probetop-asks-what-it-may/log"), 8);
+    assert_int_equal(fake_api_requests(api(scene), "probetop-asks-what-it-may/portforward"), 8);
+}
+
 static bool is_hidden(const struct watcher *watcher, const void *name)
 {
     const struct pod *pod = watcher_pod(watcher, name);
@@ -1149,6 +1200,8 @@ int main(void)
                                        SCENE(token_expires),
                                        SCENE(denied),
                                        SCENE(denied_before_any_pod),
+                                       SCENE(denied_in_one_namespace),
+                                       SCENE(many_namespaces),
                                        SCENE(pool),
                                        SCENE(forbidden_tunnel_blames_nobody),
                                        SCENE(post_is_enough),

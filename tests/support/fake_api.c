@@ -596,12 +596,13 @@ static void request_verb(struct request *request)
 static bool denied(struct connection *connection, const struct request *request)
 {
     struct fake_api *api = connection->api;
-    char right[256], resource[129], words[1024], scope[NAME_SIZE + 64];
+    char right[256], there[512 + NAME_SIZE], resource[129], words[1024], scope[NAME_SIZE + 64];
     snprintf(resource, sizeof resource, "%s%s%s", request->resource, request->subresource[0] ? "/" : "",
              request->subresource);
     snprintf(right, sizeof right, "%s %s", request->verb, resource);
+    snprintf(there, sizeof there, "%s in %s", right, request->ns);
     for (size_t i = 0; i < api->denied_count; i++) {
-        if (strcmp(api->denied[i], right) == 0) {
+        if (strcmp(api->denied[i], right) == 0 || strcmp(api->denied[i], there) == 0) {
             snprintf(scope, sizeof scope, request->ns[0] ? "in the namespace \"%s\"" : "at the cluster scope",
                      request->ns);
             snprintf(words, sizeof words,

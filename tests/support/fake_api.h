@@ -35,9 +35,8 @@ void fake_api_log_turn(struct fake_api *api, const char *ns, const char *pod, co
 /* ---- what goes wrong ---- */
 void fake_api_down(struct fake_api *api, bool down); /* the API server is not there: everything under way breaks off */
 void fake_api_expire(struct fake_api *api, bool expired); /* the token: 401 */
-void fake_api_deny(
-    struct fake_api *api,
-    const char *right); /* "list pods", "get pods/log", "create pods/portforward" ...; NULL: allow all again */
+/* "list pods", "get pods/log", "create pods/portforward in team-b" ...; NULL: allow all again */
+void fake_api_deny(struct fake_api *api, const char *right);
 void fake_api_forget(struct fake_api *api); /* old resourceVersions are too old: 410 on every watch */
 void fake_api_end_watches(struct fake_api *api, bool abruptly); /* in good order, or in the middle of a line */
 void fake_api_bookmark(struct fake_api *api);                   /* to every watch */

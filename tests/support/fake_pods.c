@@ -21,8 +21,6 @@ enum {
     SHARDS = 10
 };
 
-static const char NAMESPACE[] = "llm-d";
-
 struct fake_pod {
     struct fake_pods *pods;
     struct fake_pod *next;
@@ -31,10 +29,11 @@ struct fake_pod {
     struct server *server;
     struct server *sidecar; /* NULL: there is none */
     struct dice dice;
+    uint64_t number;
     char *labels, *workload;
     double loads;
-    int64_t serves_at, dies_at; /* t; -1: not */
-    bool told;                  /* the API knows it */
+    int64_t serves_at, dies_at, leaves_at; /* t; -1: not */
+    bool told;                             /* the API knows it */
 };
 
 struct fake_pods {
@@ -112,7 +111,8 @@ static void put_sidecar_spec(struct json_writer *writer, const struct pod_facts 
 static void put_spec(struct json_writer *writer, const struct pod_facts *facts)
 {
     json_open_object(writer, "spec");
-    json_put_text(writer, "nodeName", &facts->node);
+    if (!text_empty(&facts->node))
+        json_put_text(writer, "nodeName", &facts->node);
     json_put_string(writer, "restartPolicy", "Always");
     json_put_int(writer, "terminationGracePeriodSeconds", facts->grace);
     put_sidecar_spec(writer, facts);
@@ -186,6 +186,17 @@ static void put_container(struct json_writer *writer, const struct container_fac
     json_close_object(writer);
 }
 
+/* Why it has to go. */
+static void put_disruption(struct json_writer *writer, const struct pod_facts *facts, const struct fake_pods *pods)
+{
+    struct condition disruption = {.status = TRI_TRUE, .since = facts->deletion_at - (int64_t)facts->grace * SECOND_US};
+    text_copy(&disruption.reason, &facts->phase_reason);
+    text_copy(&disruption.message, &facts->phase_message);
+    put_condition(writer, "DisruptionTarget", &disruption, pods);
+    text_free(&disruption.reason);
+    text_free(&disruption.message);
+}
+
 static void put_status(struct json_writer *writer, const struct pod_facts *facts, const struct fake_pods *pods)
 {
     json_open_object(writer, "status");
@@ -196,6 +207,8 @@ static void put_status(struct json_writer *writer, const struct pod_facts *facts
     put_condition(writer, "Initialized", &facts->initialized, pods);
     put_condition(writer, "ContainersReady", &facts->containers_ready, pods);
     put_condition(writer, "Ready", &facts->ready, pods);
+    if (facts->deleting)
+        put_disruption(writer, facts, pods);
     json_close_array(writer);
     if (facts->sidecar.exists) {
         json_open_array(writer, "initContainerStatuses");
@@ -211,13 +224,14 @@ static void put_status(struct json_writer *writer, const struct pod_facts *facts
 }
 
 /* An object's members, with a comma before them instead of braces around them. */
-static void tell_api(struct fake_pods *pods, enum fake_kind kind, const char *name, const char *uid,
+static void tell_api(const struct fake_pod *pod, enum fake_kind kind, const char *name, const char *uid,
                      struct buf *metadata, struct buf *members)
 {
     metadata->data[0] = members->data[0] = ',';
     buf_cut(metadata, metadata->len - 1);
     buf_cut(members, members->len - 1);
-    fake_api_put(pods->api, kind, NAMESPACE, name, uid, buf_str(metadata), buf_str(members));
+    fake_api_put(pod->pods->api, kind, text_str(&pod->kubelet.facts.ns), name, uid, buf_str(metadata),
+                 buf_str(members));
     buf_free(metadata);
     buf_free(members);
 }
@@ -233,6 +247,10 @@ static void tell_pod(void *user)
     json_writer_init(&writer, &metadata);
     json_open_object(&writer, NULL);
     put_moment(&writer, "creationTimestamp", pod->pods, facts->created_at);
+    if (facts->deleting) {
+        put_moment(&writer, "deletionTimestamp", pod->pods, facts->deletion_at);
+        json_put_int(&writer, "deletionGracePeriodSeconds", facts->grace);
+    }
     if (pod->workload) {
         char set[256];
         snprintf(set, sizeof set, "%s-6d5b8f", pod->workload);
@@ -254,7 +272,7 @@ static void tell_pod(void *user)
     put_spec(&writer, facts);
     put_status(&writer, facts, pod->pods);
     json_close_object(&writer);
-    tell_api(pod->pods, FAKE_PODS, text_str(&facts->name), text_str(&facts->uid), &metadata, &members);
+    tell_api(pod, FAKE_PODS, text_str(&facts->name), text_str(&facts->uid), &metadata, &members);
     pod->told = true;
 }
 
@@ -278,7 +296,7 @@ static void tell_event(void *user, const struct kubelet_event *event)
     json_open_object(&writer, NULL);
     json_open_object(&writer, "involvedObject");
     json_put_string(&writer, "kind", "Pod");
-    json_put_string(&writer, "namespace", NAMESPACE);
+    json_put_text(&writer, "namespace", &facts->ns);
     json_put_text(&writer, "name", &facts->name);
     json_put_text(&writer, "uid", &facts->uid);
     if (event->of_container)
@@ -292,7 +310,7 @@ static void tell_event(void *user, const struct kubelet_event *event)
     put_moment(&writer, "lastTimestamp", pod->pods, event->last);
     json_put_string(&writer, "eventTime", NULL);
     json_close_object(&writer);
-    tell_api(pod->pods, FAKE_EVENTS, name, uid, &metadata, &members);
+    tell_api(pod, FAKE_EVENTS, name, uid, &metadata, &members);
 }
 
 /* ---- the kubelet's hands ---- */
@@ -326,7 +344,8 @@ static void say(struct fake_pod *pod, enum vllm_chapter chapter)
     for (size_t i = 0; i < vllm_lines(&pod->vllm, chapter); i++) {
         buf_init(&line, JSON_MAX);
         vllm_line(&pod->vllm, chapter, i, pod->loads, pod->pods->clock.wall_zero + now_of(pod->pods), &line);
-        fake_api_log(pod->pods->api, NAMESPACE, text_str(&facts->name), text_str(&facts->serving.name), buf_str(&line));
+        fake_api_log(pod->pods->api, text_str(&facts->ns), text_str(&facts->name), text_str(&facts->serving.name),
+                     buf_str(&line));
         buf_free(&line);
     }
 }
@@ -336,7 +355,7 @@ static void start(void *user, int64_t t)
     struct fake_pod *pod = user;
     const struct pod_facts *facts = &pod->kubelet.facts;
     if (!text_empty(&facts->serving.container_id))
-        fake_api_log_turn(pod->pods->api, NAMESPACE, text_str(&facts->name), text_str(&facts->serving.name));
+        fake_api_log_turn(pod->pods->api, text_str(&facts->ns), text_str(&facts->name), text_str(&facts->serving.name));
     face_set(pod, FACE_LOADING, t);
     kubelet_start(&pod->kubelet, t);
     pod->serves_at = pod->loads < 0 ? -1 : t + (int64_t)(pod->loads * SECOND_US);
@@ -374,16 +393,22 @@ static void pod_turn(struct fake_pod *pod, int64_t now)
 static void turn(uv_timer_t *timer)
 {
     struct fake_pods *pods = timer->data;
-    for (struct fake_pod *pod = pods->first; pod; pod = pod->next)
-        pod_turn(pod, now_of(pods));
+    struct fake_pod *next;
+    for (struct fake_pod *pod = pods->first; pod; pod = next) {
+        next = pod->next;
+        if (pod->leaves_at >= 0 && pod->leaves_at <= now_of(pods))
+            fake_pod_delete(pod);
+        else
+            pod_turn(pod, now_of(pods));
+    }
 }
 
 static int32_t port_of(void *user, const char *ns, const char *name, int32_t container_port)
 {
     const struct fake_pods *pods = user;
     for (const struct fake_pod *pod = pods->first; pod; pod = pod->next) {
-        if (strcmp(ns, NAMESPACE) == 0 && text_is(&pod->kubelet.facts.name, name)) {
-            const struct pod_facts *facts = &pod->kubelet.facts;
+        const struct pod_facts *facts = &pod->kubelet.facts;
+        if (text_is(&facts->ns, ns) && text_is(&facts->name, name)) {
             return container_port == facts->vllm_port                      ? server_port(pod->server)
                    : pod->sidecar && container_port == facts->serving_port ? server_port(pod->sidecar)
                                                                            : 0;
@@ -463,6 +488,17 @@ static void sidecar_make(struct fake_pod *pod, const struct fake_pod_options *op
     probe_fill(&facts->probes[LANE_SIDECAR_READINESS], &options->sidecar_readiness, facts->serving_port);
 }
 
+static void unschedulable(struct fake_pod *pod, const char *why, int64_t now)
+{
+    struct condition *scheduled = &pod->kubelet.facts.scheduled;
+    scheduled->status = TRI_FALSE;
+    scheduled->since = now;
+    text_set_str(&scheduled->reason, "Unschedulable", TEXT_NAME);
+    text_set_str(&scheduled->message, why, TEXT_LINE);
+    tell_pod(pod);
+    kubelet_say(&pod->kubelet, now, true, "FailedScheduling", why);
+}
+
 struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_options *options)
 {
     struct fake_pod *pod = mem_new(sizeof *pod);
@@ -473,8 +509,8 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
     pod->loads = options->loads;
     pod->labels = mem_dup(options->labels);
     pod->workload = mem_dup(options->workload);
-    pod->serves_at = pod->dies_at = -1;
-    pod->dice.state = ++pods->seed;
+    pod->serves_at = pod->dies_at = pod->leaves_at = -1;
+    pod->dice.state = pod->number = ++pods->seed;
     pod->vllm = (struct vllm){.model = "Qwen/Qwen3-0.6B",
                               .max_model_len = 4096,
                               .shards = SHARDS,
@@ -487,10 +523,8 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
         abort();
     }
     text_set_str(&facts.name, options->name, TEXT_NAME);
-    text_set_str(&facts.ns, NAMESPACE, TEXT_NAME);
+    text_set_str(&facts.ns, options->ns ? options->ns : "llm-d", TEXT_NAME);
     text_printf(&facts.uid, TEXT_NAME, "00000000-0000-4000-a000-%012" PRIx64, pods->seed);
-    text_printf(&facts.node, TEXT_NAME, "gpu-%02d", (int)(pods->seed % 8));
-    text_printf(&facts.pod_ip, TEXT_NAME, "10.244.0.%d", (int)(pods->seed % 250 + 2));
     facts.serving.exists = true;
     text_set_str(&facts.serving.name, options->container ? options->container : "vllm", TEXT_NAME);
     text_set_str(&facts.serving.image, options->image ? options->image : "ghcr.io/llm-d/llm-d:v0.4.0", TEXT_NAME);
@@ -503,10 +537,38 @@ struct fake_pod *fake_pods_add(struct fake_pods *pods, const struct fake_pod_opt
     pods->first = pod;
     kubelet_init(&pod->kubelet, &facts, &HANDS, pod, pods->seed);
     kubelet_created(&pod->kubelet, now);
+    if (options->unscheduled)
+        unschedulable(pod, options->unscheduled, now);
+    else
+        fake_pod_schedule(pod);
+    return pod;
+}
+
+void fake_pod_schedule(struct fake_pod *pod)
+{
+    struct pod_facts *facts = &pod->kubelet.facts;
+    int64_t now = now_of(pod->pods);
+    text_printf(&facts->node, TEXT_NAME, "gpu-%02d", (int)(pod->number % 8));
+    text_printf(&facts->pod_ip, TEXT_NAME, "10.244.0.%d", (int)(pod->number % 250 + 2));
     kubelet_scheduled(&pod->kubelet, now);
     kubelet_pulled(&pod->kubelet, now, 0);
     start(pod, now);
-    return pod;
+}
+
+void fake_pod_evict(struct fake_pod *pod)
+{
+    struct pod_facts *facts = &pod->kubelet.facts;
+    int64_t now = now_of(pod->pods);
+    facts->deleting = true;
+    facts->grace = FAKE_POD_GRACE_MS / 1000;
+    facts->deletion_at = now + (int64_t)facts->grace * SECOND_US;
+    pod->leaves_at = now + FAKE_POD_GRACE_MS * (int64_t)MILLISECOND_US;
+    text_set_str(&facts->phase_reason, "EvictionByEvictionAPI", TEXT_NAME);
+    text_set_str(&facts->phase_message, "Eviction API: evicting", TEXT_LINE);
+    pod->serves_at = -1;
+    face_set(pod, FACE_LOADING, now);
+    tell_pod(pod);
+    kubelet_say(&pod->kubelet, now, false, "Killing", "Stopping container vllm");
 }
 
 static void pod_free(struct fake_pod *pod)
@@ -526,7 +588,7 @@ void fake_pod_delete(struct fake_pod *pod)
     while (*at != pod)
         at = &(*at)->next;
     *at = pod->next;
-    fake_api_delete(pod->pods->api, FAKE_PODS, NAMESPACE, text_str(&pod->kubelet.facts.name));
+    fake_api_delete(pod->pods->api, FAKE_PODS, text_str(&pod->kubelet.facts.ns), text_str(&pod->kubelet.facts.name));
     pod_free(pod);
 }
 
