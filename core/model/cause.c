@@ -322,3 +322,17 @@ bool cause_is_healthy(enum cause cause)
 {
     return cause == CAUSE_HEALTHY || cause == CAUSE_HEALTHY_SLOW;
 }
+
+bool cause_is_of_start(enum cause cause)
+{
+    switch (cause) {
+    case CAUSE_CONFIG_ERROR:
+    case CAUSE_DOWNLOAD_AUTH:
+    case CAUSE_DOWNLOAD_NOT_FOUND:
+    case CAUSE_DOWNLOAD_NETWORK:
+    case CAUSE_WEIGHTS_CORRUPT:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -68,5 +68,7 @@ const char *cause_label(enum cause cause);
 bool cause_from_label(const char *label, enum cause *cause);
 /* healthy and healthy-slow say that nothing is wrong. */
 bool cause_is_healthy(enum cause cause);
+/* What a start fails of, and a server that has come up does not: it has its model and its configuration. */
+bool cause_is_of_start(enum cause cause);
 
 #endif

@@ -5,12 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Somebody ended it by hand, and what its log shows is in order. */
+static bool was_let_go(const struct look *look)
+{
+    return look_clue(look, CLUE_BY_HAND, 0) && !look_clue(look, CLUE_START_FAILED, 0);
+}
+
 static void stopped_from_outside(const struct look *look, const struct progress *progress, uint32_t runs)
 {
     const struct finding *stopped = look_clue(look, CLUE_STOPPED, runs);
     bool loading = progress->furthest > SUBSTAGE_NONE && progress->furthest < SUBSTAGE_LISTENING;
     if ((!progress->shutting_down && !(stopped && finding_runs_ago(look->pod, stopped) == runs)) ||
-        look_has_hint(look, CONFIDENCE_LIKELY) || look->pod->stage == STAGE_READY)
+        look_has_hint(look, CONFIDENCE_LIKELY) || look->pod->stage == STAGE_READY || was_let_go(look))
         return;
     struct hint *hint = hint_add(look->maker, loading ? CAUSE_STARTUP_BUDGET_EXCEEDED : CAUSE_PROBE_KILLED,
                                  loading ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE, WEIGHT_VERDICT);
@@ -202,7 +208,7 @@ static bool log_is_through(const struct look *look)
     const struct progress *progress = &look->pod->progress;
     bool counting = progress->furthest == SUBSTAGE_GRAPHS && progress->done < progress->total;
     bool warming = progress->furthest == SUBSTAGE_WARM_UP;
-    return look_clue(look, CLUE_SERVED, 0) != NULL ||
+    return look_clue(look, CLUE_SERVED, 0) || look->findings->asked > 0 ||
            (progress->furthest >= SUBSTAGE_KV_CACHE && !counting && !warming);
 }
 
@@ -220,8 +226,8 @@ static bool pod_loads(const struct look *look)
     bool started = look->bare && (look_clue(look, CLUE_STARTED, 0) || look_clue(look, CLUE_WAITING, 0) ||
                                   look_clue(look, CLUE_STARTUP_FAILED, 0));
     bool runs = stage_is_loading(pod->stage) && pod->facts.serving.state == CONTAINER_RUNNING;
-    bool talks = pod->progress.furthest != SUBSTAGE_NONE || look->findings->calm > 0;
-    return started || (runs && (!look->bare || talks));
+    bool talks = pod->progress.furthest != SUBSTAGE_NONE || look->findings->quiet > 0;
+    return started || look_clue(look, CLUE_SCALING, 0) || (runs && (!look->bare || talks));
 }
 
 enum cause hints_verdict(struct hint_maker *maker)
@@ -234,6 +240,8 @@ enum cause hints_verdict(struct hint_maker *maker)
     if (pod->gone || pod->facts.deleting)
         return CAUSE_NONE;
     if (pod->stage == STAGE_READY || pod->stage == STAGE_LOADED)
+        return CAUSE_HEALTHY;
+    if (look.bare && was_let_go(&look))
         return CAUSE_HEALTHY;
     if (look.ended || (look.bare && log_has_unknown_error(&look)))
         return CAUSE_NONE;

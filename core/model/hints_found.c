@@ -6,13 +6,25 @@
 
 #include <string.h>
 
+/* How long a node with GPUs may take from an autoscaler's word on. */
+#define NODE_PATIENCE_US (900 * (int64_t)SECOND_US)
+
 /* On top of what a cause weighs (hints_look.h). */
 enum {
     WEIGHT_SURVIVED = -1500,
     WEIGHT_SIDECAR = -1000,
     WEIGHT_OLDER = -300,
+    WEIGHT_VAGUE = -450,
     ORDER_STEPS = 400 /* the earlier of two findings weighs more, down to this many lines apart */
 };
+
+/* An autoscaler adds a node: until then the scheduler says again and again that there is none. */
+static bool node_is_coming(const struct look *look, const struct finding *finding)
+{
+    const struct finding *scaling = look_clue(look, CLUE_SCALING, 0);
+    return scaling && finding->last - scaling->last < NODE_PATIENCE_US &&
+           (look->bare || look->now - scaling->last < NODE_PATIENCE_US);
+}
 
 /* The kubelet's or scheduler's words about what comes before a container runs are over when it did. */
 static bool told_is_over(const struct look *look, const struct finding *finding)
@@ -25,14 +37,16 @@ static bool told_is_over(const struct look *look, const struct finding *finding)
     bool runs = pod->facts.serving.state == CONTAINER_RUNNING && !look->bare;
     bool ran = runs || pod->facts.serving.last.known;
     bool placed = !text_empty(&pod->facts.node) && pod->facts.phase != PHASE_FAILED;
+    bool attached = finding_came_after(look_clue(look, CLUE_ATTACHED, 0), finding);
     switch (cause) {
     case CAUSE_UNSCHEDULABLE_RESOURCES:
         return placed || ran || finding_came_after(scheduled, finding) || finding_came_after(pulled, finding) ||
-               finding_came_after(started, finding);
+               finding_came_after(started, finding) || node_is_coming(look, finding);
     case CAUSE_IMAGE_PULL:
         return ran || finding_came_after(pulled, finding) || finding_came_after(started, finding);
-    case CAUSE_CONFIG_ERROR:
     case CAUSE_MOUNT:
+        return runs || attached || finding_came_after(pulled, finding) || finding_came_after(started, finding);
+    case CAUSE_CONFIG_ERROR:
     case CAUSE_NO_GPU:
     case CAUSE_CUDA_ERROR:
         return runs || finding_came_after(started, finding);
@@ -141,18 +155,8 @@ static bool finding_counts(const struct look *look, const struct finding *findin
 static enum confidence finding_confidence(const struct look *look, const struct finding *finding)
 {
     enum confidence confidence = look->desperate ? CONFIDENCE_POSSIBLE : finding->signature->confidence;
-    switch (finding->signature->cause) {
-    case CAUSE_CONFIG_ERROR:
-    case CAUSE_DOWNLOAD_AUTH:
-    case CAUSE_DOWNLOAD_NOT_FOUND:
-    case CAUSE_DOWNLOAD_NETWORK:
-    case CAUSE_WEIGHTS_CORRUPT:
-        return look->served && finding_is_log(finding) && finding_runs_ago(look->pod, finding) == 0
-                   ? CONFIDENCE_POSSIBLE
-                   : confidence;
-    default:
-        return confidence;
-    }
+    bool served = look->served && finding_is_log(finding) && finding_runs_ago(look->pod, finding) == 0;
+    return served && cause_is_of_start(finding->signature->cause) ? CONFIDENCE_POSSIBLE : confidence;
 }
 
 static int32_t cause_weight(enum cause cause)
@@ -182,6 +186,7 @@ static int32_t finding_weight(const struct look *look, const struct finding *fin
     weight += behind < ORDER_STEPS ? ORDER_STEPS - (int32_t)behind : 0;
     weight += finding->deep ? WEIGHT_DEEP : 0;
     weight += finding->sidecar ? WEIGHT_SIDECAR : 0;
+    weight += finding->signature->vague ? WEIGHT_VAGUE : 0;
     weight += is_survived(look, finding) ? WEIGHT_SURVIVED : 0;
     weight += finding_runs_ago(look->pod, finding) > 0 ? WEIGHT_OLDER : 0;
     return weight;
@@ -229,11 +234,16 @@ static void finding_tell(const struct look *look, const struct finding *finding)
         hint_command(look->maker, hint, signature->command);
 }
 
+/* The vague ones come last, so that they are quoted behind those that say more. */
 static void findings_tell(const struct look *look)
 {
-    for (uint32_t i = 0; i < look->findings->count; i++)
-        if (finding_counts(look, &look->findings->list[i]))
-            finding_tell(look, &look->findings->list[i]);
+    for (int vague = 0; vague <= 1; vague++) {
+        for (uint32_t i = 0; i < look->findings->count; i++) {
+            const struct finding *finding = &look->findings->list[i];
+            if (finding->signature->vague == vague && finding_counts(look, finding))
+                finding_tell(look, finding);
+        }
+    }
 }
 
 void hints_of_findings(struct hint_maker *maker)

@@ -73,7 +73,7 @@ void look_begin(struct look *look, struct hint_maker *maker)
     look->ended = pod->stage == STAGE_BACKOFF || pod->stage == STAGE_FAILED || pod->stage == STAGE_COMPLETED;
     look->dead = look->ended || log_is_dead(look);
     look->listening = pod->progress.furthest == SUBSTAGE_LISTENING || pod->loaded_at >= 0;
-    look->served = look->listening || look_clue(look, CLUE_SERVED, 0) ||
+    look->served = look->listening || look_clue(look, CLUE_SERVED, 0) || look->findings->asked > 0 ||
                    (engine_is_told_dead(look) && !look_clue(look, CLUE_START_FAILED, 1));
 }
 

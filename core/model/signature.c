@@ -195,22 +195,29 @@ static bool own_level_read(const char *line, enum volume *volume)
     return false;
 }
 
-/* vLLM's own level tells, or the first one near the line's beginning. NCCL's WARN is an error's. */
-static enum volume line_volume(const char *line)
+/* vLLM's own level tells, or the first one near the line's beginning. NCCL's WARN is an error's. False: the line has none. */
+static bool line_level(const char *line, enum volume *volume)
 {
     enum { NEAR = 64 };
     const char *start;
     size_t rest;
-    enum volume volume;
     progress_strip(line, strlen(line), &start, &rest);
-    if (own_level_read(line, &volume) || klog_read(start, rest, &volume))
-        return volume;
+    if (own_level_read(line, volume) || klog_read(start, rest, volume))
+        return true;
     for (const char *at = start; at < start + rest && at < start + NEAR; at++) {
         bool nccl = at - start >= 5 && memcmp(at - 5, "NCCL ", 5) == 0;
-        if (level_may_begin(start, at) && level_read(at, start + rest, &volume))
-            return nccl && volume == VOLUME_WARNING ? VOLUME_LOUD : volume;
+        if (level_may_begin(start, at) && level_read(at, start + rest, volume)) {
+            *volume = nccl && *volume == VOLUME_WARNING ? VOLUME_LOUD : *volume;
+            return true;
+        }
     }
-    return VOLUME_LOUD;
+    return false;
+}
+
+static enum volume line_volume(const char *line)
+{
+    enum volume volume;
+    return line_level(line, &volume) ? volume : VOLUME_LOUD;
 }
 
 static bool signature_hears(const struct signature *signature, enum evidence_source source, enum volume volume)
@@ -262,7 +269,7 @@ void findings_forget(struct findings *findings, uint32_t oldest)
         else
             findings->list[kept++] = findings->list[i];
     findings->count = kept;
-    findings->moved = findings->calm = 0;
+    findings->moved = findings->calm = findings->quiet = findings->asked = findings->request = 0;
 }
 
 /* A worker's or engine's own words: by the process's name, and where versions print none by the file that only those processes run. */
@@ -345,6 +352,89 @@ static const struct finding *finding_take(struct findings *findings, const struc
     return finding;
 }
 
+/* ---- lines about one client's request ---- */
+
+/* vLLM's tag of a source file that works for requests alone: "[serving_chat.py:183]", in older versions without the bracket before it. The models' file works at start-up, too. */
+static bool has_request_tag(const char *line)
+{
+    static const char *const marks[] = {"serving_", "serving.py:", "_tool_parser.py:", "_reasoning_parser.py:"};
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const char *at = strstr(line, marks[i]), *tag = at ? strstr(at, ".py:") : NULL;
+        if (tag && isdigit((unsigned char)tag[4]) && !memchr(at, ' ', (size_t)(tag - at)) &&
+            strncmp(at, "serving_models", strlen("serving_models")) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the line is about one client's request: by its tag, or as one of a traceback's, which goes on until a line has a level of its own. The API server alone writes such; what goes wrong in them is answered to
+ * that client, and the server goes on. */
+static bool request_goes_on(struct findings *findings, const struct finding *like, const char *line)
+{
+    uint32_t bit = UINT32_C(1) << (like->source + (like->sidecar ? EVIDENCE_SOURCE_COUNT : 0));
+    enum volume volume;
+    bool begins = strstr(line, "Exception in ASGI application") != NULL;
+    if (begins)
+        findings->request |= bit;
+    else if ((findings->request & bit) && line_level(line, &volume))
+        findings->request &= ~bit;
+    return !like->deep && (begins || (findings->request & bit) || has_request_tag(line));
+}
+
+/* ---- several lines in one ---- */
+
+/* A rank's line of NCCL's, "host:71:80 [0] NCCL INFO": where it begins, when its tag stands at `at`; NULL: none. */
+static const char *nccl_head(const char *from, const char *at)
+{
+    const char *p = at;
+    if (p == from || *--p != ']')
+        return NULL;
+    while (p > from && p[-1] != '[')
+        p--;
+    p -= p - from >= 2 ? 2 : 0;
+    while (p > from && p[-1] != ' ')
+        p--;
+    return p > from ? p : NULL;
+}
+
+/* Where, behind `at`, the next line of a process's or of a level's begins, when the breaks between lines were lost; `end` when none does. */
+static const char *next_head(const char *at, const char *end)
+{
+    static const char *const heads[] = {" (APIServer pid=", " (EngineCore", " (Worker", " (VllmWorker", " (RayWorker"};
+    const char *start;
+    size_t rest;
+    for (const char *p = at; (p = memchr(p, ' ', (size_t)(end - p))); p++) {
+        const char *head = NULL;
+        enum volume volume;
+        for (size_t i = 0; p[1] == '(' && i < sizeof heads / sizeof heads[0] && !head; i++)
+            head = strncmp(p, heads[i], strlen(heads[i])) == 0 ? p + 1 : NULL;
+        if (!head && strncmp(p, " NCCL ", 6) == 0)
+            head = nccl_head(at, p);
+        if (!head && shape_stands(p, " 00-00 00:00:00")) {
+            const char *word = p;
+            while (word > at && isupper((unsigned char)word[-1]))
+                word--;
+            head = level_read(word, end, &volume) ? word : NULL;
+        }
+        if (!head)
+            continue;
+        progress_strip(at, (size_t)(head - at), &start, &rest);
+        if (rest > 0)
+            return head;
+    }
+    return end;
+}
+
+/* The end of the piece that begins at `at`: a break that JSON wrapped, or the next head. *next is where what follows begins; *head: it has a level of its own. A prompt that is logged is one, whatever it quotes. */
+static const char *piece_stop(const char *at, const char *end, bool whole, const char **next, bool *head)
+{
+    const char *wrapped = strstr(at, "\\n"), *own = whole ? end : next_head(at, end);
+    wrapped = wrapped ? wrapped : end;
+    *head = own < wrapped;
+    *next = *head ? own : wrapped < end ? wrapped + 2 : end;
+    return *head ? own : wrapped;
+}
+
 /* One of several lines that stand in one. */
 static const struct finding *piece_offer(struct findings *findings, const struct signatures *own,
                                          const struct finding *like, const char *line, size_t length,
@@ -364,13 +454,28 @@ static const struct finding *piece_offer(struct findings *findings, const struct
     words[rest] = '\0';
     struct finding found = *like;
     found.signature = look_up(own, words, like->source, volume);
-    return found.signature && found.signature->cause != CAUSE_NONE ? finding_take(findings, &found, start, rest) : NULL;
+    if (!found.signature || found.signature->cause == CAUSE_NONE)
+        return NULL;
+    bool is_of_start = cause_is_of_start(found.signature->cause) || found.signature->clue == CLUE_DEATH;
+    if (found.request && is_of_start && !found.signature->label && !(found.signature->where & WHERE_REQUEST))
+        return NULL;
+    return finding_take(findings, &found, start, rest);
+}
+
+/* What the line's level, and whom it is about, says of the run. */
+static void line_weigh(struct findings *findings, const struct finding *like, enum volume volume)
+{
+    if (like->source != EVIDENCE_LOGS || like->sidecar)
+        return;
+    findings->calm = volume == VOLUME_CALM || like->request ? findings->order : findings->calm;
+    findings->quiet = volume != VOLUME_LOUD || like->request ? findings->order : findings->quiet;
+    findings->asked = like->request ? findings->order : findings->asked;
 }
 
 const struct finding *findings_offer(struct findings *findings, const struct signatures *own, const struct text *line,
                                      enum evidence_source source, bool sidecar, uint32_t run, int64_t t)
 {
-    const char *at = text_str(line), *end = at + line->len;
+    const char *at = text_str(line), *end = at + line->len, *next;
     findings->order++;
     findings->lines[source]++;
     struct finding like = {.source = source,
@@ -382,15 +487,16 @@ const struct finding *findings_offer(struct findings *findings, const struct sig
                            .last = t,
                            .order = findings->order,
                            .last_order = findings->order};
+    like.request = is_log(source) && request_goes_on(findings, &like, at);
+    bool whole = !is_log(source) || strstr(at, "prompt: ") != NULL, head = false;
     enum volume volume = is_log(source) ? line_volume(at) : VOLUME_LOUD;
     const struct finding *found = NULL;
-    findings->calm = volume == VOLUME_CALM && source == EVIDENCE_LOGS && !sidecar ? findings->order : findings->calm;
-    while (at < end) {
-        const char *stop = strstr(at, "\\n");
-        stop = stop ? stop : end;
+    line_weigh(findings, &like, volume);
+    for (; at < end; at = next) {
+        volume = head ? line_volume(at) : volume;
+        const char *stop = piece_stop(at, end, whole, &next, &head);
         const struct finding *piece = piece_offer(findings, own, &like, at, (size_t)(stop - at), volume);
         found = found ? found : piece;
-        at = stop < end ? stop + 2 : end;
     }
     return found;
 }

@@ -40,7 +40,9 @@ enum {
     WHERE_ANY = WHERE_LOGS | WHERE_EVENTS | WHERE_STATUS | 1 << EVIDENCE_DESCRIBE,
     /* Log lines of level INFO and DEBUG too: they report no fault of themselves and are otherwise left out, and of those of level WARNING only what is certain is believed. The user's own signatures always see
      * them. */
-    WHERE_CALM = 1 << EVIDENCE_SOURCE_COUNT
+    WHERE_CALM = 1 << EVIDENCE_SOURCE_COUNT,
+    /* What only a start can fail of (cause_is_of_start()), and yet is told by the lines about one client's request. */
+    WHERE_REQUEST = WHERE_CALM << 1
 };
 
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_POSSIBLE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
@@ -54,6 +56,7 @@ enum clue {
     CLUE_START_FAILED,   /* the same, of a start */
     CLUE_WAITING,        /* something that comes when it is loaded is not there yet */
     CLUE_STOPPED,        /* told to end, from outside */
+    CLUE_BY_HAND,        /* the same, by somebody at a keyboard: no kubelet sends SIGINT */
     CLUE_SERVED,         /* a request was answered */
     CLUE_ADAPTER_LOADED, /* names an adapter that was loaded */
     CLUE_ASLEEP,
@@ -63,6 +66,8 @@ enum clue {
     CLUE_DOWNLOAD,    /* a download's bar */
     CLUE_STARTED,     /* the container was started */
     CLUE_SCHEDULED,
+    CLUE_SCALING, /* an autoscaler is adding a node for it */
+    CLUE_ATTACHED,
     CLUE_PULLED,
     CLUE_STARTUP_KILL, /* the kubelet's words on a verdict */
     CLUE_LIVENESS_KILL,
@@ -79,12 +84,13 @@ struct signature {
     enum cause cause;
     const char *pattern;
     int where;
-    enum confidence confidence; /* of the cause when this line is all there is; NONE: it is a clue only */
-    const char *title;          /* a headline that says more than the cause's own; NULL: the cause's */
-    /* The user's own only; NULL for built-in ones. */
-    const char *label, *fix, *command;
+    enum confidence confidence;  /* of the cause when this line is all there is; NONE: it is a clue only */
+    const char *title;           /* a headline that says more than the cause's own; NULL: the cause's */
+    const char *fix;             /* what to do in this very case, before the cause's own; NULL: nothing else */
+    const char *label, *command; /* the user's own only; NULL for built-in ones */
     enum clue clue;
     bool whole; /* the line is nothing else */
+    bool vague; /* it names the cause and no more: any other line of the same cause is quoted before it */
 };
 
 /* The user's own, looked through before the built-in ones. Read by engine/signatures_conf.h; not owned by the model, and must outlive the fleet. */
@@ -106,6 +112,7 @@ struct finding {
     int32_t line; /* of that source, from 1, of the first match; 0 unknown */
     bool deep;    /* it came from a worker or engine process: these say the cause, the API server's lines echo it */
     bool sidecar; /* another container's line */
+    bool request; /* it is about one client's request */
     int64_t first, last; /* t */
     uint32_t count;
     uint32_t order; /* of the first match among all lines of the pod: what came first is the cause, the rest its echo */
@@ -120,7 +127,10 @@ struct findings {
     uint32_t count, capacity, order;
     /* order of the newest line that moved the present run's start-up forward; whoever keeps progress sets it */
     uint32_t moved;
-    uint32_t calm; /* order of the newest log line of level INFO or DEBUG: who writes such is alive */
+    uint32_t calm;    /* order of the newest log line of level INFO or DEBUG: who writes such is alive */
+    uint32_t quiet;   /* the same of WARNING, too: it says nothing of death */
+    uint32_t asked;   /* the same of lines about one client's request: who gets such had come up */
+    uint32_t request; /* bits of 1 << source, sidecars' above: the newest lines there are a request's traceback */
     int32_t lines[EVIDENCE_SOURCE_COUNT]; /* how many were offered */
 };
 void findings_free(struct findings *findings);

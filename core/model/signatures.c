@@ -13,12 +13,27 @@ enum { TOLD = WHERE_ANY, CALM = WHERE_ANY | WHERE_CALM };
 #define LIKELY(c, p) ROW(WHERE_ANY, c, LIKELY, p, NULL)
 #define MAYBE(c, p) ROW(WHERE_ANY, c, POSSIBLE, p, NULL)
 #define SAID(c, s, p, t) ROW(WHERE_ANY, c, s, p, t)
+/* With what to do in this very case. */
+#define MEND(c, s, p, t, f)                                                                                            \
+    {                                                                                                                  \
+        .cause = CAUSE_##c, .pattern = p, .where = WHERE_ANY, .confidence = CONFIDENCE_##s, .title = t, .fix = f       \
+    }
+/* One that names the cause and no more. */
+#define VAGUE(w, c, s, p, t)                                                                                           \
+    {                                                                                                                  \
+        .cause = CAUSE_##c, .pattern = p, .where = w, .confidence = CONFIDENCE_##s, .title = t, .vague = true          \
+    }
 #define HUSH(p) ROW(WHERE_ANY | WHERE_CALM, NONE, NONE, p, NULL)
 /* One that says something only beside others, or that another takes back. */
 #define CLUE(w, c, s, k, p)                                                                                            \
     {                                                                                                                  \
         .cause = CAUSE_##c, .pattern = p, .where = w, .confidence = CONFIDENCE_##s, .clue = CLUE_##k                   \
     }
+
+#define NO_RIGHT "the process has no right to a file or folder that it needs"
+#define WRITABLE                                                                                                       \
+    "Point HOME and HF_HOME at a writable volume (an emptyDir will do), or let securityContext's runAsUser and "       \
+    "fsGroup fit the folder's owner."
 
 static const struct signature table[] = {
     /* ---- numbers of ended processes: evidence even in wrapper lines ---- */
@@ -48,9 +63,9 @@ static const struct signature table[] = {
     SURE(CRASH_SEGFAULT, "died, exit code: -11"),
     LIKELY(SHM_TOO_SMALL, "died, exit code: -7"),
     /* Ray lists what may have happened, signals and all: in warnings, too. */
-    ROW(CALM, HOST_OOM, LIKELY, "exit type: system_error", "Ray lost a worker: killed for memory, or crashed"),
-    ROW(CALM, HOST_OOM, LIKELY, "there are some potential root causes",
-        "Ray lost a worker: killed for memory, or crashed"),
+    VAGUE(CALM, HOST_OOM, LIKELY, "exit type: system_error", "Ray lost a worker: killed for memory, or crashed"),
+    VAGUE(CALM, HOST_OOM, LIKELY, "there are some potential root causes",
+          "Ray lost a worker: killed for memory, or crashed"),
 
     /* ---- what sounds bad and is not ---- */
     HUSH("platform is not available because"),
@@ -87,7 +102,7 @@ static const struct signature table[] = {
     SURE(GPU_OOM, "torch.outofmemoryerror"),
     SURE(GPU_OOM, "torch.cuda.outofmemoryerror"),
     SURE(GPU_OOM, "acceleratorerror*out of memory"),
-    LIKELY(GPU_OOM, "outofmemoryerror"),
+    VAGUE(WHERE_ANY, GPU_OOM, LIKELY, "outofmemoryerror", NULL),
     SAID(KV_CACHE_TOO_SMALL, CERTAIN, "cannot auto-fit max_model_len", "no GPU memory is left for the KV cache"),
     LIKELY(GPU_OOM, "not enough gpu memory"),
     LIKELY(GPU_OOM, "insufficient gpu memory"),
@@ -151,11 +166,12 @@ static const struct signature table[] = {
     LIKELY(DISK_FULL, "insufficient disk space"),
     LIKELY(DISK_FULL, "disk is full"),
     LIKELY(DISK_FULL, "is over 9*full*"),
-    SAID(DISK_FULL, LIKELY, "problem when trying to write in your cache folder",
-         "the cache folder cannot be written to"),
-    SAID(DISK_FULL, LIKELY, "permission denied*cache", "the cache folder cannot be written to"),
-    SAID(DISK_FULL, LIKELY, "permissionerror: [errno 13]", "the process has no right to write where it must"),
-    SAID(DISK_FULL, LIKELY, "permission denied (os error 13)", "the process has no right to write where it must"),
+    MEND(CONFIG_ERROR, LIKELY, "problem when trying to write in your cache folder",
+         "the cache folder cannot be written to", WRITABLE),
+    MEND(CONFIG_ERROR, LIKELY, "permission denied: '/.", "the user that it runs as has no home to write to", WRITABLE),
+    MEND(CONFIG_ERROR, LIKELY, "permission denied*cache", "the cache folder cannot be written to", WRITABLE),
+    MEND(CONFIG_ERROR, LIKELY, "permissionerror: [errno 13]", NO_RIGHT, WRITABLE),
+    MEND(CONFIG_ERROR, LIKELY, "permission denied (os error 13)", NO_RIGHT, WRITABLE),
     SAID(DISK_FULL, CERTAIN, "low on resource: ephemeral-storage", "evicted: the node's disk is full"),
     SAID(DISK_FULL, CERTAIN, "ephemeral*exceeds the total limit", "evicted: more disk used than its limit allows"),
     SAID(DISK_FULL, CERTAIN, "ephemeral*exceeds the*limit", "evicted: more disk used than its limit allows"),
@@ -326,7 +342,7 @@ static const struct signature table[] = {
     SURE(CUDA_ERROR, "cudart error:"),
     SURE(CUDA_ERROR, "cuda runtime error"),
     SURE(CUDA_ERROR, "cuda driver error"),
-    LIKELY(CUDA_ERROR, "acceleratorerror"),
+    VAGUE(WHERE_ANY, CUDA_ERROR, LIKELY, "acceleratorerror", NULL),
     LIKELY(CUDA_ERROR, "cuda_error_"),
     LIKELY(CUDA_ERROR, "cublas_status_"),
     LIKELY(CUDA_ERROR, "cudnn_status_"),
@@ -399,13 +415,13 @@ static const struct signature table[] = {
     ROW(TOLD, IMAGE_PULL, CERTAIN, "failed to pull image", NULL),
     ROW(TOLD, IMAGE_PULL, CERTAIN, "errimageneverpull", "the image is not on the node, and pulling it is forbidden"),
     ROW(TOLD, IMAGE_PULL, CERTAIN, "invalidimagename", "the image's name is not valid"),
-    ROW(TOLD, IMAGE_PULL, CERTAIN, "errimagepull", NULL),
-    ROW(TOLD, IMAGE_PULL, CERTAIN, "imagepullbackoff", NULL),
-    ROW(TOLD, IMAGE_PULL, CERTAIN, "back-off pulling image", NULL),
+    VAGUE(TOLD, IMAGE_PULL, CERTAIN, "errimagepull", NULL),
+    VAGUE(TOLD, IMAGE_PULL, CERTAIN, "imagepullbackoff", NULL),
+    VAGUE(TOLD, IMAGE_PULL, CERTAIN, "back-off pulling image", NULL),
     ROW(TOLD, IMAGE_PULL, CERTAIN, "imageinspecterror", NULL),
     ROW(TOLD, IMAGE_PULL, CERTAIN, "registryunavailable", NULL),
     ROW(TOLD, IMAGE_PULL, LIKELY, "failed to pull and unpack", NULL),
-    ROW(TOLD, IMAGE_PULL, LIKELY, "unable to retrieve some image pull secrets", NULL),
+    VAGUE(TOLD, IMAGE_PULL, LIKELY, "unable to retrieve some image pull secrets", NULL),
 
     /* ---- what the manifest refers to; volumes ---- */
     ROW(TOLD, CONFIG_ERROR, CERTAIN, "failedmount*secret*not found", "the pod refers to a Secret that is not there"),
@@ -415,8 +431,8 @@ static const struct signature table[] = {
     ROW(TOLD, CONFIG_ERROR, CERTAIN, "error: configmap*not found", "the pod refers to a ConfigMap that is not there"),
     ROW(TOLD, CONFIG_ERROR, CERTAIN, "couldn't find key*in",
         "the pod refers to a key that its Secret or ConfigMap does not have"),
-    ROW(TOLD, CONFIG_ERROR, CERTAIN, "createcontainerconfigerror",
-        "the pod refers to a Secret, ConfigMap or key that is not there"),
+    VAGUE(TOLD, CONFIG_ERROR, CERTAIN, "createcontainerconfigerror",
+          "the pod refers to a Secret, ConfigMap or key that is not there"),
     ROW(TOLD, CONFIG_ERROR, CERTAIN, "secret \"*not found", "the pod refers to a Secret that is not there"),
     ROW(TOLD, CONFIG_ERROR, CERTAIN, "configmap \"*not found", "the pod refers to a ConfigMap that is not there"),
     ROW(TOLD, CONFIG_ERROR, CERTAIN, "container has runasnonroot and image will run as root",
@@ -425,20 +441,20 @@ static const struct signature table[] = {
     ROW(TOLD, CONFIG_ERROR, LIKELY, "violates podsecurity", "the namespace's pod security refuses the pod"),
     SAID(CONFIG_ERROR, CERTAIN, "executable file not found", "the container's command is not in the image"),
     SAID(CONFIG_ERROR, CERTAIN, "exec format error", "the image is built for another processor architecture"),
-    SAID(CONFIG_ERROR, LIKELY, "oci runtime create failed", "the container cannot be started"),
-    SAID(CONFIG_ERROR, LIKELY, "runc create failed", "the container cannot be started"),
-    SAID(CONFIG_ERROR, LIKELY, "starterror", "the container cannot be started"),
-    ROW(TOLD, CONFIG_ERROR, LIKELY, "runcontainererror", "the container cannot be started"),
-    ROW(TOLD, CONFIG_ERROR, LIKELY, "createcontainererror", "the container cannot be started"),
-    ROW(TOLD, CONFIG_ERROR, LIKELY, "containercannotrun", "the container cannot be started"),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, LIKELY, "oci runtime create failed", "the container cannot be started"),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, LIKELY, "runc create failed", "the container cannot be started"),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, LIKELY, "starterror", "the container cannot be started"),
+    VAGUE(TOLD, CONFIG_ERROR, LIKELY, "runcontainererror", "the container cannot be started"),
+    VAGUE(TOLD, CONFIG_ERROR, LIKELY, "createcontainererror", "the container cannot be started"),
+    VAGUE(TOLD, CONFIG_ERROR, LIKELY, "containercannotrun", "the container cannot be started"),
     ROW(TOLD, MOUNT, LIKELY, "hostpath type check failed", "a path that is to be mounted is not there on the node"),
-    ROW(TOLD, MOUNT, LIKELY, "failedmount", NULL),
-    ROW(TOLD, MOUNT, LIKELY, "failedattachvolume", NULL),
+    VAGUE(TOLD, MOUNT, LIKELY, "failedmount", NULL),
+    VAGUE(TOLD, MOUNT, LIKELY, "failedattachvolume", NULL),
     ROW(TOLD, MOUNT, LIKELY, "unable to attach or mount volumes", NULL),
     ROW(TOLD, CONFIG_ERROR, POSSIBLE, "failedcreatepodsandbox",
         "the pod's sandbox cannot be made: the node's network or runtime"),
     ROW(TOLD, EVICTED, LIKELY, "preempted:", NULL),
-    ROW(TOLD, EVICTED, LIKELY, "evicted", NULL),
+    VAGUE(TOLD, EVICTED, LIKELY, "evicted", NULL),
     ROW(TOLD, EVICTED, LIKELY, "taintmanagereviction", NULL),
 
     /* ---- the API key, before the hub's 401 ---- */
@@ -506,7 +522,7 @@ static const struct signature table[] = {
     LIKELY(DOWNLOAD_AUTH, "make sure your token has the correct permissions"),
     SAID(DOWNLOAD_NETWORK, CERTAIN, "client error '429", "the hub limits this address's requests (429)"),
     LIKELY(DOWNLOAD_NETWORK, "server error '5"),
-    SURE(DOWNLOAD_NETWORK, "localentrynotfounderror"),
+    VAGUE(WHERE_ANY, DOWNLOAD_NETWORK, CERTAIN, "localentrynotfounderror", NULL),
     SURE(DOWNLOAD_NETWORK, "an error happened while trying to locate the file"),
     SURE(DOWNLOAD_NETWORK, "couldn't connect to 'http"),
     SURE(DOWNLOAD_NETWORK, "check your internet connection"),
@@ -558,7 +574,7 @@ static const struct signature table[] = {
     LIKELY(DOWNLOAD_NETWORK, "httpx.connecterror"),
     LIKELY(DOWNLOAD_NETWORK, "clientconnectorerror"),
     LIKELY(DOWNLOAD_NETWORK, "newconnectionerror"),
-    LIKELY(DOWNLOAD_NETWORK, "requests.exceptions.connectionerror"),
+    VAGUE(WHERE_ANY, DOWNLOAD_NETWORK, LIKELY, "requests.exceptions.connectionerror", NULL),
     LIKELY(DOWNLOAD_NETWORK, "endpointconnectionerror"),
     LIKELY(DOWNLOAD_NETWORK, "error while downloading from https"),
     LIKELY(DOWNLOAD_NETWORK, "an error occurred while downloading using"),
@@ -715,7 +731,7 @@ static const struct signature table[] = {
     LIKELY(NCCL_NETWORK, "requires nccl gin"),
     LIKELY(NCCL_NETWORK, "/sys/class/infiniband not found"),
     SURE(NCCL_NETWORK, "nccl error"),
-    LIKELY(NCCL_NETWORK, "distbackenderror"),
+    VAGUE(WHERE_ANY, NCCL_NETWORK, LIKELY, "distbackenderror", NULL),
     LIKELY(NCCL_NETWORK, "distnetworkerror"),
     LIKELY(NCCL_NETWORK, "diststoreerror"),
     LIKELY(NCCL_NETWORK, "timeout at nccl work"),
@@ -872,10 +888,10 @@ static const struct signature table[] = {
     SAID(CONFIG_ERROR, CERTAIN, "untagged enum modelwrapper",
          "the tokenizer's file is of a newer version than the library"),
     SAID(CONFIG_ERROR, LIKELY, "sentencepiece", "the model's tokenizer cannot be loaded"),
-    SAID(CONFIG_ERROR, LIKELY, "chat template", "the chat template is missing or wrong"),
-    SURE(CONFIG_ERROR, "validation error for"),
-    SURE(CONFIG_ERROR, "validation errors for"),
-    SURE(CONFIG_ERROR, "pydantic_core"),
+    ROW(WHERE_ANY | WHERE_REQUEST, CONFIG_ERROR, LIKELY, "chat template", "the chat template is missing or wrong"),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, CERTAIN, "validation error for", NULL),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, CERTAIN, "validation errors for", NULL),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, CERTAIN, "pydantic_core", NULL),
     SURE(CONFIG_ERROR, "configuration mismatch detected"),
     SURE(CONFIG_ERROR, "use --headless"),
     SURE(CONFIG_ERROR, "unexpected keyword argument"),
@@ -885,9 +901,9 @@ static const struct signature table[] = {
     LIKELY(CONFIG_ERROR, "rope_scaling*must"),
     LIKELY(CONFIG_ERROR, "rope_scaling*should"),
     SAID(CONFIG_ERROR, LIKELY, "no module named", "a Python module is missing from the image"),
-    SAID(CONFIG_ERROR, LIKELY, "modulenotfounderror", "a Python module is missing from the image"),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, LIKELY, "modulenotfounderror", "a Python module is missing from the image"),
     SAID(CONFIG_ERROR, LIKELY, "cannot import name", "Python modules of the image do not fit together"),
-    SAID(CONFIG_ERROR, LIKELY, "importerror", "Python modules of the image do not fit together"),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, LIKELY, "importerror", "Python modules of the image do not fit together"),
     SAID(CONFIG_ERROR, LIKELY, "undefined symbol", "libraries of the image do not fit together"),
     SAID(CONFIG_ERROR, LIKELY, "cannot open shared object file", "a library is missing from the image"),
     SAID(CONFIG_ERROR, LIKELY, "glibcxx_", "libraries of the image do not fit together"),
@@ -896,7 +912,7 @@ static const struct signature table[] = {
     SAID(CONFIG_ERROR, LIKELY, "are not supported", "something that is configured is not supported here"),
     SAID(CONFIG_ERROR, LIKELY, "does not support", "something that is configured is not supported here"),
     SAID(CONFIG_ERROR, LIKELY, "not supported for", "something that is configured is not supported here"),
-    SAID(CONFIG_ERROR, LIKELY, "notimplementederror", "something that is configured is not supported here"),
+    VAGUE(WHERE_ANY, CONFIG_ERROR, LIKELY, "notimplementederror", "something that is configured is not supported here"),
     LIKELY(CONFIG_ERROR, "unsupported"),
     SAID(CONFIG_ERROR, LIKELY, "lora adapter*not found", "an adapter's path holds no adapter"),
     LIKELY(CONFIG_ERROR, "no valid attention backend"),
@@ -972,6 +988,10 @@ static const struct signature table[] = {
     CLUE(TOLD, STARTUP_BUDGET_EXCEEDED, NONE, STARTUP_KILL, "failed startup probe"),
     CLUE(TOLD, PROBE_KILLED, NONE, LIVENESS_KILL, "failed liveness probe"),
     CLUE(TOLD, PROBE_KILLED, NONE, REMOVED, "killing*stopping container"),
+    CLUE(TOLD, UNSCHEDULABLE_RESOURCES, NONE, SCALING, "triggeredscaleup"),
+    CLUE(TOLD, UNSCHEDULABLE_RESOURCES, NONE, SCALING, "pod triggered scale-up"),
+    CLUE(TOLD, UNSCHEDULABLE_RESOURCES, NONE, SCALING, "nominated: pod should schedule on"),
+    CLUE(TOLD, MOUNT, NONE, ATTACHED, "successfulattachvolume"),
     CLUE(TOLD, IMAGE_PULL, NONE, PULLED, "successfully pulled image"),
     CLUE(TOLD, IMAGE_PULL, NONE, PULLED, "already present on machine"),
     CLUE(TOLD, HEALTHY, NONE, STARTED, "started container"),
@@ -979,25 +999,25 @@ static const struct signature table[] = {
     CLUE(TOLD, HEALTHY, NONE, SCHEDULED, "successfully assigned"),
 
     /* ---- engines that died: what is left to say when no line above did ---- */
-    LIKELY(ENGINE_DEAD, "enginedeaderror"),
-    LIKELY(ENGINE_DEAD, "background loop has errored"),
-    LIKELY(ENGINE_DEAD, "background loop is stopped"),
-    LIKELY(ENGINE_DEAD, "background loop is not running"),
-    LIKELY(ENGINE_DEAD, "task finished unexpectedly"),
-    LIKELY(ENGINE_DEAD, "engine loop is not running"),
-    LIKELY(ENGINE_DEAD, "engine loop has died"),
-    LIKELY(ENGINE_DEAD, "mqllmengine is already dead"),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "enginedeaderror", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "background loop has errored", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "background loop is stopped", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "background loop is not running", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "task finished unexpectedly", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "engine loop is not running", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "engine loop has died", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "mqllmengine is already dead", NULL),
     LIKELY(ENGINE_DEAD, "enginecore encountered"),
     LIKELY(ENGINE_DEAD, "engine core*died unexpectedly"),
     LIKELY(ENGINE_DEAD, "worker proc*died unexpectedly"),
     LIKELY(ENGINE_DEAD, "engine core exited unexpectedly"),
-    LIKELY(ENGINE_DEAD, "output_handler failed"),
-    LIKELY(ENGINE_DEAD, "executor failed"),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "output_handler failed", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "executor failed", NULL),
     LIKELY(ENGINE_DEAD, "rpc call to*timed out"),
     LIKELY(ENGINE_DEAD, "engine iteration timed out"),
-    LIKELY(ENGINE_DEAD, "terminating server process"),
-    ROW(CALM, ENGINE_DEAD, LIKELY, "get /health http/1*500", NULL),
-    ROW(CALM, ENGINE_DEAD, LIKELY, "get /health http/1*503", NULL),
+    VAGUE(WHERE_ANY, ENGINE_DEAD, LIKELY, "terminating server process", NULL),
+    VAGUE(CALM, ENGINE_DEAD, LIKELY, "get /health http/1*500", NULL),
+    VAGUE(CALM, ENGINE_DEAD, LIKELY, "get /health http/1*503", NULL),
 
     /* ---- wrappers, and being told to end ---- */
     CLUE(CALM, DIED_SILENTLY, NONE, START_FAILED, "engine core initialization failed"),
@@ -1022,6 +1042,8 @@ static const struct signature table[] = {
     CLUE(CALM, HEALTHY_SLOW, NONE, WAITING, "connection refused"),
     CLUE(CALM, HEALTHY_SLOW, NONE, WAITING, "readiness probe failed*statuscode: 50"),
     CLUE(CALM, HEALTHY_SLOW, NONE, WAITING, "startup probe failed*statuscode: 50"),
+    CLUE(CALM, PROBE_KILLED, NONE, BY_HAND, "signal=sigint"),
+    CLUE(CALM, PROBE_KILLED, NONE, BY_HAND, "received sigint"),
     CLUE(CALM, PROBE_KILLED, NONE, STOPPED, "enginecore exiting"),
     CLUE(CALM, PROBE_KILLED, NONE, STOPPED, "keyboardinterrupt"),
     HUSH("send sigterm to process"), /* its own cleaning up */

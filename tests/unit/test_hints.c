@@ -489,6 +489,26 @@ static const struct {
     {.logs = LISTENS "\nINFO 01-02 03:04:05 [u.py:1] [shutdown] Process manager: send sigterm to process EngineCore\n"
                      "ERROR 01-02 03:04:05 [async_llm.py:1] AsyncLLM output_handler failed.\nINFO:     Shutting down\n",
      .wanted = "engine-dead likely"},
+    /* No kubelet sends SIGINT: somebody ended it at a keyboard. */
+    {.logs = LISTENS
+     "\n(EngineCore pid=2) INFO 01-02 03:04:05 [core.py:1] [shutdown] EngineCore: trigger received signal=SIGINT\n"
+     "(APIServer pid=1) INFO 01-02 03:04:05 [l.py:1] [shutdown] API server: shutdown triggered\n",
+     .wanted = "healthy"},
+    /* One client's request went wrong, no more. */
+    {.logs = "ERROR 01-02 03:04:05 [serving_chat.py:2] Traceback (most recent call last):\n"
+             "ERROR 01-02 03:04:05 [serving_chat.py:2] ValueError: too long\n",
+     .wanted = "healthy"},
+    {.logs = "(Worker_TP0 pid=4) WARNING 01-02 03:04:05 [moe.py:1] Using default MoE config.\n",
+     .wanted = "healthy-slow"},
+    /* A node is on its way, for a while. */
+    {.events = "Warning  FailedScheduling  9m  default-scheduler  0/7 nodes are available: 7 Insufficient "
+               "nvidia.com/gpu.\nNormal  TriggeredScaleUp  8m  cluster-autoscaler  pod triggered scale-up: [{a 0->1 "
+               "(max: 9)}]\n",
+     .wanted = "healthy-slow"},
+    {.events = "Warning  FailedScheduling  9s (x9 over 40m)  default-scheduler  0/7 nodes are available: 7 "
+               "Insufficient nvidia.com/gpu.\nNormal  TriggeredScaleUp  40m  cluster-autoscaler  pod triggered "
+               "scale-up: [{a 0->1 (max: 9)}]\n",
+     .wanted = "unschedulable-resources certain"},
     {.logs = "httpx.HTTPStatusError: Client error '403 Forbidden' for url "
              "'https://huggingface.co/m/resolve/main/config.json'\n"
              "OSError: We couldn't connect to 'https://huggingface.co' to load the files\n",

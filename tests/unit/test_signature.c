@@ -146,7 +146,7 @@ static const struct {
     {"RuntimeError: Data processing error: CAS service error : IO Error: No space left on device (os error 28)",
      "disk-full", EVIDENCE_LOGS},
     {"OSError: [Errno 30] Read-only file system: '/models/.cache'", "disk-full", EVIDENCE_LOGS},
-    {"PermissionError: [Errno 13] Permission denied: '/.cache'", "disk-full", EVIDENCE_LOGS},
+    {"PermissionError: [Errno 13] Permission denied: '/.cache'", "config-error", EVIDENCE_LOGS},
     {"Evicted: The node was low on resource: ephemeral-storage. Threshold quantity: 1, available: 0.", "disk-full",
      EVIDENCE_EVENTS},
     {"Evicted: Pod ephemeral local storage usage exceeds the total limit of containers 20Gi.", "disk-full",
@@ -539,6 +539,72 @@ static void test_wrapped(void **state)
     findings_free(&findings);
 }
 
+/* Lines about one client's request: their wrong names, addresses and lengths are not the server's. */
+static void test_requests(void **state)
+{
+    static const struct {
+        const char *lines[4];
+        const char *label; /* of what is found in the last */
+    } rows[] = {
+        {{"ERROR 01-02 03:04:05 [serving_chat.py:200] ValueError: unsupported image"}, ""},
+        {{"ERROR 01-02 03:04:05 serving_completion.py:91] FileNotFoundError: [Errno 2] No such file: '/data/a.png'"},
+         ""},
+        {{"ERROR 01-02 03:04:05 [hermes_tool_parser.py:9] json.decoder.JSONDecodeError: Expecting value"}, ""},
+        {{"ERROR 01-02 03:04:05 [serving_models.py:9] ValueError: No adapter found for /adapters/a"}, "config-error"},
+        {{"ERROR 01-02 03:04:05 [serving_chat.py:9] EngineDeadError: see above"}, "engine-dead"},
+        {{"(APIServer pid=1) ERROR:    Exception in ASGI application", "(APIServer pid=1) Traceback",
+          "(APIServer pid=1) aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host images.example"},
+         ""},
+        {{"ERROR:    Exception in ASGI application", "  + Exception Group",
+          "(EngineCore pid=9) RuntimeError: CUDA error: x"},
+         "cuda-error"},
+        {{"ERROR:    Exception in ASGI application", "INFO:     10.0.0.1:5 - \"GET /health HTTP/1.1\" 200 OK",
+          "ValueError: unsupported model"},
+         "config-error"},
+        {{"ERROR 01-02 03:04:05 [serving_chat.py:200] ValueError: default chat template is no longer allowed"},
+         "config-error"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct findings findings = {0};
+        const char *label = "";
+        for (size_t k = 0; k < 4 && rows[i].lines[k]; k++) {
+            struct text line = {0};
+            text_set_str(&line, rows[i].lines[k], TEXT_BODY);
+            const struct finding *found = findings_offer(&findings, NULL, &line, EVIDENCE_LOGS, false, 1, 5);
+            label = found && found->signature->confidence > CONFIDENCE_NONE && found->signature->clue != CLUE_ERROR
+                        ? cause_label(found->signature->cause)
+                        : "";
+            text_free(&line);
+        }
+        if (strcmp(label, rows[i].label) != 0)
+            fail_msg("row %zu: \"%s\" instead of \"%s\"", i, label, rows[i].label);
+        findings_free(&findings);
+    }
+}
+
+/* A paste that lost the breaks between lines: each is as loud as its own level. */
+static void test_joined(void **state)
+{
+    struct findings findings = {0};
+    (void)state;
+    offer(&findings,
+          "(APIServer pid=1) INFO 01-02 03:04:05 [a.py:1] this is unsupported (EngineCore pid=2) ERROR 01-02 03:04:06 "
+          "[core.py:1] RuntimeError: NCCL error: unhandled system error 0a1b:71:80 [0] NCCL INFO cudaDriverVersion 1 "
+          "(APIServer pid=1) INFO 01-02 03:04:07 [a.py:1] CUDA error: only talk",
+          EVIDENCE_LOGS, 1, 1);
+    assert_int_equal(findings.count, 1);
+    assert_string_equal(text_str(&findings.list[0].quote), "RuntimeError: NCCL error: unhandled system error");
+    /* A prompt may quote what it likes. */
+    offer(&findings,
+          "INFO 01-02 03:04:05 [logger.py:1] Received request r: prompt: 'why ERROR 01-02 03:04:06 [core.py:1] CUDA "
+          "error: x'",
+          EVIDENCE_LOGS, 1, 1);
+    for (uint32_t i = 0; i < findings.count; i++)
+        assert_int_not_equal(findings.list[i].signature->cause, CAUSE_CUDA_ERROR);
+    findings_free(&findings);
+}
+
 static void test_bound(void **state)
 {
     struct findings findings = {0};
@@ -570,6 +636,8 @@ int main(void)
         cmocka_unit_test(test_findings),
         cmocka_unit_test(test_source_code_gives_way),
         cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_joined),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_names),
     };
