@@ -106,7 +106,7 @@ static const struct cause_info infos[CAUSE_COUNT] = {
          .shows =
              "'context deadline exceeded (Client.Timeout exceeded while awaiting headers)' while requests are served.",
          .fixes = {"Raise timeoutSeconds above the slowest answers, and failureThreshold so that one is not enough.",
-                   "Give the API server CPU of its own; it shares it with tokenizing and the engine."},
+                   "Give vLLM's API server CPU of its own; it shares it with tokenizing and the engine."},
          .commands = {DESCRIBE, LOGS}},
     [CAUSE_GPU_OOM] = {.title = "GPU memory ran out",
                        .meaning = "The weights, the measured first run, the CUDA graphs or a request need more memory "
@@ -181,8 +181,8 @@ static const struct cause_info infos[CAUSE_COUNT] = {
          .commands = {PREVIOUS, "{kubectl} get pods -o wide"}},
     [CAUSE_ENGINE_DEAD] =
         {.title = "the engine died; its API server lives on for moments",
-         .meaning = "The process that computes has ended or cannot go on, and the API server answers /health with an "
-                    "error until "
+         .meaning = "The process that computes has ended or cannot go on, and vLLM's API server answers /health with "
+                    "an error until "
                     "it ends too. What killed the engine stands further up in the log, if anywhere.",
          .shows = "EngineDeadError, 'Background loop has errored already', 503 (older versions: 500) on /health.",
          .fixes = {"Look for the first error of a Worker or EngineCore process above: that is the cause.",
@@ -240,7 +240,8 @@ static const struct cause_info infos[CAUSE_COUNT] = {
                             .shows = "Shards are counted, compilation or graph capture goes on; no error."},
     [CAUSE_HEALTHY] = {.title = "nothing wrong", .meaning = "Nothing shows a fault.", .shows = "Probes are answered."},
     [CAUSE_SERVER_HANGS] = {.title = "the server takes connections and answers none",
-                            .meaning = "The API server's event loop stands still, or waits for an engine that does.",
+                            .meaning =
+                                "The event loop of vLLM's API server stands still, or waits for an engine that does.",
                             .shows = "Connections are made, and every probe runs into its timeout; the log is silent.",
                             .fixes = {"Let the liveness probe ask /health, so that the kubelet restarts it.",
                                       "Before that, see where it stands: py-spy dump on its processes."},

@@ -260,7 +260,7 @@ static void rule_hang(struct hint_maker *maker)
         hint_add(maker, CAUSE_SERVER_HANGS,
                  pod->stage == STAGE_DEGRADED || lasts ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE, WEIGHT_LIVE);
     live_doubt(maker, CAUSE_PROBE_TIMEOUT); /* more time would not help it */
-    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "the API server hangs: it takes connections and answers none");
+    hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "vLLM's API server hangs: it takes connections and answers none");
     live_failing(maker, hint);
     int64_t silence = progress_silence(&pod->progress, maker->now);
     char age[LIVE_AGE_SIZE];
