@@ -22,7 +22,9 @@ enum {
 static bool node_is_coming(const struct look *look, const struct finding *finding)
 {
     const struct finding *scaling = look_clue(look, CLUE_SCALING, 0);
-    return scaling && finding->last - scaling->last < NODE_PATIENCE_US &&
+    if (!scaling || finding_came_after(look_clue(look, CLUE_NO_SCALE, 0), scaling))
+        return false;
+    return finding->last - scaling->last < NODE_PATIENCE_US &&
            (look->bare || look->now - scaling->last < NODE_PATIENCE_US);
 }
 

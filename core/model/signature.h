@@ -66,7 +66,8 @@ enum clue {
     CLUE_DOWNLOAD,    /* a download's bar */
     CLUE_STARTED,     /* the container was started */
     CLUE_SCHEDULED,
-    CLUE_SCALING, /* an autoscaler is adding a node for it */
+    CLUE_SCALING,  /* an autoscaler is adding a node for it */
+    CLUE_NO_SCALE, /* it cannot */
     CLUE_ATTACHED,
     CLUE_PULLED,
     CLUE_STARTUP_KILL, /* the kubelet's words on a verdict */
