@@ -145,6 +145,7 @@ struct fleet_layout layout_fleet(int columns, int rows, bool wide, bool roles, i
     const struct wish wishes[] = {{FLEET_NAME, clamp(name_cells, NAME_LEAST, 15)},
                                   {FLEET_STAGE, 22},
                                   {FLEET_NEXT, 26},
+                                  {FLEET_NAME, clamp(name_cells, NAME_LEAST, 24)},
                                   {FLEET_STAGE, stage},
                                   {FLEET_NEXT, 34},
                                   {FLEET_NAME, clamp(name_cells, NAME_LEAST, 32)},

@@ -28,6 +28,19 @@ bool report_lane_answered(const struct lane *lane)
     return lane->last.sent >= 0;
 }
 
+bool report_pod_unhealthy(const struct fleet *fleet, const struct pod *pod, int64_t now)
+{
+    if (pod_is_unwell(pod, now))
+        return true;
+    if (!stage_is_loading(pod->stage))
+        return false;
+    struct hints hints;
+    pod_hints(fleet, pod, now, &hints);
+    bool doomed = hints.count > 0 && hints.list[0].confidence >= CONFIDENCE_LIKELY;
+    hints_free(&hints);
+    return doomed;
+}
+
 bool report_unhealthy(const struct fleet *fleet, int64_t now)
 {
     uint32_t present = 0;
@@ -35,7 +48,7 @@ bool report_unhealthy(const struct fleet *fleet, int64_t now)
         if (fleet->pods[i]->gone)
             continue;
         present++;
-        if (pod_is_unwell(fleet->pods[i], now))
+        if (report_pod_unhealthy(fleet, fleet->pods[i], now))
             return true;
     }
     return present == 0;

@@ -10,6 +10,8 @@ void report_jsonl(const struct fleet *fleet, int64_t now, struct buf *out);
 
 /* The kubelet's count or, where there is no kubelet, how often it would have restarted it. */
 int32_t report_restarts(const struct pod *pod);
+/* As for report_unhealthy(), of one pod. */
+bool report_pod_unhealthy(const struct fleet *fleet, const struct pod *pod, int64_t now);
 /* Whether a probe of this lane has ended yet. */
 bool report_lane_answered(const struct lane *lane);
 

@@ -159,7 +159,7 @@ static void put_pod(struct json_writer *writer, const struct fleet *fleet, const
     json_put_string(writer, "stage", stage_word(pod->stage));
     put_text_or_null(writer, "reason", &pod->reason);
     put_moment(writer, "since", fleet, pod->stage_since);
-    json_put_bool(writer, "unhealthy", pod_is_unwell(pod, now));
+    json_put_bool(writer, "unhealthy", report_pod_unhealthy(fleet, pod, now));
     json_put_int(writer, "run", pod->run);
     json_put_int(writer, "restarts", report_restarts(pod));
     json_open_array(writer, "lanes");

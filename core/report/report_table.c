@@ -77,10 +77,12 @@ static void put_mark(const struct cell_view *view, enum lane_kind kind, struct b
                                                         [OUTCOME_OK] = {"\u2713", "+"},
                                                         [OUTCOME_WARN] = {"\u2713", "+"},
                                                         [OUTCOME_FAIL] = {"\u2717", "x"},
-                                                        [OUTCOME_ERRORED] = {"?", "?"}};
+                                                        [OUTCOME_ERRORED] = {"!", "!"}};
     const struct lane *lane = &view->pod->lanes[kind];
     if (!lane->present)
         report_plain("\u2013", view->ascii, out);
+    else if (kind == LANE_STARTUP && pod_view(view->pod).started) /* also where it was over before we came */
+        buf_puts(out, MARKS[OUTCOME_OK][view->ascii]);
     else if (!report_lane_answered(lane))
         buf_puts(out, view->ascii ? "." : "\u00b7");
     else
@@ -295,7 +297,8 @@ void report_table(const struct fleet *fleet, int64_t now, bool wide, bool ascii,
 {
     uint32_t count;
     struct ranked *list = ranked_new(fleet, now, &count);
-    table_write(list, count, now, wide, ascii, out);
+    if (count > 0) /* titles alone say nothing; standard error says what was looked for */
+        table_write(list, count, now, wide, ascii, out);
     for (uint32_t i = 0; i < count; i++)
         put_hints(fleet, list[i].pod, now, ascii, out);
     mem_free(list);
