@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Somebody ended it by hand, and what its log shows is in order. */
+/* A server that had come up was told to end, and all that is known of it is a log that shows no more than that: an update, a drain, somebody. By hand it is so in a start, too. */
 static bool was_let_go(const struct look *look)
 {
-    return look_clue(look, CLUE_BY_HAND, 0) && !look_clue(look, CLUE_START_FAILED, 0);
+    const struct finding *stopped = look_clue(look, CLUE_STOPPED, 0);
+    bool told = look->pod->progress.shutting_down || (stopped && stopped->source == EVIDENCE_LOGS);
+    return !look_clue(look, CLUE_START_FAILED, 0) &&
+           (look_clue(look, CLUE_BY_HAND, 0) || (look->bare && look->served && told));
 }
 
 static void stopped_from_outside(const struct look *look, const struct progress *progress, uint32_t runs)
@@ -224,10 +227,11 @@ static bool pod_loads(const struct look *look)
 {
     const struct pod *pod = look->pod;
     bool started = look->bare && (look_clue(look, CLUE_STARTED, 0) || look_clue(look, CLUE_WAITING, 0) ||
-                                  look_clue(look, CLUE_STARTUP_FAILED, 0));
+                                  look_clue(look, CLUE_STARTUP_FAILED, 0) || look_clue(look, CLUE_SCHEDULED, 0));
     bool runs = stage_is_loading(pod->stage) && pod->facts.serving.state == CONTAINER_RUNNING;
     bool talks = pod->progress.furthest != SUBSTAGE_NONE || look->findings->quiet > 0;
-    return started || look_clue(look, CLUE_SCALING, 0) || (runs && (!look->bare || talks));
+    return started || (look->files && pod->stage == STAGE_CREATING) || look_clue(look, CLUE_SCALING, 0) ||
+           (runs && (!look->bare || talks));
 }
 
 enum cause hints_verdict(struct hint_maker *maker)

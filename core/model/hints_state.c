@@ -356,7 +356,9 @@ static bool state_of_log(struct hint_maker *maker)
     if (progress->last_line > first)
         snprintf(took, sizeof took, ", at least %s after its beginning", /* a line without a stamp has the last one's */
                  clock_age(progress->last_line - first, age, sizeof age));
-    if (progress->furthest == SUBSTAGE_NONE)
+    if (progress->shutting_down && maker->out->count == 0)
+        hints_state(maker, "by its log, it was told to end, and ended in order");
+    else if (progress->furthest == SUBSTAGE_NONE)
         hints_state(maker, "its log has no start-up line");
     else if (progress->furthest == SUBSTAGE_LISTENING)
         hints_state(maker, "by its log, start-up is complete");

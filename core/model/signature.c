@@ -180,6 +180,18 @@ static bool klog_read(const char *at, size_t length, enum volume *volume)
     return true;
 }
 
+/* Ray's, behind the moment: "[2026-01-02 03:04:05,678 W 71 71]". */
+static bool ray_read(const char *line, enum volume *volume)
+{
+    static const char shape[] = "[0000-00-00 00:00:00,000 ";
+    const char *at = strchr(line, '[');
+    if (!at || !shape_stands(at, shape))
+        return false;
+    const char level = at[sizeof shape - 1];
+    *volume = level == 'W' ? VOLUME_WARNING : level == 'E' || level == 'C' || level == 'F' ? VOLUME_LOUD : VOLUME_CALM;
+    return strchr("DIWECF", level) != NULL && at[sizeof shape] == ' ';
+}
+
 /* vLLM's own level, which it writes before the date: it counts wherever it stands, for a collector puts its own one, of all lines alike, before it. */
 static bool own_level_read(const char *line, enum volume *volume)
 {
@@ -202,7 +214,7 @@ static bool line_level(const char *line, enum volume *volume)
     const char *start;
     size_t rest;
     progress_strip(line, strlen(line), &start, &rest);
-    if (own_level_read(line, volume) || klog_read(start, rest, volume))
+    if (own_level_read(line, volume) || ray_read(line, volume) || klog_read(start, rest, volume))
         return true;
     for (const char *at = start; at < start + rest && at < start + NEAR; at++) {
         bool nccl = at - start >= 5 && memcmp(at - 5, "NCCL ", 5) == 0;

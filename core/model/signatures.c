@@ -1020,6 +1020,10 @@ static const struct signature table[] = {
     /* ---- what sounds bad and is not, and rows below would match ---- */
     HUSH("error from server ("), /* kubectl's own */
     HUSH("waiting for first consumer"),
+    HUSH("error code: 400"), /* a client's own mistake */
+    HUSH("badrequesterror"),
+    HUSH("maximum context length is"),
+    HUSH("tool choice requires"),
     HUSH("vllm._version"),
     HUSH("exception ignored in"),
     HUSH("futurewarning"),
@@ -1264,6 +1268,7 @@ static const struct signature table[] = {
     CLUE(CALM, DIED_SILENTLY, NONE, DEATH, "traceback (most recent call last)"),
     CLUE(TOLD, DIED_SILENTLY, NONE, DEATH, "crashloopbackoff"),
     CLUE(TOLD, DIED_SILENTLY, NONE, DEATH, "back-off restarting failed container"),
+    CLUE(CALM, HEALTHY_SLOW, NONE, WAITING, "pulling: pulling image"),
     CLUE(CALM, HEALTHY_SLOW, NONE, WAITING, "connection refused"),
     CLUE(CALM, HEALTHY_SLOW, NONE, WAITING, "readiness probe failed*statuscode: 50"),
     CLUE(CALM, HEALTHY_SLOW, NONE, WAITING, "startup probe failed*statuscode: 50"),

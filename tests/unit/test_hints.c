@@ -485,7 +485,23 @@ static const struct {
     {.logs = LISTENS
      "\n(EngineCore pid=2) INFO 01-02 03:04:05 [core.py:1] [shutdown] EngineCore: trigger received signal=SIGTERM\n"
      "ERROR 01-02 03:04:05 [async_llm.py:1] AsyncLLM output_handler failed.\nEngineDeadError: x\n",
+     .wanted = "healthy"},
+    {.previous = LISTENS "\nINFO:     Shutting down\n",
+     .logs = "INFO 01-02 03:05:05 [a.py:1] Using max model len 4096\n",
      .wanted = "probe-killed possible"},
+    {.events =
+         "Normal  Scheduled  9s  default-scheduler  Successfully assigned d/v to n\nNormal  Pulling  8s  kubelet  "
+         "Pulling image \"v:1\"\n",
+     .wanted = "healthy-slow"},
+    {.logs =
+         "[2026-01-02 03:04:05,678 W 71 71] gcs_rpc_client.h:151: Failed to connect to GCS at address 10.0.0.1:6379 "
+         "within 5 seconds.\n",
+     .wanted = "healthy-slow"},
+    {.logs =
+         "[2026-01-02 03:04:05,678 E 71 71] gcs_rpc_client.h:151: Failed to connect to GCS at address 10.0.0.1:6379 "
+         "within 60 seconds.\n",
+     .wanted = "nccl-network likely"},
+    {.logs = "openai.BadRequestError: Error code: 400 - {'message': 'unsupported image'}\n", .wanted = ""},
     {.logs = LISTENS "\nINFO 01-02 03:04:05 [u.py:1] [shutdown] Process manager: send sigterm to process EngineCore\n"
                      "ERROR 01-02 03:04:05 [async_llm.py:1] AsyncLLM output_handler failed.\nINFO:     Shutting down\n",
      .wanted = "engine-dead likely"},
