@@ -376,7 +376,7 @@ static void headers_write(struct json_writer *writer, const char *key, const str
 static void models_write(struct json_writer *writer, const char *key, const struct sample *sample)
 {
     json_open_array(writer, key);
-    for (int i = 0; i < sample->model_count && i < SAMPLE_MODELS_MAX; i++)
+    for (int i = 0; i < sample->model_count; i++)
         text_write(writer, NULL, &sample->models[i]);
     json_close_array(writer);
 }
@@ -490,7 +490,7 @@ static enum status models_read(const struct json *array, struct sample *sample)
         return STATUS_BAD_INPUT;
     sample->model_count = 0;
     for (const struct json *model = json_first(array); model != NULL; model = json_next(model))
-        if (text_read(model, &sample->models[sample->model_count++]) != STATUS_OK)
+        if (text_read(model, sample_add_model(sample)) != STATUS_OK)
             return STATUS_BAD_INPUT;
     return STATUS_OK;
 }

@@ -220,7 +220,7 @@ static void redact_sample(const struct redact *redact, struct sample *sample)
 {
     redact_text(redact, &sample->detail, false);
     redact_text(redact, &sample->body, true);
-    for (int32_t i = 0; i < sample->model_count && i < SAMPLE_MODELS_MAX; i++)
+    for (int32_t i = 0; i < sample->model_count; i++)
         redact_text(redact, &sample->models[i], false);
 }
 

@@ -399,7 +399,8 @@ static void rule_wrong_answer(struct hint_maker *maker)
         hint = hint_add(maker, CAUSE_MODEL_UNLOADED, CONFIDENCE_CERTAIN, WEIGHT_LIVE);
         hint_title(hint, TITLE_LIVE + WEIGHT_LIVE, "another model is served than expected");
         hint_evidence(hint, EVIDENCE_PROBES, 0, pod->lanes[LANE_MODELS].last_at, "expected %s, served: %s%s",
-                      text_str(&pod->facts.expected_model), text_str(&pod->models[0]),
+                      text_str(&pod->facts.expected_model),
+                      pod->model_count > 0 ? text_str(&pod->models[0]) : "none known",
                       pod->model_count > 1 ? " and more" : "");
     } else if (pod->model_count == 0) {
         hint = hint_add(maker, CAUSE_MODEL_UNLOADED, CONFIDENCE_LIKELY, WEIGHT_LIVE);

@@ -110,9 +110,9 @@ struct pod {
     /* t of the probe whose good answer took engine_dead back: of the next run already, where that is told of later; -1 none */
     int64_t engine_back_at;
     bool wrong_model, unauthorized, is_simulator;
-    struct text models[SAMPLE_MODELS_MAX]; /* the newest list */
-    int32_t model_count;                   /* -1: none seen in this run */
-    bool refused_now;                      /* the newest answer about vLLM's own port: nothing listens there */
+    struct text *models; /* the newest list: model_count of them, owned */
+    int32_t model_count; /* -1: none seen in this run */
+    bool refused_now;    /* the newest answer about vLLM's own port: nothing listens there */
     bool seen_loading;   /* in this run it was seen before it was loaded, so that durations up to there are true */
     bool fallen;         /* endpoints: broken before the emulated restart, and not seen alive since */
     bool reborn;         /* endpoints: the log tells of a new process, which has not answered yet */

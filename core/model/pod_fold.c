@@ -30,13 +30,6 @@ struct pod *pod_new(const struct fleet_limits *limits, int64_t t)
     return pod;
 }
 
-static void models_free(struct pod *pod)
-{
-    for (int i = 0; i < SAMPLE_MODELS_MAX; i++)
-        text_free(&pod->models[i]);
-    pod->model_count = -1;
-}
-
 static void event_free(struct pod_event *event)
 {
     text_free(&event->uid);
@@ -76,7 +69,7 @@ void pod_free(struct pod *pod)
         progress_free(pod->previous);
         mem_free(pod->previous);
     }
-    models_free(pod);
+    models_free(&pod->models, &pod->model_count);
     rings_free(pod);
     findings_free(&pod->findings);
     spans_free(&pod->spans);
@@ -283,7 +276,7 @@ static void run_begin(struct fold *fold)
     pod->is_simulator = false;
     pod->refused_now = pod->refused_now && pod->fallen;
     pod->answered_by[0] = pod->answered_by[1] = ANSWERER_NOBODY;
-    models_free(pod);
+    models_free(&pod->models, &pod->model_count);
     lanes_renew(pod, LANE_STARTUP, LANE_SERVING_COUNT, pod->fallen);
 }
 

@@ -41,12 +41,11 @@ static bool failure_is_expected(const struct pod *pod, const struct sample *samp
 
 static void models_take(struct pod *pod, const struct sample *sample)
 {
-    if (sample->model_count < 0)
-        return;
-    for (int i = 0; i < SAMPLE_MODELS_MAX; i++)
-        if (!text_equal(&pod->models[i], &sample->models[i]))
-            text_copy(&pod->models[i], &sample->models[i]);
-    pod->model_count = sample->model_count;
+    bool same = pod->model_count == sample->model_count;
+    for (int32_t i = 0; same && i < sample->model_count; i++)
+        same = text_equal(&pod->models[i], &sample->models[i]);
+    if (!same && sample->model_count >= 0)
+        models_copy(&pod->models, &pod->model_count, sample->models, sample->model_count);
 }
 
 /* Marks the model as loaded; together with the API server when vLLM's own port is asked directly (facts/vllm.md 1.1). */

@@ -1,5 +1,7 @@
 #include "model/sample.h"
 
+#include "base/mem.h"
+
 #include <string.h>
 
 /* Linear: the tables are short and names are read in decoders only. */
@@ -110,12 +112,40 @@ void sample_init(struct sample *sample)
     };
 }
 
+void models_free(struct text **models, int32_t *count)
+{
+    for (int32_t i = 0; *models && i < *count; i++)
+        text_free(&(*models)[i]);
+    mem_free(*models);
+    *models = NULL;
+    *count = -1;
+}
+
+void models_copy(struct text **models, int32_t *count, const struct text *from, int32_t from_count)
+{
+    models_free(models, count);
+    *count = from_count;
+    if (from_count <= 0)
+        return;
+    *models = mem_array((size_t)from_count, sizeof **models);
+    for (int32_t i = 0; i < from_count; i++)
+        text_copy(&(*models)[i], &from[i]);
+}
+
+struct text *sample_add_model(struct sample *sample)
+{
+    size_t count = sample->model_count > 0 ? (size_t)sample->model_count : 0;
+    sample->models = mem_resize(sample->models, count + 1, sizeof *sample->models);
+    sample->models[count] = (struct text){0};
+    sample->model_count = (int32_t)count + 1;
+    return &sample->models[count];
+}
+
 void sample_free(struct sample *sample)
 {
     text_free(&sample->detail);
     text_free(&sample->body);
-    for (int i = 0; i < SAMPLE_MODELS_MAX; i++)
-        text_free(&sample->models[i]);
+    models_free(&sample->models, &sample->model_count);
     sample_init(sample);
 }
 
@@ -130,8 +160,6 @@ void sample_copy(struct sample *to, const struct sample *from)
     to->body = (struct text){0};
     text_copy(&to->detail, &from->detail);
     text_copy(&to->body, &from->body);
-    for (int i = 0; i < SAMPLE_MODELS_MAX; i++) {
-        to->models[i] = (struct text){0};
-        text_copy(&to->models[i], &from->models[i]);
-    }
+    to->models = NULL;
+    models_copy(&to->models, &to->model_count, from->models, from->model_count);
 }

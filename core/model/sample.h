@@ -117,14 +117,19 @@ struct sample {
     int64_t late;                                 /* µs between due and sent */
     bool is_late; /* our own loop was behind (more than 250 ms real): its latencies are not the pod's */
     int32_t redirects;
-    struct text
-        detail; /* what the transport or the server said, one line: "Connection refused", a redirect's target, ... */
-    struct text body;                      /* first 4 KiB of a failing or warning answer's body; empty otherwise */
-    struct text models[SAMPLE_MODELS_MAX]; /* ids from /v1/models, when the answer was one */
-    int32_t model_count;                   /* -1: the answer was no list of models */
+    /* what the transport or the server said, one line: "Connection refused", a redirect's target, ... */
+    struct text detail;
+    struct text body;    /* first 4 KiB of a failing or warning answer's body; empty otherwise */
+    struct text *models; /* ids from /v1/models, when the answer was one: model_count of them, owned */
+    int32_t model_count; /* -1: the answer was no list of models */
 };
 void sample_init(struct sample *sample); /* unknown, all times -1, model_count -1 */
 void sample_free(struct sample *sample);
 void sample_copy(struct sample *to, const struct sample *from);
+/* Begins a list of models where there is none, and adds an empty id to it; no more than SAMPLE_MODELS_MAX. */
+struct text *sample_add_model(struct sample *sample);
+/* Lists of models, as samples and pods hold them: most have none or one, so they take memory only as they grow. */
+void models_free(struct text **models, int32_t *count); /* leaves none: a count of -1 */
+void models_copy(struct text **models, int32_t *count, const struct text *from, int32_t from_count);
 
 #endif

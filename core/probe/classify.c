@@ -402,7 +402,7 @@ static bool models_take(const struct answer_view *view, struct sample *sample)
         json_text(json_get(card, "id"), &id, TEXT_NAME);
         found = found || text_is(&id, expected);
         if (!text_empty(&id) && sample->model_count < SAMPLE_MODELS_MAX)
-            text_move(&sample->models[sample->model_count++], &id);
+            text_move(sample_add_model(sample), &id);
         text_free(&id);
     }
     return found;
@@ -506,7 +506,7 @@ void classify(const struct classify_question *question, const struct http_result
     sample->lane = question->lane;
     sample->status = result->status;
     sample->redirects = result->redirects;
-    sample->model_count = -1;
+    models_free(&sample->models, &sample->model_count);
     sample_take_times(sample, result, speed);
     if (question->action == PROBE_TCP_SOCKET)
         ruling = rule_tcp(&view);

@@ -117,7 +117,7 @@ static void row_versions(struct card *card)
     const struct pod *pod = card->pod;
     add_part(card, "version ", &pod->progress.version);
     add_part(card, "loads ", &pod->progress.model);
-    for (int32_t i = 0; i < pod->model_count && i < SAMPLE_MODELS_MAX; i++)
+    for (int32_t i = 0; i < pod->model_count; i++)
         add_part(card, i == 0 ? "serves " : "", &pod->models[i]);
     add_part(card, "expected ", &pod->facts.expected_model);
     put_row(card, "vLLM");

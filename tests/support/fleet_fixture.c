@@ -139,10 +139,8 @@ void fixture_probe(struct fixture *fixture, uint32_t id, enum lane_kind lane, en
     sample->total = took;
     sample->tunnel = took / 4;
     sample->answerer = status ? ANSWERER_VLLM : ANSWERER_NOBODY;
-    if (outcome == OUTCOME_OK && lane != LANE_LIVENESS) {
-        sample->model_count = 1;
-        text_set_str(&sample->models[0], "meta-llama/Llama-3.3-70B-Instruct", TEXT_NAME);
-    }
+    if (outcome == OUTCOME_OK && lane != LANE_LIVENESS)
+        text_set_str(sample_add_model(sample), "meta-llama/Llama-3.3-70B-Instruct", TEXT_NAME);
     if (outcome == OUTCOME_FAIL && status == 0)
         text_set_str(&sample->detail, "Connection refused", TEXT_LINE);
     fixture->t += took;

@@ -132,8 +132,7 @@ void story_models(struct story *story, enum lane_kind lane, enum answerer answer
 {
     struct sample sample;
     sample_init(&sample);
-    sample.model_count = 1;
-    text_set_str(&sample.models[0], "m", TEXT_NAME);
+    text_set_str(sample_add_model(&sample), "m", TEXT_NAME);
     probe(story, &sample, lane, OUTCOME_OK, PROBE_CAUSE_NONE, 200, answerer);
 }
 

@@ -147,11 +147,11 @@ static void test_probe(void **state)
                                     .late = 7,
                                     .is_late = true,
                                     .redirects = 8,
-                                    .model_count = 2};
+                                    .model_count = -1};
     set(&fact.u.sample.detail, "detail");
     set(&fact.u.sample.body, "body");
-    set(&fact.u.sample.models[0], "a/b");
-    set(&fact.u.sample.models[1], "c\x1b");
+    set(sample_add_model(&fact.u.sample), "a/b");
+    set(sample_add_model(&fact.u.sample), "c\x1b");
     assert_line(&fact,
                 "{\"k\":\"probe\",\"t\":1000,\"pod\":3,\"lane\":\"readiness\",\"out\":\"fail\",\"cause\":\"status\","
                 "\"who\":\"sidecar\",\"status\":503,\"try\":2,\"sent\":900,\"dns\":1,\"conn\":2,\"tls\":3,"
@@ -488,9 +488,10 @@ static void random_sample(uint64_t *seed, struct sample *sample)
     sample->redirects = random_below(seed, 11);
     random_text(seed, &sample->detail);
     random_text(seed, &sample->body);
-    sample->model_count = random_below(seed, SAMPLE_MODELS_MAX + 2) - 1;
-    for (int i = 0; i < sample->model_count; i++)
-        random_text(seed, &sample->models[i]);
+    int count = random_below(seed, SAMPLE_MODELS_MAX + 2) - 1;
+    sample->model_count = count < 0 ? -1 : 0;
+    for (int i = 0; i < count; i++)
+        random_text(seed, sample_add_model(sample));
 }
 
 static void random_others(uint64_t *seed, struct fact *fact)

@@ -250,7 +250,9 @@ static void draw_fact(uint64_t *seed, int64_t t, struct fact *fact)
         fact->u.sample.status = draw(seed, 2) ? 200 : (int32_t)draw(seed, 600);
         fact->u.sample.sent = t - (int64_t)draw(seed, 1000000);
         fact->u.sample.total = (int64_t)draw(seed, 1000000) - 1;
-        fact->u.sample.model_count = (int32_t)draw(seed, 3) - 1;
+        fact->u.sample.model_count = (int32_t)draw(seed, 2) - 1;
+        if (draw(seed, 3) == 0)
+            sample_add_model(&fact->u.sample);
         break;
     case FACT_LOG:
         text_set_str(&fact->u.log.line, lines[draw(seed, 6)], TEXT_LINE);

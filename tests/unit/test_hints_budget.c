@@ -24,7 +24,7 @@ static void sibling(struct story *story, uint32_t id, const char *workload, int 
             fact.u.sample.outcome = OUTCOME_OK;
             fact.u.sample.status = 200;
             fact.u.sample.answerer = ANSWERER_VLLM;
-            fact.u.sample.model_count = 1;
+            sample_add_model(&fact.u.sample);
             fact.u.sample.sent = fact.t;
             fact.u.sample.total = 1000;
         } else {

@@ -75,7 +75,7 @@ static void answered(struct story *story, int seconds, int64_t took)
         fact.u.sample.answerer = ANSWERER_VLLM;
         fact.u.sample.sent = story->t - took;
         fact.u.sample.total = took;
-        fact.u.sample.model_count = 1;
+        sample_add_model(&fact.u.sample);
         fleet_apply(story->fleet, &fact);
         fact_free(&fact);
     }

@@ -630,7 +630,7 @@ static void container_runs(void **state)
     fact.u.sample.lane = LANE_MODELS;
     fact.u.sample.outcome = OUTCOME_OK;
     fact.u.sample.status = 200;
-    fact.u.sample.model_count = 1;
+    sample_add_model(&fact.u.sample);
     fact.u.sample.answerer = ANSWERER_VLLM;
     fact.u.sample.sent = SECONDS(9);
     fleet_apply(s.fleet, &fact);

@@ -187,8 +187,9 @@ static size_t fact_texts(struct fact *fact, struct text **out)
                                 &sidecar->last.reason,
                                 &sidecar->last.message};
     struct sample *sample = &fact->u.sample;
-    struct text *const probe[] = {&sample->detail, &sample->body, &sample->models[0],
-                                  &sample->models[SAMPLE_MODELS_MAX - 1]};
+    bool has_models = fact->kind == FACT_PROBE;
+    struct text *const probe[] = {&sample->detail, &sample->body, has_models ? &sample->models[0] : NULL,
+                                  has_models ? &sample->models[SAMPLE_MODELS_MAX - 1] : NULL};
     struct text *const log[] = {&fact->u.log.container, &fact->u.log.line};
     struct text *const event[] = {&fact->u.event.reason, &fact->u.event.message, &fact->u.event.container,
                                   &fact->u.event.uid};
@@ -219,8 +220,8 @@ static void no_text_of_any_fact_is_forgotten(void **state)
     for (enum fact_kind kind = 0; kind < FACT_KIND_COUNT; kind++) {
         struct fact fact;
         fact_init(&fact, kind, 1);
-        if (kind == FACT_PROBE)
-            fact.u.sample.model_count = SAMPLE_MODELS_MAX;
+        for (int i = 0; kind == FACT_PROBE && i < SAMPLE_MODELS_MAX; i++)
+            sample_add_model(&fact.u.sample);
         struct text *texts[TEXTS_MAX];
         size_t count = fact_texts(&fact, texts);
         for (size_t i = 0; i < count; i++)

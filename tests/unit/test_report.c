@@ -76,10 +76,8 @@ static void add_probe(struct fleet *fleet, uint32_t id, enum lane_kind lane, enu
         sample->status = 200;
         sample->answerer = ANSWERER_VLLM;
         sample->total = 3000;
-        if (lane != LANE_LIVENESS) {
-            sample->model_count = 1;
-            text_set_str(&sample->models[0], "meta/\xc3\xa9lan\x1b[2J", TEXT_LINE);
-        }
+        if (lane != LANE_LIVENESS)
+            text_set_str(sample_add_model(sample), "meta/\xc3\xa9lan\x1b[2J", TEXT_LINE);
     }
     fleet_apply(fleet, &fact);
     fact_free(&fact);
