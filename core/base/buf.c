@@ -53,7 +53,7 @@ static size_t buf_reserve(struct buf *buf, size_t more)
 
 bool buf_append(struct buf *buf, const char *bytes, size_t length)
 {
-    size_t taken = buf_reserve(buf, length);
+    size_t taken = buf->cap - buf->len > length ? length : buf_reserve(buf, length);
     if (taken > 0)
         memcpy(buf->data + buf->len, bytes, taken);
     buf->len += taken;
@@ -64,11 +64,6 @@ bool buf_append(struct buf *buf, const char *bytes, size_t length)
 bool buf_puts(struct buf *buf, const char *string)
 {
     return buf_append(buf, string, strlen(string));
-}
-
-bool buf_putc(struct buf *buf, char byte)
-{
-    return buf_append(buf, &byte, 1);
 }
 
 bool buf_printf(struct buf *buf, const char *format, ...)

@@ -20,11 +20,20 @@ void buf_free(struct buf *buf);  /* leaves an empty buffer with the same max */
 void buf_clear(struct buf *buf); /* keeps the memory */
 bool buf_append(struct buf *buf, const char *bytes, size_t length);
 bool buf_puts(struct buf *buf, const char *string);
-bool buf_putc(struct buf *buf, char byte);
 bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_drop(struct buf *buf, size_t length); /* removes the first `length` bytes (all, when more) */
 void buf_cut(struct buf *buf, size_t length);  /* keeps the first `length` bytes only; what did not fit is forgotten */
 bool buf_write(const struct buf *buf, int fd); /* all of it to a file that blocks; false with errno */
 const char *buf_str(const struct buf *buf);    /* never NULL, NUL-terminated; valid until the next change */
+
+/* Here because it is short and what requests and lines of the journal are put together with. */
+static inline bool buf_putc(struct buf *buf, char byte)
+{
+    if (buf->cap - buf->len < 2) /* the byte and the NUL */
+        return buf_append(buf, &byte, 1);
+    buf->data[buf->len++] = byte;
+    buf->data[buf->len] = '\0';
+    return true;
+}
 
 #endif
