@@ -97,15 +97,22 @@ struct pairs {
 
 static uint32_t pair_of(char a, char b)
 {
-    return (uint32_t)(unsigned char)lower(a) << 8 | (unsigned char)lower(b);
+    return (uint32_t)(unsigned char)a << 8 | (unsigned char)b;
+}
+
+static bool pair_stands(const struct pairs *pairs, uint32_t pair)
+{
+    return pairs->bits[pair / 64] >> pair % 64 & 1;
 }
 
 static void pairs_of(struct pairs *pairs, const char *line)
 {
     memset(pairs, 0, sizeof *pairs);
-    for (; line[0] && line[1]; line++) {
-        uint32_t pair = pair_of(line[0], line[1]);
+    for (char last = lower(line[0]); last && line[1]; line++) {
+        char next = lower(line[1]);
+        uint32_t pair = pair_of(last, next);
         pairs->bits[pair / 64] |= UINT64_C(1) << pair % 64;
+        last = next;
     }
 }
 
@@ -113,9 +120,8 @@ static void pairs_of(struct pairs *pairs, const char *line)
 static bool pairs_allow(const struct pairs *pairs, const char *pattern)
 {
     for (; pattern[0] && pattern[1]; pattern++) {
-        uint32_t pair = pair_of(pattern[0], pattern[1]);
         bool literal = pattern[0] != '*' && pattern[1] != '*' && pattern[0] != '\\' && pattern[1] != '\\';
-        if (literal && !(pairs->bits[pair / 64] >> pair % 64 & 1))
+        if (literal && !pair_stands(pairs, pair_of(lower(pattern[0]), lower(pattern[1]))))
             return false;
     }
     return true;
@@ -232,11 +238,11 @@ static enum volume line_volume(const char *line)
     return line_level(line, &volume) ? volume : VOLUME_LOUD;
 }
 
-static bool signature_hears(const struct signature *signature, enum evidence_source source, enum volume volume)
+/* Whether it looks at lines that report no fault of themselves. */
+static bool hears_quiet(const struct signature *signature, enum volume volume)
 {
     bool certain = signature->confidence == CONFIDENCE_CERTAIN || signature->cause == CAUSE_NONE;
-    return (signature->where & 1 << source) != 0 &&
-           (volume == VOLUME_LOUD || (signature->where & WHERE_CALM) || (volume == VOLUME_WARNING && certain));
+    return (signature->where & WHERE_CALM) || (volume == VOLUME_WARNING && certain);
 }
 
 static const struct signature *look_up(const struct signatures *own, const char *line, enum evidence_source source,
@@ -250,10 +256,16 @@ static const struct signature *look_up(const struct signatures *own, const char 
             return &own->own[i];
     size_t count;
     const struct signature *table = signatures_built_in(&count);
-    for (size_t i = 0; i < count; i++)
-        if (signature_hears(&table[i], source, volume) && pairs_allow(&pairs, table[i].pattern) &&
-            pattern_matches(table[i].pattern, line) && (!table[i].whole || strlen(table[i].pattern) == strlen(line)))
-            return &table[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct signature *row = &table[i];
+        /* By far the most rows end here: a built-in pattern begins with two characters in lower case that stand for themselves. */
+        if (!pair_stands(&pairs, pair_of(row->pattern[0], row->pattern[1])))
+            continue;
+        if ((row->where & 1 << source) && (volume == VOLUME_LOUD || hears_quiet(row, volume)) &&
+            pairs_allow(&pairs, row->pattern) && pattern_matches(row->pattern, line) &&
+            (!row->whole || strlen(row->pattern) == strlen(line)))
+            return row;
+    }
     return NULL;
 }
 

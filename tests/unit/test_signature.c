@@ -570,6 +570,7 @@ static void test_table(void **state)
                     table[i].clue != CLUE_NONE);
         for (const char *p = table[i].pattern; *p; p++)
             assert_false(*p >= 'A' && *p <= 'Z');
+        assert_true(strlen(table[i].pattern) > 2 && !memchr(table[i].pattern, '*', 2) && table[i].pattern[0] != '\\');
         for (size_t k = 0; k < i; k++) {
             bool covers = (table[i].where & ~table[k].where) == 0 && !table[k].whole &&
                           pattern_matches(table[k].pattern, table[i].pattern);
