@@ -69,13 +69,24 @@ void live_kubelet(struct hint *hint, const struct pod *pod, enum lane_kind kind)
         hint_evidence(hint, EVIDENCE_KUBELET, 0, event->last, "%s", text_str(&event->message));
 }
 
+/* The lane that tells whether a probe of ours is answered now: its own, or of a startup probe that has succeeded, and so is not asked again, a witness of the same port. */
+static const struct lane *lane_asked(const struct pod *pod, enum lane_kind kind)
+{
+    bool is_over = kind == LANE_STARTUP && pod->lanes[kind].prober.stored == VERDICT_SUCCESS;
+    for (enum lane_kind witness = LANE_HEALTH; is_over && witness <= LANE_MODELS; witness++)
+        if (pod->lanes[witness].present && pod->facts.probes[witness].port == pod->facts.probes[kind].port)
+            return &pod->lanes[witness];
+    return &pod->lanes[kind];
+}
+
 /* Our probes are answered well, and have been for so long that the kubelet's should be. */
 static bool ours_is_well(const struct hint_maker *maker, enum lane_kind kind)
 {
-    const struct lane *lane = &maker->pod->lanes[kind];
-    return lane->present && lane->streak >= 2 && !lane->streak_failing &&
-           maker->now - lane->streak_since > settled_after(&maker->pod->facts.probes[kind], 1) &&
-           maker->now - lane->last_at < settled_after(&maker->pod->facts.probes[kind], 1);
+    const struct lane *lane = &maker->pod->lanes[kind], *asked = lane_asked(maker->pod, kind);
+    int64_t settled = settled_after(&maker->pod->facts.probes[kind], 1);
+    return lane->present && !lane->streak_failing && asked->streak >= 2 && !asked->streak_failing &&
+           maker->now - lane->streak_since > settled && maker->now - asked->streak_since > settled &&
+           maker->now - asked->last_at < settled;
 }
 
 /* The kubelet's verdict on this lane is failure, by its own status. */
@@ -251,7 +262,9 @@ static void rule_kubelet_fails(struct hint_maker *maker, enum lane_kind kind)
         live_doubt(maker, CAUSE_PROBE_TIMEOUT);
     if (!ours_is_well(maker, kind))
         return;
-    if (!event_is_within(maker, event, kind, fresh)) {
+    /* A port that refuses it and takes a forward's connection says enough, also by a word from before we came: while its verdict is no, nothing has changed. */
+    bool refused = says_no && event_word(event) == WORD_REFUSED && via_loopback(pod);
+    if (!refused && !event_is_within(maker, event, kind, fresh)) {
         if (says_no)
             kept_out(maker, kind, CONFIDENCE_POSSIBLE, "fails");
         return;

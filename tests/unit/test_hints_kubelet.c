@@ -174,6 +174,29 @@ static void old_word_is_quoted(void **state)
     story_end(&s);
 }
 
+/* Our startup probe has succeeded, and so is not asked again; the kubelet's is refused, and was before we came. */
+static void startup_refused_outside(void **state)
+{
+    struct story s;
+    (void)state;
+    begin(&s, "portforward");
+    story_word(&s, false, false);
+    event(&s, "Startup probe failed: Get \"http://10.2.0.7:8000/v1/models\": dial tcp 10.2.0.7:8000: connect: "
+              "connection refused");
+    s.t += SECONDS(1);
+    story_models(&s, LANE_STARTUP, ANSWERER_VLLM);
+    for (int n = 0; n < 12; n++) {
+        s.t += SECONDS(10);
+        story_health(&s, LANE_HEALTH, ANSWERER_VLLM);
+        if (n == 0)
+            says_nothing(&s);
+    }
+    says(&s, CAUSE_PROBE_BLOCKED, CONFIDENCE_LIKELY, "listens on loopback only?", "not started");
+    story_word(&s, true, true);
+    says_nothing(&s);
+    story_end(&s);
+}
+
 /* The kubelet's probe ends a run in which ours was answered: which of the two reasons it is, its events tell. */
 static void killed_apart(void **state)
 {
@@ -297,9 +320,15 @@ static void ours_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(old_word_is_quoted), cmocka_unit_test(killed_apart), cmocka_unit_test(killed_together),
-        cmocka_unit_test(loopback_only),      cmocka_unit_test(kept_out),     cmocka_unit_test(times_out),
-        cmocka_unit_test(old_words),          cmocka_unit_test(ours_fail),
+        cmocka_unit_test(old_word_is_quoted),
+        cmocka_unit_test(killed_apart),
+        cmocka_unit_test(killed_together),
+        cmocka_unit_test(loopback_only),
+        cmocka_unit_test(startup_refused_outside),
+        cmocka_unit_test(kept_out),
+        cmocka_unit_test(times_out),
+        cmocka_unit_test(old_words),
+        cmocka_unit_test(ours_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
