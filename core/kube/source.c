@@ -418,7 +418,7 @@ static bool kube_judge(void *user, uint32_t id, int64_t sent, enum tunnel_word *
     }
     on_wait(source); /* beside the node's question, so that neither waits for the other */
     bool known = node_judge(source, pod, sent, word, why);
-    if (*word == TUNNEL_NODE_LOST && deaf)
+    if (*word == TUNNEL_NODE_LOST)
         on_word(source, id, *word, -1, *why);
     return known;
 }
