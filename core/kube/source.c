@@ -447,16 +447,6 @@ static void tunnel_denied(struct source *source, const char *detail)
     login_look(source);
 }
 
-/* On the way through the API server: is it that, or the way from there to the node? */
-static void way_lost(struct source *source, uint32_t id, enum tunnel_word *word, const char **detail)
-{
-    on_wait(source);
-    if (kubectl_classify(*detail, strlen(*detail)) == KUBECTL_NODE_UNREACHABLE)
-        *word = TUNNEL_NODE_LOST; /* as the API server says itself */
-    else
-        kube_judge(source, id, clock_mono_us(), word, detail);
-}
-
 static void tunnel_permitted(struct source *source, uint32_t id)
 {
     const struct pod *pod = fleet_pod(engine_fleet(source->engine), id);
@@ -479,8 +469,10 @@ static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t roun
         word = TUNNEL_UP; /* somebody in the pod refused: the tunnel got there */
         detail = "";
     }
-    if (word == TUNNEL_API_LOST)
-        way_lost(source, id, &word, &detail);
+    if (word == TUNNEL_API_LOST) {
+        on_wait(source);
+        kube_judge(source, id, clock_mono_us(), &word, &detail); /* is it that, or the way from there to the node? */
+    }
     pod_tell_way(source, entry, detail);
     bool came_up = word == TUNNEL_UP && (!entry->word_told || entry->word != TUNNEL_UP);
     if (entry->word_told && word == entry->word && is_same(entry->detail, detail) &&

@@ -160,6 +160,10 @@ static void rule_tunnel(struct hint_maker *maker)
     const struct pod *pod = maker->pod;
     const char *detail = text_str(&pod->tunnel_detail);
     struct hint *hint = hint_add(maker, CAUSE_TUNNEL, CONFIDENCE_CERTAIN, 0);
+    if (pod->tunnel == TUNNEL_NODE_LOST) {
+        hint_title(hint, TITLE_LIVE, "the API server does not get to its node: nothing can be said of the pod");
+        hint_command(maker, hint, LOOK_AT_NODE);
+    }
     hint_evidence(hint, EVIDENCE_TUNNEL, 0, pod->tunnel_lost_at, "tunnel: %s%s%s", tunnel_word_name(pod->tunnel),
                   detail[0] ? ": " : "", detail);
 }

@@ -10,6 +10,7 @@
 #define LOOK_AT_LOG "{kubectl} logs {pod} -c {container} --tail=200"
 #define LOOK_AT_PREVIOUS_LOG "{kubectl} logs {pod} -c {container} --previous --tail=200"
 #define LOOK_AT_POD "{kubectl} describe pod {pod}"
+#define LOOK_AT_NODE "{kubectl} describe node {node}"
 
 enum { LIVE_AGE_SIZE = 32, LIVE_WORDS_SIZE = 128 };
 /* How long an ended run, or a fall, stays worth telling. */

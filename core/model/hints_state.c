@@ -161,7 +161,11 @@ static void why_restarted(struct hint_maker *maker)
 static void state_unreachable(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
-    hints_state(maker, "no tunnel to the pod: nothing here is the pod's fault, and nothing can be said of it");
+    if (pod->tunnel == TUNNEL_NODE_LOST)
+        hints_state(maker, "the API server does not get to its node: nothing here is the pod's fault, and nothing can "
+                           "be said of it");
+    else
+        hints_state(maker, "no tunnel to the pod: nothing here is the pod's fault, and nothing can be said of it");
     if (pod->facts.kubelet && pod->facts.serving.ready != TRI_UNKNOWN)
         hints_why(maker, "the kubelet says %s", pod->facts.serving.ready == TRI_TRUE ? "Ready" : "NotReady");
     hints_next(maker, "the tunnel is tried again by itself");
@@ -271,6 +275,9 @@ static void state_degraded(struct hint_maker *maker)
     char age[LIVE_AGE_SIZE];
     hints_state(maker, "was Ready and is not any more: %s, for %s", text_str(&pod->reason),
                 live_age(maker, pod->stage_since, age));
+    if (pod_is_out_with_its_node(pod))
+        hints_why(maker, "its containers are ready: Kubernetes sends it nothing because of its node %s",
+                  text_str(&pod->facts.node));
     if (maker->out->count == 0) {
         live_failing_why(maker);
         if (pod->failure_count > 0 && !text_empty(&pod->failures[0].body)) {
@@ -421,6 +428,8 @@ bool hints_command(const struct hints *hints, const struct pod *pod, int64_t now
             return true;
         }
     }
+    if (!pod->gone && pod->stage == STAGE_DEGRADED && pod_is_out_with_its_node(pod))
+        return command_fill(LOOK_AT_NODE, pod, out);
     bool fails = hints->count > 0 || pod_is_unwell(pod, now);
     for (int i = 0; i <= LANE_MODELS && pod->stage == STAGE_READY; i++)
         fails = fails || pod_lane_fails(pod, (enum lane_kind)i, now);

@@ -171,6 +171,8 @@ bool line_is_wrapper(const char *line);
 void line_sentence(const char *line, size_t length, const char **start, size_t *rest);
 /* "refused", "timeout", "status 500": a cause in a word or two. `size` at least 32. Returns out. */
 const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_t size);
+/* The node controller has taken it out of service because its node is not Ready: no kubelet has said anything against it. A readiness gate, by which Ready is false beside containers that are ready too, has a reason. */
+bool pod_is_out_with_its_node(const struct pod *pod);
 bool cause_is_timeout(enum probe_cause cause);
 
 /* The serving container as its lanes see it now. */

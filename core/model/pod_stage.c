@@ -8,6 +8,13 @@
 
 enum { AGE_SIZE = 32, REASON_SIZE = 160 };
 
+bool pod_is_out_with_its_node(const struct pod *pod)
+{
+    const struct pod_facts *facts = &pod->facts;
+    return facts->kubelet && facts->ready.status == TRI_FALSE && facts->containers_ready.status == TRI_TRUE &&
+           text_empty(&facts->ready.reason);
+}
+
 bool cause_is_timeout(enum probe_cause cause)
 {
     return cause == PROBE_CAUSE_TIMEOUT_CONNECT || cause == PROBE_CAUSE_TIMEOUT_TLS ||
@@ -208,6 +215,10 @@ static void degraded_reason(const struct pod *pod, char *reason, size_t size)
     }
     if (sidecar_reason(pod, reason, size))
         return;
+    if (pod_is_out_with_its_node(pod)) {
+        snprintf(reason, size, "its node is not Ready");
+        return;
+    }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         const struct lane *lane = &pod->lanes[order[i]];
         if (lane->present && lane->streak_failing) {
@@ -303,13 +314,24 @@ static enum stage stage_by_probes(const struct pod *pod, char *reason, size_t si
                                                                                                : STAGE_UNKNOWN;
 }
 
+/* Short: it stands in a narrow column behind the stage's name. */
+static void unreachable_reason(const struct pod *pod, char *reason, size_t size)
+{
+    static const char *const words[TUNNEL_WORD_COUNT] = {[TUNNEL_POD_GONE] = "pod gone",
+                                                         [TUNNEL_API_LOST] = "API lost",
+                                                         [TUNNEL_NODE_LOST] = "node lost",
+                                                         [TUNNEL_FORBIDDEN] = "no right"};
+    const char *word = (unsigned)pod->tunnel < TUNNEL_WORD_COUNT ? words[pod->tunnel] : NULL;
+    snprintf(reason, size, "%s", word ? word : "no tunnel");
+}
+
 enum stage pod_stage_of(const struct pod *pod, char *reason, size_t size)
 {
     enum stage stage;
     if (stage_by_status(pod, &stage, reason, size))
         return stage;
     if (pod->unreachable) {
-        snprintf(reason, size, "tunnel: %s", tunnel_word_name(pod->tunnel));
+        unreachable_reason(pod, reason, size);
         return STAGE_UNREACHABLE;
     }
     return stage_by_probes(pod, reason, size);

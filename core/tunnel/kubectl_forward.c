@@ -69,8 +69,9 @@ enum tunnel_word kubectl_forward_word_of(enum kubectl_word word)
     case KUBECTL_API_REFUSED:
     case KUBECTL_API_TIMEOUT:
     case KUBECTL_API_UNREACHABLE:
-    case KUBECTL_NODE_UNREACHABLE: /* the way ends before the pod */
         return TUNNEL_API_LOST;
+    case KUBECTL_NODE_UNREACHABLE:
+        return TUNNEL_NODE_LOST;
     default:
         return TUNNEL_BACKOFF;
     }

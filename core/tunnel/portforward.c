@@ -618,7 +618,7 @@ static enum tunnel_word refusal_word(int status, const char *body, struct buf *t
     else if (status == 404 && reason != NULL && strcmp(reason, "NotFound") == 0)
         word = TUNNEL_POD_GONE;
     else if (status >= 500 && (dialled || status == 502 || status == 503 || status == 504))
-        word = TUNNEL_API_LOST; /* the API server, or the kubelet behind it, is not to be reached */
+        word = document != NULL ? TUNNEL_NODE_LOST : TUNNEL_API_LOST; /* by who says it: the API server or the proxy */
     else if (word_of_text(buf_str(text), TUNNEL_BACKOFF) == TUNNEL_POD_GONE)
         word = TUNNEL_POD_GONE;
     json_free(document);

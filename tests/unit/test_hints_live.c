@@ -292,6 +292,56 @@ static void ready_after_a_fall(void **state)
     story_end(&s);
 }
 
+/* What a lost tunnel hid was no recovery. */
+static void one_fall_with_a_gap(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    s.t += SECONDS(60);
+    story_timeout(&s, LANE_READINESS);
+    story_word(&s, true, false);
+    for (int gap = 0; gap < 3; gap++) {
+        s.t += SECONDS(8);
+        story_tunnel(&s, TUNNEL_API_LOST);
+        s.t += SECONDS(8);
+        story_tunnel(&s, TUNNEL_API_LOST);
+        story_tell(&s);
+        assert_int_equal(story_pod(&s)->stage, STAGE_UNREACHABLE);
+        assert_string_equal(text_str(&story_pod(&s)->reason), "API lost");
+        s.t += SECONDS(8);
+        story_tunnel(&s, TUNNEL_UP);
+        assert_int_equal(story_pod(&s)->stage, STAGE_DEGRADED);
+    }
+    struct hints hints;
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    for (uint32_t i = 0; i < hints.count; i++)
+        assert_int_not_equal(hints.list[i].cause, CAUSE_FLAPPING);
+    hints_free(&hints);
+    story_end(&s);
+}
+
+/* The node controller's word, not the kubelet's: it touches the condition Ready alone, and says no reason. */
+static void out_with_its_node(void **state)
+{
+    (void)state;
+    struct story s;
+    ready(&s, true, 8000, 8000);
+    text_set_str(&s.facts.node, "gpu-07", TEXT_NAME);
+    s.facts.containers_ready.status = TRI_TRUE;
+    s.facts.ready.status = TRI_FALSE;
+    s.t += SECONDS(5);
+    s.facts.ready.since = s.t;
+    story_tell(&s);
+    assert_int_equal(story_pod(&s)->stage, STAGE_DEGRADED);
+    told(&s, "", "was Ready and is not any more: its node is not Ready", "its containers are ready", NULL,
+         "kubectl -n llm-d describe node gpu-07");
+    text_set_str(&s.facts.ready.reason, "ReadinessGatesNotReady", TEXT_NAME);
+    story_tell(&s);
+    assert_string_equal(text_str(&story_pod(&s)->reason), "the kubelet says NotReady");
+    story_end(&s);
+}
+
 /* An endpoint that refuses and whose log is silent may be loading, or may not be there at all. */
 static void silent_endpoint(void **state)
 {
@@ -519,6 +569,11 @@ static void not_the_pods_fault(void **state)
     story_tunnel(&s, TUNNEL_FORBIDDEN);
     told(&s, "certain", "no tunnel to the pod: nothing can be said of it", "forbidden", NULL, NULL);
     told(&s, "certain", "no tunnel", "nothing here is the pod's fault", "tried again by itself", NULL);
+    text_set_str(&s.facts.node, "gpu-07", TEXT_NAME);
+    story_tell(&s);
+    story_tunnel(&s, TUNNEL_NODE_LOST);
+    told(&s, "certain", "the API server does not get to its node: nothing can be said of the pod", "node-lost",
+         "tried again by itself", "kubectl -n llm-d describe node gpu-07");
     story_end(&s);
 }
 
@@ -628,6 +683,8 @@ int main(void)
         cmocka_unit_test(killed_while_up),
         cmocka_unit_test(restarted_by_liveness),
         cmocka_unit_test(ready_after_a_fall),
+        cmocka_unit_test(one_fall_with_a_gap),
+        cmocka_unit_test(out_with_its_node),
         cmocka_unit_test(silent_endpoint),
         cmocka_unit_test(old_failures_are_not_told),
         cmocka_unit_test(engine_dead),

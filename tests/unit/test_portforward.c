@@ -642,6 +642,11 @@ static void test_upgrade_refused(void **state)
         {STATUS_ANSWER("404", "NotFound", "pods \\\"web\\\" not found"), filter, TUNNEL_POD_GONE, "not found", 0},
         {"HTTP/1.1 500 X\r\nContent-Length: 54\r\n\r\ndial tcp 127.0.0.1:7443: connect: connection refused\r\n", filter,
          TUNNEL_API_LOST, "dial tcp", 0},
+        {"HTTP/1.1 500 X\r\nContent-Length: 53\r\n\r\nerror dialing backend: dial tcp 127.0.0.1:7443: refused", filter,
+         TUNNEL_API_LOST, "dial tcp", 0}, /* the proxy's words, of the API server */
+        {STATUS_ANSWER("500", "InternalError",
+                       "error dialing backend: dial tcp 10.0.0.7:10250: connect: connection refused"),
+         filter, TUNNEL_NODE_LOST, "10250", 0}, /* the API server's, of the kubelet */
         {"HTTP/1.1 502 X\r\n\r\n", filter, TUNNEL_API_LOST, "502", 0},
         {"HTTP/1.1 400 X\r\nContent-Length: 3\r\n\r\nold", filter, TUNNEL_BACKOFF, "old", 1},
         {"HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nold\r\n0\r\n\r\n", filter, TUNNEL_BACKOFF, "old", 1},
