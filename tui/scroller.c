@@ -99,8 +99,10 @@ bool scroller_matches(const struct view_state *state, const struct text *text)
 int scroller_head(const struct view_state *state, struct canvas *canvas, const struct text *name, const char *word)
 {
     canvas_fill(canvas, 0, 0, canvas->columns, STYLE_TEXT, " ");
+    enum { NARROW = 60, NAME_NARROW = 18, NAME_WIDE = 40 };
     int room = state->header_columns;
-    int column = canvas_name(canvas, 0, 1, room > 44 ? 40 : room - 1, STYLE_HEADER, name);
+    int most = room >= NARROW ? NAME_WIDE : NAME_NARROW; /* what stands behind it is wanted too */
+    int column = canvas_name(canvas, 0, 1, room - 1 < most ? room - 1 : most, STYLE_HEADER, name);
     if (column + 2 < room)
         column = canvas_puts(canvas, 0, column + 2, room - column - 2, STYLE_TEXT, word);
     if (!text_empty(&state->text_filter) && column + 4 < room) {

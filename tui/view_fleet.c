@@ -316,7 +316,7 @@ static void paint_heads(const struct view_state *state, const struct fleet_layou
         const struct place *place = &layout->place[i];
         char words[32];
         bool sorted = state->sort != SORT_WORST && (int)HEADS[i].sort == state->sort;
-        snprintf(words, sizeof words, "%s", HEADS[i].word);
+        snprintf(words, sizeof words, "%s%s", HEADS[i].word, !sorted ? "" : state->sort_inverted ? "↑" : "↓");
         if (i == FLEET_TIMELINE)
             widget_cell_words(state->cell_us, words, sizeof words);
         else if (i == FLEET_NAME && state->order_held)

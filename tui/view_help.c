@@ -131,6 +131,8 @@ static void help_words(struct help_page *page)
     help_add(page, STYLE_BAD, "!",
              "before a name: a hint says what is wrong, though the stage does not show it; (2!): so many of those that "
              "load");
+    help_add(page, STYLE_ACCENT, "POD↓",
+             "above a column: sorted by it, not the worst first; s goes on, after the last to the worst first");
     help_add(page, STYLE_MUTED, "↕ order held",
              "you moved in the list, so rows stay; some would stand elsewhere by now");
     help_add(page, STYLE_TEXT, "certain",

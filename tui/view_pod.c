@@ -611,7 +611,7 @@ static void paint_header(const struct page *page)
     struct canvas *canvas = page->canvas;
     char age[24];
     int limit = state->header_columns;
-    int column = scroller_head(state, canvas, &pod->facts.name, role_name(pod->facts.role));
+    int column = scroller_head(state, canvas, &pod->facts.name, limit >= 60 ? role_name(pod->facts.role) : "");
     enum style style = widget_stage_style(pod, page->now);
     int stage_room =
         (int)text_columns(stage_word(pod->stage), strlen(stage_word(pod->stage))) + 12 + (int)pod->reason.cells;

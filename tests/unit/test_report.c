@@ -274,7 +274,26 @@ static void test_jsonl(void **state)
 
 /* ---- whether anything is unwell ---- */
 
-enum story { NOBODY, WELL, REFUSING, SILENT, LOADING, OVERDUE, GONE, DEAD, STORY_COUNT };
+enum story { NOBODY, WELL, REFUSING, SILENT, LOADING, OVERDUE, GONE, DEAD, CRASHED, STORY_COUNT };
+
+/* It loads again, and its last run ran out of memory. */
+static void add_crashed(struct fleet *fleet)
+{
+    struct fact fact;
+    fact_init(&fact, FACT_POD, 1);
+    fact.t = 3 * S;
+    struct pod_facts *facts = &fact.u.facts;
+    pod_facts_copy(facts, &fleet_pod(fleet, 1)->facts);
+    facts->kubelet = true;
+    facts->serving.restart_count = 1;
+    text_set_str(&facts->serving.container_id, "run-2", TEXT_NAME);
+    facts->serving.last.known = true;
+    facts->serving.last.exit_code = 137;
+    facts->serving.last.finished_at = 2 * S;
+    text_set_str(&facts->serving.last.reason, "OOMKilled", TEXT_NAME);
+    fleet_apply(fleet, &fact);
+    fact_free(&fact);
+}
 
 static struct fleet *fleet_telling(enum story story)
 {
@@ -285,9 +304,11 @@ static struct fleet *fleet_telling(enum story story)
     add_container(fleet, 1, "decode-0", 1 * S, story == OVERDUE ? -7200 * S : 0);
     if (story == WELL || story == DEAD)
         make_ready(fleet, 1, 2 * S);
-    if (story == REFUSING || story == LOADING)
+    if (story == CRASHED)
+        add_crashed(fleet);
+    if (story == REFUSING || story == LOADING || story == CRASHED)
         add_probe(fleet, 1, LANE_STARTUP, PROBE_CAUSE_REFUSED, 3 * S);
-    if (story == LOADING || story == OVERDUE) {
+    if (story == LOADING || story == OVERDUE || story == CRASHED) {
         fact_init(&fact, FACT_LOG, 1);
         fact.t = 4 * S;
         fact.u.log.written = -1;
@@ -313,8 +334,8 @@ static void test_unhealthy(void **state)
         int64_t now;
         bool unhealthy;
     } ROWS[] = {
-        {NOBODY, 10, true},   {WELL, 10, false},   {REFUSING, 10, true}, {SILENT, 10, true},
-        {LOADING, 10, false}, {OVERDUE, 10, true}, {GONE, 10, true},     {DEAD, 10, true},
+        {NOBODY, 10, true},  {WELL, 10, false}, {REFUSING, 10, true}, {SILENT, 10, true},  {LOADING, 10, false},
+        {OVERDUE, 10, true}, {GONE, 10, true},  {DEAD, 10, true},     {CRASHED, 10, true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
