@@ -351,14 +351,23 @@ static size_t klog_prefix(const char *line, size_t length)
     return 0;
 }
 
+static bool is_error(const char *line, size_t length)
+{
+    return length > 5 && text_has(line, 5, "error");
+}
+
+bool kubectl_is_speech(const char *line, size_t length)
+{
+    return length > 0 && klog_prefix(line, length) == 0 && !is_error(line, length) &&
+           kubectl_classify(line, length) == KUBECTL_OTHER;
+}
+
 void kubectl_words_take(struct kubectl_words *words, const char *line, size_t length)
 {
     enum { LAST, ERROR, KNOWN };
     enum kubectl_word word = kubectl_classify(line, length);
     size_t prefix = klog_prefix(line, length);
-    int rank = word != KUBECTL_OTHER                                                          ? KNOWN
-               : (prefix > 0 && line[0] == 'E') || (length > 5 && text_has(line, 5, "error")) ? ERROR
-                                                                                              : LAST;
+    int rank = word != KUBECTL_OTHER ? KNOWN : (prefix > 0 && line[0] == 'E') || is_error(line, length) ? ERROR : LAST;
     if (length == prefix || rank < words->rank)
         return;
     words->rank = rank;
@@ -407,6 +416,7 @@ struct question {
     struct child *child;
     uv_timer_t bound; /* also how a child that could not be started is told: after kubectl_context() has returned */
     bool explicit;    /* --kubeconfig or --context was given */
+    bool complete;    /* the answer's last line has come */
 };
 
 static void question_closed(uv_handle_t *handle)
@@ -454,7 +464,7 @@ static void question_over(void *user, int exit_code, int signal)
         context = "in-cluster";
         ns = own;
     }
-    if (!context && text_empty(&question->words.text))
+    if (!context && (text_empty(&question->words.text) || (exit_code == 0 && signal == 0)))
         text_printf(&question->words.text, TEXT_LINE, "kubectl config view: no answer that could be read (%s %d)",
                     signal ? "ended by signal" : "exit status", signal ? signal : exit_code);
     question_tell(question, context, !context ? NULL : given(question->ns) ? question->ns : given(ns) ? ns : "default");
@@ -468,8 +478,12 @@ static void question_line(void *user, bool is_stderr, const char *line, size_t l
         kubectl_words_take(&question->words, line, length);
         return;
     }
+    /* kubectl prints one object, its braces at the margin; what is wrapped around it may print before that and after. */
+    if (question->complete || (question->answer.len == 0 && (length == 0 || line[0] != '{')))
+        return;
     buf_append(&question->answer, line, length);
     buf_putc(&question->answer, '\n');
+    question->complete = length == 1 && line[0] == '}';
 }
 
 static void question_bound(uv_timer_t *timer)

@@ -62,6 +62,8 @@ struct kubectl_words {
     int rank; /* private */
 };
 void kubectl_words_take(struct kubectl_words *words, const char *line, size_t length);
+/* Nothing that kubectl_classify() knows, no line of kubectl's log and no error: a credential plugin, or what is wrapped around kubectl, speaks to a person. */
+bool kubectl_is_speech(const char *line, size_t length);
 void kubectl_words_free(struct kubectl_words *words); /* leaves them empty, for the next child */
 
 /* ---- the proxy ---- */
@@ -82,7 +84,8 @@ struct kubectl_proxy_options {
     bool allow_post;
     bool allow_podproxy; /* --via podproxy */
     bool podproxy_alone; /* beside another that does not allow it: its socket is DIR/d.sock */
-    /* words: the child's own about why, printable, "" when there is nothing to say. Once UP it is told again, still as UP, when the child complains: a credential plugin that fails is found out by the first request only. */
+    /* words: the child's own about why, printable, "" when there is nothing to say. Once UP it is told again, still as UP, when the child complains: a credential plugin that fails is found out by the first request only.
+     * STARTING and UP are also told again, with OTHER, when something speaks that is not kubectl's log: a plugin that wants a page to be opened, or a code to be entered there. */
     void (*state)(void *user, enum proxy_state state, enum kubectl_word word, const char *words);
     void (*group)(void *group_user, pid_t group, bool alive);
     void *user, *group_user;

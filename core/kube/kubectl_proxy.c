@@ -14,7 +14,9 @@
 enum {
     PAUSE_FIRST_MS = 500,
     PAUSE_LONGEST_MS = 30000,
-    START_MS = 15000, /* from its start to "Starting to serve": it asks nobody for that */
+    START_MS = 15000,          /* from its start to "Starting to serve": it asks nobody for that */
+    SPEAKING_MS = 300000,      /* unless it has something to say: some kubectls have the person log in first */
+    SPEECH_US = 2 * SECOND_US, /* lines that come so soon one after the other are one speech */
     GRACE_MS = 500,
     STEADY_US = 10 * SECOND_US, /* up for so long, the next end is a new trouble: the pauses begin anew */
     REPEAT_US = 10 * SECOND_US, /* between two tellings of the same complaint */
@@ -27,12 +29,13 @@ struct kubectl_proxy {
     struct child *child;
     uv_timer_t timer; /* no child: the pause before the next; a child that does not serve yet: how long it may take */
     struct kubectl_words words;
+    struct text speech;
     enum proxy_state state;
     enum kubectl_word told;
-    int64_t up_at, told_at;
+    int64_t up_at, told_at, spoke_at;
     uint64_t config; /* config_stamp() when the child was started */
     int pause_ms;
-    bool late, restarting, freeing;
+    bool late, patient, restarting, freeing;
     void (*done)(void *user);
     void *done_user;
 };
@@ -102,6 +105,7 @@ static void proxy_up(struct kubectl_proxy *proxy)
     chmod(proxy->socket, S_IRUSR | S_IWUSR); /* kubectl makes it for us alone too; the directory is private besides */
     proxy->up_at = clock_mono_us();
     kubectl_words_free(&proxy->words);
+    text_free(&proxy->speech);
     proxy_tell(proxy, PROXY_UP);
 }
 
@@ -112,6 +116,18 @@ static void proxy_complaint(struct kubectl_proxy *proxy, const char *line, size_
     if (word == KUBECTL_OTHER || (word == proxy->told && clock_mono_us() - proxy->told_at < REPEAT_US))
         return;
     proxy_tell(proxy, PROXY_UP);
+}
+
+static void proxy_speech(struct kubectl_proxy *proxy, const char *line, size_t length)
+{
+    struct text said = {0};
+    int64_t now = clock_mono_us();
+    text_set(&said, line, length, TEXT_LINE);
+    if (now - proxy->spoke_at < SPEECH_US && !text_empty(&proxy->speech))
+        text_printf(&said, TEXT_LINE, "%s %.*s", text_str(&proxy->speech), (int)length, line);
+    text_move(&proxy->speech, &said);
+    proxy->spoke_at = now;
+    proxy->options.state(proxy->options.user, proxy->state, KUBECTL_OTHER, text_str(&proxy->speech));
 }
 
 static void on_line(void *user, bool is_stderr, const char *line, size_t length)
@@ -126,7 +142,9 @@ static void on_line(void *user, bool is_stderr, const char *line, size_t length)
         return;
     }
     kubectl_words_take(&proxy->words, line, length);
-    if (proxy->state == PROXY_UP)
+    if (kubectl_is_speech(line, length))
+        proxy_speech(proxy, line, length);
+    else if (proxy->state == PROXY_UP)
         proxy_complaint(proxy, line, length);
 }
 
@@ -202,7 +220,8 @@ static void proxy_start(struct kubectl_proxy *proxy)
     struct problem problem = {""};
     bool told = proxy->restarting;
     kubectl_words_free(&proxy->words);
-    proxy->late = proxy->restarting = false;
+    text_free(&proxy->speech);
+    proxy->late = proxy->patient = proxy->restarting = false;
     proxy->config = config_stamp(proxy->options.flags);
     if (proxy_spawn(proxy, &problem)) {
         uv_timer_start(&proxy->timer, on_timer, START_MS, 0);
@@ -220,6 +239,11 @@ static void on_timer(uv_timer_t *timer)
     struct kubectl_proxy *proxy = timer->data;
     if (!proxy->child) {
         proxy_start(proxy);
+        return;
+    }
+    if (!proxy->patient && !text_empty(&proxy->speech)) {
+        proxy->patient = true;
+        uv_timer_start(timer, on_timer, SPEAKING_MS, 0);
         return;
     }
     proxy->late = true;
@@ -271,6 +295,7 @@ static void on_closed(uv_handle_t *handle)
     void (*done)(void *user) = proxy->done;
     void *user = proxy->done_user;
     kubectl_words_free(&proxy->words);
+    text_free(&proxy->speech);
     mem_free(proxy->kubectl);
     mem_free(proxy->socket);
     mem_free(proxy);

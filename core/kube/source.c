@@ -720,6 +720,8 @@ static void on_pods_state(void *user, enum api_end end, const char *words)
     if (end == API_OK && source->preflight != NULL)
         preflight_go(source->preflight);
     replace(&source->pods_words, words);
+    if (end == API_OK && source->word == KUBECTL_OTHER)
+        replace(&source->words, ""); /* the person has done what it wanted */
     if (end == API_OK)
         logs_retry(source->logs);
     source_tell(source);
@@ -877,8 +879,8 @@ static void on_proxy(void *user, enum proxy_state state, enum kubectl_word word,
     }
     if (source->proxy != NULL && state != before && state != PROXY_STARTING)
         kube_tunnel_proxy(source->tunnel, kubectl_proxy_socket(source->proxy), state == PROXY_UP);
-    bool may_ask =
-        before != PROXY_UP || (word == KUBECTL_OTHER && source->pods_end == API_UNAUTHORIZED); /* another login */
+    bool may_ask = before != PROXY_UP || (word == KUBECTL_OTHER && words[0] == '\0' &&
+                                          source->pods_end == API_UNAUTHORIZED); /* another login */
     if (state == PROXY_UP && may_ask) {
         source_look(source);
         pools_retry(source->pools);

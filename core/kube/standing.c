@@ -18,6 +18,13 @@ static void quote_put(const char *said, struct buf *words)
         buf_printf(words, " (%s)", said);
 }
 
+/* It may be what the person is to do: a page to open, a code to enter there. */
+static void speech_put(const struct standing *standing, struct buf *words)
+{
+    if (standing->word == KUBECTL_OTHER && standing->words[0] != '\0')
+        buf_printf(words, "; kubectl says: %s", standing->words);
+}
+
 static bool config_is_unreadable(const char *said)
 {
     return strstr(said, "loading config file") != NULL || strstr(said, "permission denied") != NULL ||
@@ -50,6 +57,10 @@ static void kubectl_put(const struct standing *standing, struct buf *words)
                  "the cluster does not accept kubectl's credentials; log in again, probetop goes on by itself then");
         break;
     default:
+        if (standing->proxy != PROXY_DOWN) {
+            buf_puts(words, "kubectl does not say which cluster is meant; nothing is known of the pods until it does");
+            break;
+        }
         buf_puts(words,
                  "kubectl proxy is not running and is started again by itself; nothing is known of the pods meanwhile");
         break;
@@ -92,6 +103,7 @@ static enum source_state trouble_put(const struct standing *standing, struct buf
         break;
     }
     quote_put(standing->pods_words, words);
+    speech_put(standing, words);
     return standing->pods == API_UNAUTHORIZED ? SOURCE_DENIED : SOURCE_LOST;
 }
 
@@ -131,6 +143,7 @@ enum source_state standing_tell(const struct standing *standing, struct buf *wor
     if (standing->proxy == PROXY_STARTING || !standing->listed) {
         buf_puts(words, "asking ");
         place_put(standing, words);
+        speech_put(standing, words);
         return SOURCE_STARTING;
     }
     if (standing->ours == 0) {

@@ -15,7 +15,8 @@ struct standing {
     bool no_context;     /* kubectl could not say which cluster is meant: `word`, `words` */
     enum proxy_state proxy;
     enum kubectl_word word; /* of the proxy's end, or of kubectl's failure */
-    const char *words;
+    const char
+        *words; /* with OTHER, while it starts or serves: what it, or its credential plugin, says to the person */
     enum api_end pods; /* how listing and watching of pods goes */
     const char *pods_words;
     bool silent; /* the API server does not answer just now: `silent_words` */

@@ -776,7 +776,7 @@ static void its_complaints_are_told_while_it_serves(void **state)
                  "echo Starting to serve on x; sleep 0.05\n"
                  "for i in 1 2 3; do echo \"E1124 07:20:00.123456   12345 proxy_server.go:147] Error while proxying "
                  "request: getting credentials: exec: executable aws failed with exit code 255\" >&2; done\n"
-                 "echo nothing of note >&2\n"
+                 "echo 'I1124 07:20:00.123456   12345 a.go:1] nothing of note' >&2\n"
                  "echo 'error: dial tcp 10.0.0.1:6443: i/o timeout' >&2; while :; do sleep 0.01; done");
     proxy_begin(stage, stage->dir, false);
     states(stage, 4);
@@ -784,6 +784,25 @@ static void its_complaints_are_told_while_it_serves(void **state)
                                                "up plugin-failed: Error while proxying request: getting credentials: "
                                                "exec: executable aws failed with exit code 255\n"
                                                "up api-timeout: error: dial tcp 10.0.0.1:6443: i/o timeout\n");
+    proxy_end(stage);
+}
+
+/* A plugin that has somebody log in elsewhere. What is said at once is one speech; later there is another. */
+static void what_speaks_to_the_person_is_told(void **state)
+{
+    struct stage *stage = *state;
+    script_write(stage->kubectl, "echo 'Welcome.' >&2; sleep 0.05; echo Starting to serve on x; sleep 0.05\n"
+                                 "printf 'Open\\n\\nhttps://login.example/device\\nand enter AB\\033CD\\n' >&2\n"
+                                 "sleep 2.2; echo 'Enter EFGH' >&2; while :; do sleep 0.01; done");
+    proxy_begin(stage, stage->dir, false);
+    states(stage, 7);
+    assert_string_equal(buf_str(&stage->said), "starting other: \n"
+                                               "starting other: Welcome.\n"
+                                               "up other: \n"
+                                               "up other: Open\n"
+                                               "up other: Open https://login.example/device\n"
+                                               "up other: Open https://login.example/device and enter AB\\x1bCD\n"
+                                               "up other: Enter EFGH\n");
     proxy_end(stage);
 }
 
@@ -826,6 +845,13 @@ static void the_context_and_its_namespace_are_told(void **state)
         {"echo '{\"contexts\":[{\"name\":\"prod\",\"context\":{\"namespace\":\"llm-d\"}}]}'", "mine",
          "prod|mine|other|"},
         {"echo '{\"contexts\":[{\"name\":\"prod\",\"context\":{}}]}'", NULL, "prod|default|other|"},
+        /* a script around it that has a word of its own */
+        {"echo 'Production!'; echo >&2 'WARNING: all is logged'; echo '{'; echo ' \"contexts\": [{\"name\":\"a b\",'; "
+         "echo ' "
+         "\"context\":{}}]'; echo '}'; echo 'bye {'",
+         NULL, "a b|default|other|"},
+        {"echo 'Production!'; echo >&2 'WARNING: all is logged'", NULL,
+         "-|-|other|kubectl config view: no answer that could be read (exit status 0)"},
         {"echo 'error: current-context must exist in order to minify' >&2; exit 1", NULL,
          "-|-|no-config|error: current-context must exist in order to minify"},
         {"echo 'error: cannot locate context x' >&2; exit 1", "mine", "-|-|no-context|error: cannot locate context x"},
@@ -868,6 +894,7 @@ int main(void)
         T(it_is_started_again_with_growing_pauses),
         T(it_comes_back_after_a_kill),
         T(its_complaints_are_told_while_it_serves),
+        T(what_speaks_to_the_person_is_told),
         T(what_cannot_be_started_is_said),
         T(the_context_and_its_namespace_are_told),
     };
