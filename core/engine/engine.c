@@ -760,7 +760,9 @@ enum status engine_start(struct engine *engine, struct problem *problem)
     uv_check_start(&engine->check, on_check);
     uv_prepare_start(&engine->prepare, on_prepare);
     engine_hello(engine);
-    return engine->options.source_ops->start(engine->options.source, engine, problem);
+    enum status status = engine->options.source_ops->start(engine->options.source, engine, problem);
+    mem_shed();
+    return status;
 }
 
 /* ---- the end ---- */

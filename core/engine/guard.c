@@ -127,6 +127,8 @@ enum status guard_split(int tty_fd, struct guard *out, struct problem *problem)
     out->other = child;
     if (is_engine)
         guard_become_engine(tty_fd, out);
+    else
+        mem_shed(); /* all that is there only for the network */
     return STATUS_OK;
 }
 

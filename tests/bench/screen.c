@@ -1,7 +1,8 @@
 /* bench-screen SECONDS WARM-UP COLUMNS ROWS -- PROGRAM [ARGUMENT...]: runs the program under a pseudo-terminal and reports, after the warm-up,
  *   first=MS            from start to the first complete frame (the moment the output first pauses for 5 ms after 500 bytes)
  *   frames=N bytes=N    frames (bursts of output 15 ms apart) and their bytes, within SECONDS
- *   rss=KB pss=KB       of the program and its children, at the end
+ *   rss=KB pss=KB       of the program and its children, at the end: resident, and with what is shared divided by its sharers
+ *   anon=KB             of that, what is in no file
  *   cpu=MS              CPU time of all of them within SECONDS
  * The program is ended by the key Q. */
 #include <fcntl.h>
@@ -24,17 +25,24 @@ static int64_t now_us(void)
     return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
 }
 
-/* Adds up "Rss:" and "Pss:" of a process, and its CPU ticks; then its children. */
-static void weigh(long pid, long *rss, long *pss, long *ticks)
+struct weight {
+    long rss, pss, anonymous; /* KB */
+    long ticks;               /* of CPU */
+};
+
+/* Adds up the memory of a process and its CPU ticks; then its children. */
+static void weigh(long pid, struct weight *weight)
 {
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", pid);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file))
         if (strncmp(line, "Rss:", 4) == 0)
-            *rss += strtol(line + 4, NULL, 10);
+            weight->rss += strtol(line + 4, NULL, 10);
         else if (strncmp(line, "Pss:", 4) == 0)
-            *pss += strtol(line + 4, NULL, 10);
+            weight->pss += strtol(line + 4, NULL, 10);
+        else if (strncmp(line, "Anonymous:", 10) == 0)
+            weight->anonymous += strtol(line + 10, NULL, 10);
     if (file)
         fclose(file);
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
@@ -44,8 +52,8 @@ static void weigh(long pid, long *rss, long *pss, long *ticks)
         for (int i = 0; field && i < 12; i++)
             field = strchr(field + 1, ' ');
         if (field) {
-            *ticks += strtol(field, &field, 10);
-            *ticks += strtol(field, NULL, 10);
+            weight->ticks += strtol(field, &field, 10);
+            weight->ticks += strtol(field, NULL, 10);
         }
     }
     if (file)
@@ -54,7 +62,7 @@ static void weigh(long pid, long *rss, long *pss, long *ticks)
     file = fopen(path, "re");
     long child;
     while (file && fscanf(file, "%ld", &child) == 1)
-        weigh(child, rss, pss, ticks);
+        weigh(child, weight);
     if (file)
         fclose(file);
 }
@@ -76,12 +84,11 @@ int main(int argc, char **argv)
     }
     int64_t warm = began + strtol(argv[2], NULL, 10) * 1000000, end = warm + strtol(argv[1], NULL, 10) * 1000000;
     int64_t first = -1, last = began, frames = 0, bytes = 0, seen = 0, largest = 0, this_frame = 0;
-    long rss = 0, pss = 0, ticks_before = 0, ticks = 0;
+    struct weight before = {0}, after = {0};
     bool warmed = false;
     for (int64_t now = began; now < end; now = now_us()) {
         if (!warmed && now >= warm) {
-            weigh(pid, &rss, &pss, &ticks_before);
-            rss = pss = 0;
+            weigh(pid, &before);
             warmed = true;
         }
         struct pollfd ready = {.fd = master, .events = POLLIN};
@@ -107,10 +114,10 @@ int main(int argc, char **argv)
             last = now;
         }
     }
-    weigh(pid, &rss, &pss, &ticks);
-    printf("first=%.1f frames=%lld bytes=%lld largest=%lld rss=%ld pss=%ld cpu=%ld\n", (double)first / 1000,
-           (long long)frames, (long long)bytes, (long long)largest, rss, pss,
-           (ticks - ticks_before) * 1000 / sysconf(_SC_CLK_TCK));
+    weigh(pid, &after);
+    printf("first=%.1f frames=%lld bytes=%lld largest=%lld rss=%ld pss=%ld anon=%ld cpu=%ld\n", (double)first / 1000,
+           (long long)frames, (long long)bytes, (long long)largest, after.rss, after.pss, after.anonymous,
+           (after.ticks - before.ticks) * 1000 / sysconf(_SC_CLK_TCK));
     fflush(stdout);
     if (write(master, "Q", 1) != 1)
         kill(pid, SIGTERM);

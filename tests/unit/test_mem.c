@@ -96,12 +96,49 @@ static void test_exhaustion_ends_the_process(void **state)
     }
 }
 
+#ifdef __GLIBC__
+/* KB of files in memory, as the kernel counts them for us. */
+static long resident_files(void)
+{
+    char line[128];
+    long kilobytes = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && kilobytes < 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, "RssFile:", 8) == 0)
+            kilobytes = strtol(line + 8, NULL, 10);
+    if (file)
+        fclose(file);
+    return kilobytes;
+}
+
+/* What was written to stays, what is only read comes again. */
+static void test_shed(void **state)
+{
+    static char written[] = "before";
+    static const char *const relocated[] = {"a", "b"}; /* pointers that were made when the program was linked */
+    (void)state;
+    memcpy(written, "after!", sizeof written);
+    char *owned = mem_dup("owned");
+    long before = resident_files();
+    mem_shed();
+    long after = resident_files();
+    assert_string_equal(written, "after!");
+    assert_string_equal(owned, "owned");
+    assert_string_equal(relocated[1], "b");
+    assert_true(before > 0 && after < before);
+    mem_free(owned);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zeroed),
         cmocka_unit_test(test_dup),
         cmocka_unit_test(test_exhaustion_ends_the_process),
+#ifdef __GLIBC__
+        cmocka_unit_test(test_shed),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
