@@ -51,6 +51,8 @@ static void on_changed(void *user, bool silent, const char *why)
 {
     struct node *node = user;
     mem_free(node->why);
+    const char *cause = strncmp(why, "Get \"", 5) == 0 ? strstr(why, "\": ") : NULL; /* not our own question again */
+    why = cause != NULL ? cause + 3 : why;
     node->why = silent && why[0] != '\0' ? mem_dup(why) : NULL;
     on_answered(node);
 }

@@ -164,6 +164,7 @@ static void rule_tunnel(struct hint_maker *maker)
         hint_title(hint, TITLE_LIVE, "the API server does not get to its node: nothing can be said of the pod");
         hint_command(maker, hint, LOOK_AT_NODE);
     }
+    live_doubt(maker, CAUSE_PROBE_TIMEOUT); /* what events say of it is from before, and is not weighed any more */
     hint_evidence(hint, EVIDENCE_TUNNEL, 0, pod->tunnel_lost_at, "tunnel: %s%s%s", tunnel_word_name(pod->tunnel),
                   detail[0] ? ": " : "", detail);
 }

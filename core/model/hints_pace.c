@@ -150,14 +150,14 @@ static void rule_flapping(struct hint_maker *maker)
     struct stumbles stumbles = stumbles_of(maker, LANE_READINESS);
     char age[LIVE_AGE_SIZE];
     uint32_t falls = 0;
-    bool was_down = false; /* and has not been seen well since: a tunnel that was lost meanwhile is no recovery */
+    bool was_down = false; /* and has not been seen well since */
     if (pod->stage != STAGE_READY && pod->stage != STAGE_DEGRADED)
         return;
     for (uint32_t i = 0; i < spans->count; i++) {
         const struct span *span = &spans->list[i];
         int64_t ended = span->ended >= 0 ? span->ended : maker->now;
-        if (span->stage == STAGE_UNREACHABLE)
-            continue;
+        if (span->stage == STAGE_UNREACHABLE || (span->stage == STAGE_DEGRADED && text_is(&span->why, WHY_NODE)))
+            continue; /* neither is a fall of the pod's, nor a recovery */
         if (span->stage == STAGE_DEGRADED && span->run == pod->run && maker->now - ended < LIVE_RECENT_US) {
             falls += !was_down;
             newest = span;

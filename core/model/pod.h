@@ -173,6 +173,7 @@ void line_sentence(const char *line, size_t length, const char **start, size_t *
 const char *cause_words(enum probe_cause cause, int32_t status, char *out, size_t size);
 /* The node controller has taken it out of service because its node is not Ready: no kubelet has said anything against it. A readiness gate, by which Ready is false beside containers that are ready too, has a reason. */
 bool pod_is_out_with_its_node(const struct pod *pod);
+#define WHY_NODE "node not Ready" /* the reason of a stage that is so */
 bool cause_is_timeout(enum probe_cause cause);
 
 /* The serving container as its lanes see it now. */

@@ -216,7 +216,7 @@ static void degraded_reason(const struct pod *pod, char *reason, size_t size)
     if (sidecar_reason(pod, reason, size))
         return;
     if (pod_is_out_with_its_node(pod)) {
-        snprintf(reason, size, "its node is not Ready");
+        snprintf(reason, size, WHY_NODE);
         return;
     }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {

@@ -334,8 +334,21 @@ static void out_with_its_node(void **state)
     s.facts.ready.since = s.t;
     story_tell(&s);
     assert_int_equal(story_pod(&s)->stage, STAGE_DEGRADED);
-    told(&s, "", "was Ready and is not any more: its node is not Ready", "its containers are ready", NULL,
+    told(&s, "", "was Ready and is not any more: node not Ready", "its containers are ready", NULL,
          "kubectl -n llm-d describe node gpu-07");
+    for (int restart = 0; restart < 2; restart++) { /* and once more, by a kubelet that has just begun */
+        s.t += SECONDS(20);
+        story_word(&s, true, true);
+        s.t += SECONDS(1);
+        s.facts.ready.status = restart ? TRI_TRUE : TRI_FALSE;
+        story_tell(&s);
+    }
+    struct hints hints;
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    for (uint32_t i = 0; i < hints.count; i++)
+        assert_int_not_equal(hints.list[i].cause, CAUSE_FLAPPING);
+    hints_free(&hints);
+    s.facts.ready.status = TRI_FALSE;
     text_set_str(&s.facts.ready.reason, "ReadinessGatesNotReady", TEXT_NAME);
     story_tell(&s);
     assert_string_equal(text_str(&story_pod(&s)->reason), "the kubelet says NotReady");

@@ -179,14 +179,27 @@ static void test_silent_and_back(void **state)
 
 static void test_words_of_why(void **state)
 {
+    static const struct {
+        const char *message, *why;
+    } rows[] = {{"error dialing backend: No agent available", "(error dialing backend: No agent available)"},
+                {"Get \\\"https://10.0.0.7:10250/containerLogs/x\\\": dial tcp 10.0.0.7:10250: i/o timeout",
+                 "(dial tcp 10.0.0.7:10250: i/o timeout)"}};
     struct stage *stage = *state;
-    struct buf words;
-    stage->status = 500;
-    stage->body = "{\"kind\":\"Status\",\"message\":\"error dialing backend: No agent available\"}";
-    assert_int_equal(await(stage, &stage->pod, clock_mono_us()), PULSE_SILENT);
-    assert_string_equal(why(stage, &words),
-                        "node n1 does not answer the API server (error dialing backend: No agent available)");
-    buf_free(&words);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf words;
+        char body[256], wanted[256];
+        snprintf(body, sizeof body, "{\"kind\":\"Status\",\"message\":\"%s\"}", rows[i].message);
+        snprintf(wanted, sizeof wanted, "node n1 does not answer the API server %s", rows[i].why);
+        stage->status = 500;
+        stage->body = body;
+        assert_int_equal(await(stage, &stage->pod, clock_mono_us()), PULSE_SILENT);
+        assert_string_equal(why(stage, &words), wanted);
+        buf_free(&words);
+        stage->status = 200;
+        stage->body = "p";
+        while (nodes_ask(stage->nodes, &stage->pod, 0) == PULSE_SILENT)
+            uv_run(&stage->loop, UV_RUN_ONCE);
+    }
 }
 
 /* However many pods are silent there: one question serves all probes that were sent before it, and there is one a second. */
