@@ -55,6 +55,7 @@ static bool told_is_over(const struct look *look, const struct finding *finding)
     case CAUSE_API_KEY:
     case CAUSE_WRONG_PORT:
     case CAUSE_PROBE_TIMEOUT:
+    case CAUSE_PROBE_BLOCKED:
     case CAUSE_SPEAKS_TLS:
     case CAUSE_ENGINE_DEAD:
         return look->now - finding->last > LIVE_RECENT_US && !look->bare;
@@ -142,11 +143,18 @@ static bool is_of_shutdown(const struct look *look, const struct finding *findin
     return false;
 }
 
+/* A probe's verdict explains an end by SIGKILL: vLLM did not end within its grace. */
+static bool is_of_kill(const struct look *look, const struct finding *finding)
+{
+    return finding->signature->clue == CLUE_SIGKILL &&
+           (look_clue(look, CLUE_STARTUP_KILL, 1) || look_clue(look, CLUE_LIVENESS_KILL, 1));
+}
+
 static bool finding_counts(const struct look *look, const struct finding *finding)
 {
     uint32_t ago = finding_runs_ago(look->pod, finding);
     if (finding->signature->confidence == CONFIDENCE_NONE || ago > 1 || is_of_clients(look, finding) ||
-        is_of_failed_start(look, finding) || is_of_shutdown(look, finding))
+        is_of_failed_start(look, finding) || is_of_shutdown(look, finding) || is_of_kill(look, finding))
         return false;
     if (look->pod->stage == STAGE_READY)
         return ready_is_told(look, finding);

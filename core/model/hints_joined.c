@@ -140,10 +140,22 @@ static void refused_though_up(const struct look *look)
         hint_patch_port(hint, look->pod, asked, listens);
 }
 
+/* The scheduler has not found a node, and what it said of that is not here any more: events last an hour. */
+static void not_scheduled(const struct look *look)
+{
+    const struct pod_facts *facts = &look->pod->facts;
+    if (facts->scheduled.status != TRI_FALSE || !text_empty(&facts->node) || look_has_hint(look, CONFIDENCE_POSSIBLE))
+        return;
+    struct hint *hint = hint_add(look->maker, CAUSE_UNSCHEDULABLE_RESOURCES, CONFIDENCE_LIKELY, WEIGHT_ROOT);
+    hint_title(hint, WEIGHT_ROOT, "no node has taken the pod, and no event is left that says why");
+    hint_evidence(hint, EVIDENCE_POD, 0, INT64_MIN, "the condition PodScheduled is False");
+}
+
 void look_join(const struct look *look)
 {
     adapter_is_missing(look);
     refused_though_up(look);
     asks_nobodys_port(look);
     kubelet_killed(look);
+    not_scheduled(look);
 }

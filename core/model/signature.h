@@ -70,6 +70,7 @@ enum clue {
     CLUE_NO_SCALE, /* it cannot */
     CLUE_ATTACHED,
     CLUE_PULLED,
+    CLUE_SIGKILL,      /* an end by SIGKILL, as a number: out of memory, or a probe's verdict and the grace after it */
     CLUE_STARTUP_KILL, /* the kubelet's words on a verdict */
     CLUE_LIVENESS_KILL,
     CLUE_REMOVED,        /* and on an end that is no probe's doing: deleted, drained, evicted */

@@ -458,6 +458,18 @@ static const struct {
     {.describe = ENDED("Error", "137", "10:00:40"), .wanted = "host-oom likely"},
     {.describe = ENDED("OOMKilled", "137", "10:01:35"), .wanted = "host-oom certain"},
     {.describe = ENDED("Error", "1", "10:01:35"), .wanted = "died-silently likely"},
+    /* A kill by a probe is why it ended with 137: vLLM does not end within its grace. */
+    {.describe = "    exitCode: 137\n    reason: Error\n",
+     .events =
+         "Warning  Unhealthy  71s (x3 over 91s)  kubelet  Liveness probe failed: Get \"http://10.0.0.1:8000/health\": "
+         "dial tcp 10.0.0.1:8000: connect: connection refused\nNormal  Killing  71s  kubelet  Container vllm failed "
+         "liveness probe, will be restarted\n",
+     .wanted = "startup-budget-exceeded likely"},
+    {.describe = "    exitCode: 137\n    reason: Error\n", .wanted = "host-oom likely"},
+    /* No event is left that says why. */
+    {.describe = "Name:  v\nNamespace:  d\nNode:  <none>\nStatus:  Pending\nContainers:\n  vllm:\n    Image:  "
+                 "vllm/vllm-openai:v1\nConditions:\n  Type           Status\n  PodScheduled   False\n",
+     .wanted = "unschedulable-resources likely"},
     /* A 401 shows that the port is right, whatever the startup probe then did. */
     {.events =
          "Warning  Unhealthy  9s (x60 over 9m)  kubelet  Startup probe failed: HTTP probe failed with statuscode: "
