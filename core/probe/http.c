@@ -24,7 +24,8 @@
 enum {
     RECEIVE_BUFFER = 4096, /* libcurl's, for each transfer under way */
     PART_MAX = 65536,      /* bytes of an answer's header that is kept, or of a part of a URL */
-    SLOT_BITS = 20         /* of a ticket: which request; the rest tells its uses apart */
+    SLOT_BITS = 20,        /* of a ticket: which request; the rest tells its uses apart */
+    FINISH_MS = 300        /* so long before its deadline a request sends its own end: see deadline_watch() */
 };
 
 /* Why one of our callbacks ended a transfer. */
@@ -57,12 +58,14 @@ struct request {
     struct buf unix_path;                    /* empty: TCP */
     struct curl_slist lines[WIRE_LINES_MAX]; /* over the bytes of `wire`, so that a probe needs no list of its own */
     int64_t deadline;                        /* CLOCK_MONOTONIC µs */
-    int64_t close_late;                      /* of the address: see deadline_watch() */
+    int64_t close_late, close_way;           /* of the address: see deadline_watch() */
 
     /* what came */
     enum stop stop;
     bool status_seen, headers_done;
     bool has_end;      /* the headers say where the body ends; otherwise the connection's end does */
+    bool finished;     /* we have sent our own end */
+    int fd;            /* the newest connection's, libcurl's own; -1: none */
     int64_t last_byte; /* CLOCK_MONOTONIC µs of the newest */
     size_t header_bytes;
     int32_t status;
@@ -270,6 +273,7 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
 #endif
     if (fd < 0)
         request->socket_errno = errno;
+    request->fd = fd;
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
@@ -311,6 +315,25 @@ static void headers_begin(struct request *request, const char *line, size_t leng
 static bool status_is_interim(int32_t status)
 {
     return status >= 100 && status < 200 && status != 101;
+}
+
+/* The answer ends with the connection, by a way that may pass that on late. */
+static bool waits_for_close(const struct request *request)
+{
+    return request->close_late > 0 && request->headers_done && !request->has_end;
+}
+
+static int64_t finish_moment(const struct request *request)
+{
+    return request->deadline - FINISH_MS * (int64_t)MILLISECOND_US;
+}
+
+/* Nothing more will be sent, and the other side may know it. */
+static void request_end_sending(struct request *request)
+{
+    if (!request->finished && request->fd >= 0)
+        shutdown(request->fd, SHUT_WR);
+    request->finished = true;
 }
 
 /* Redirects that Go's client follows: these five, with a Location. */
@@ -363,6 +386,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
             request->stop = STOP_REDIRECT; /* its body is of no interest: no reason to wait for it */
             return 0;
         }
+        if (waits_for_close(request) && request->last_byte >= finish_moment(request))
+            request_end_sending(request);
     }
     return length;
 }
@@ -626,12 +651,30 @@ static void deadline_arm(struct http *http, int64_t at)
                    left > 0 ? (uint64_t)((left + MILLISECOND_US - 1) / MILLISECOND_US) : 0, 0);
 }
 
-/* A server that says where its answer ends only by closing has answered in time for the kubelet when it closes in time, but a port-forward passes the close on about a second later (facts/kube.md 3.1). So libcurl
- * is given that much longer, while the deadline holds for everything else: what has not answered by then has timed out, and so has a body of which a byte comes after it. */
+/* A server that says where its answer ends only by closing has answered in time for the kubelet when it closes in time, but a port-forward passes the close on about a second later, for as long as our side of it is
+ * open (facts/kube.md 3.1). Closing our side at once would cut an answer that takes its time. So we do it shortly before the deadline: what is closed by then, or from then on, is known at once, and the next probe
+ * is not held up by this one; what the way itself cuts off comes too late to be taken for the server's own end. */
 static void deadline_watch(struct request *request)
 {
-    if (request->close_late > 0 && request->deadline < request->http->deadline_armed)
-        deadline_arm(request->http, request->deadline);
+    if (request->close_late > 0 && finish_moment(request) < request->http->deadline_armed)
+        deadline_arm(request->http, finish_moment(request));
+}
+
+/* Does what is due by now; when to look again, or INT64_MAX where it has ended. */
+static int64_t deadline_look(struct request *request, int64_t now)
+{
+    bool waits = waits_for_close(request);
+    if (now < finish_moment(request))
+        return finish_moment(request);
+    if (waits)
+        request_end_sending(request);
+    int64_t last = request->deadline + (waits ? request->close_way : 0);
+    if (now < last)
+        return last;
+    struct http_reached reached = request_reached(request);
+    enum http_error error = error_of_timeout(&reached);
+    request_finish(request, error, http_error_sentence(error));
+    return INT64_MAX;
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -641,16 +684,10 @@ static void on_deadline(uv_timer_t *timer)
     http->deadline_armed = INT64_MAX;
     for (uint32_t i = 0; i < http->slot_count; i++) { /* whoever is told of an end may begin another, maybe here */
         struct request *request = http->slots[i];
-        bool waits = request->headers_done && !request->has_end;
         if (request->ticket == 0 || request->close_late == 0 || !request->added)
             continue;
-        if (request->deadline > now) {
-            next = request->deadline < next ? request->deadline : next;
-        } else if (!waits) {
-            struct http_reached reached = request_reached(request);
-            enum http_error error = error_of_timeout(&reached);
-            request_finish(request, error, http_error_sentence(error));
-        }
+        int64_t again = deadline_look(request, now);
+        next = again < next ? again : next;
     }
     if (next < http->deadline_armed)
         deadline_arm(http, next);
@@ -806,7 +843,8 @@ static enum http_error request_send(struct request *request)
     CURL *easy = request->transfer.easy;
     int64_t left = request->deadline + request->close_late - clock_mono_us();
     request->stop = STOP_NOT;
-    request->status_seen = request->headers_done = request->has_end = false;
+    request->status_seen = request->headers_done = request->has_end = request->finished = false;
+    request->fd = -1;
     request->last_byte = 0;
     request->header_bytes = 0;
     request->status = 0;
@@ -842,6 +880,7 @@ static struct request *request_take(struct http *http, const struct http_address
     request->started_mono = clock_mono_us();
     request->deadline = request->started_mono + timeout_us;
     request->close_late = address->close_late > 0 ? address->close_late : 0;
+    request->close_way = address->close_way;
     request->hops_us = 0;
     request->redirects = 0;
     request->status = 0;

@@ -14,8 +14,9 @@ struct http_address {
     /* In front of the path, for a proxy that finds the pod by it and is spoken to in plain HTTP under its own name, whatever the spec's scheme (there is one prefix for each); NULL: none.
      * Redirects are not followed then: their Locations are the proxy's. */
     const char *prefix, *prefix_https;
-    /* real µs by which the way may pass on the end of a connection later than it happened; 0: at once */
-    int64_t close_late;
+    /* real µs by which the way may pass on the end of a connection later than it happened; 0: at once. Where it is not 0: once we have sent our own end, the way passes the other's on within close_way, and goes on by
+     * itself for half a second at least (facts/kube.md 3.1; core/tunnel/kube_tunnel.c). */
+    int64_t close_late, close_way;
 };
 
 /* WIRE_URL_MAX and WIRE_FIELDS_MAX are bytes; WIRE_LINES_MAX: the spec's headers and Host, User-Agent, Accept, Referer, Connection and one that tells libcurl to leave Accept out. */

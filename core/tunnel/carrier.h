@@ -16,7 +16,10 @@ struct carrier_ops {
     /* Begins one to a port. NULL unless the carrier is up and has room. No callback comes before this returns. */
     struct forward *(*open)(void *carrier, int32_t port, const struct forward_ops *ops, void *user);
     bool (*send)(struct forward *forward, const char *bytes, size_t length); /* false: more than a probe ever sends */
-    void (*close)(struct forward *forward);                                  /* given up: no callback comes any more */
+    void (*finish)(
+        struct forward
+            *forward); /* our side sends nothing more, and the other side may know it; what it sends still comes */
+    void (*close)(struct forward *forward); /* given up: no callback comes any more */
     bool (*is_up)(const void *carrier);
     /* What to say of a connection that got no answer now: UP only where the way to the pod is known to work; STARTING: it is being made for the first time, or anew with nothing lost. */
     enum tunnel_word (*word)(const void *carrier);

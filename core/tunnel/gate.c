@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@ struct connection {
     struct connection *next;
     uv_pipe_t pipe;
     struct forward *forward; /* NULL: waits for the carrier, or is over */
+    bool finished;           /* libcurl has ended its sending half */
     bool over;               /* the pod's side has ended; our side has not closed yet */
     enum tunnel_word word;   /* once it is over: how it ended */
     char *said;              /* then: the text that came with it; NULL none */
@@ -56,6 +58,8 @@ static enum tunnel_word carrier_word(const struct gate *gate)
     return gate->carrier.ops != NULL ? gate->carrier.ops->word(gate->carrier.self) : TUNNEL_STARTING;
 }
 
+static void connection_close(struct connection *connection);
+
 /* Whoever sees the end of a connection asks before the loop shows us that it has closed its own: so a word lives as long as the connection. */
 enum tunnel_word gate_word(struct gate *gate)
 {
@@ -67,10 +71,13 @@ enum tunnel_word gate_word(struct gate *gate)
     gate->said = NULL;
     if (first == NULL)
         return carrier_word(gate);
+    enum tunnel_word word = first->word;
     first->ended = 0;
     gate->said = first->said;
     first->said = NULL;
-    return first->word;
+    if (first->finished) /* it will not show us that it has closed */
+        connection_close(first);
+    return word;
 }
 
 const char *gate_said(const struct gate *gate)
@@ -138,31 +145,60 @@ static void connection_end(struct connection *connection, enum tunnel_word word)
     if (uv_shutdown(request, stream, on_shut) != 0) {
         mem_free(request);
         connection_close(connection);
-    } else if (!uv_is_active((uv_handle_t *)stream) && uv_read_start(stream, carrier_alloc, on_read) != 0) {
+    } else if (!connection->finished && !uv_is_active((uv_handle_t *)stream) &&
+               uv_read_start(stream, carrier_alloc, on_read) != 0) {
         connection_close(connection);
     }
+}
+
+/* Whether libcurl has closed its socket, and not only its sending half (core/probe/http.c). To be asked before our side has ended too. */
+static bool connection_is_dead(const struct connection *connection)
+{
+    struct pollfd look = {.fd = -1};
+    uv_fileno((const uv_handle_t *)&connection->pipe, &look.fd);
+    return poll(&look, 1, 0) < 0 || (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
 static void on_forward_ended(void *user, enum tunnel_word word, const char *detail)
 {
     struct connection *connection = user;
     connection->forward = NULL;
+    if (connection->finished && connection_is_dead(connection)) { /* nobody will ask */
+        connection_close(connection);
+        return;
+    }
     connection->said = detail[0] != '\0' ? mem_dup(detail) : NULL;
     connection_end(connection, word);
 }
 
 static const struct forward_ops forward_ops = {.data = on_forward_data, .ended = on_forward_ended};
 
-/* From libcurl to the pod. libcurl never closes one half only: its end means that it wants nothing more. */
+/* From libcurl to the pod. After its end has come nothing is read any more: that it has closed is then seen when it asks for the word, when the pod's side ends, or when the next connection comes. */
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
 {
     struct connection *connection = stream->data;
+    const struct carrier *carrier = connection->gate != NULL ? &connection->gate->carrier : NULL;
     bool good = length >= 0;
-    if (length > 0 && connection->forward != NULL)
-        good = connection->gate->carrier.ops->send(connection->forward, room->base, (size_t)length);
+    if (length > 0 && connection->forward != NULL) {
+        good = carrier->ops->send(connection->forward, room->base, (size_t)length);
+    } else if (length == UV_EOF && connection->forward != NULL && !connection_is_dead(connection)) {
+        good = connection->finished = true;
+        carrier->ops->finish(connection->forward);
+    }
     mem_free(room->base);
     if (!good && connection->gate != NULL)
         connection_close(connection);
+}
+
+/* Those that libcurl has closed after it had ended its sending half. Where the pod's side has ended too, it has seen that by now. */
+static void gate_sweep(struct gate *gate)
+{
+    struct connection *next;
+    for (struct connection *connection = gate->connections; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->finished && (connection->over || connection_is_dead(connection)))
+            connection_close(connection);
+    }
 }
 
 /* Joins it to a forward, or ends it with the word why there can be none. While the carrier is starting it waits. */
@@ -186,6 +222,7 @@ static void on_connection(uv_stream_t *listener, int status)
     struct gate *gate = listener->data;
     if (status != 0 || gate->freed)
         return;
+    gate_sweep(gate);
     struct connection *connection = mem_new(sizeof *connection);
     uv_pipe_init(gate->loop, &connection->pipe, 0);
     connection->pipe.data = connection;

@@ -575,12 +575,12 @@ static enum tunnel_word door_word(const struct door *door, bool *is_up)
     return carrier.ops != NULL ? carrier.ops->word(carrier.self) : TUNNEL_STARTING;
 }
 
-/* The container runtime keeps a forward for a second after the server has closed (facts/kube.md 3.1); then the end comes all the way. */
-static int64_t door_close_late(const struct door *door)
+/* The container runtime keeps a forward for a second after the server has closed, unless our side ends too (facts/kube.md 3.1); then the end comes all the way: in this. */
+static int64_t door_close_way(const struct door *door)
 {
     const struct reached *reached = door->reached;
     int64_t way = reached->via == VIA_PORTFORWARD ? portforward_round_trip(reached->session) : -1;
-    return CLOSE_HELD_US + (way < CLOSE_WAY_US ? CLOSE_WAY_US : way);
+    return way < CLOSE_WAY_US ? CLOSE_WAY_US : way;
 }
 
 /* By these ways nothing but somebody else's word tells whether it is the API server that is silent. */
@@ -608,7 +608,9 @@ static enum status door_address(const struct door *door, struct http_address *ou
     /* One that is made anew with nothing lost is there in a moment: the connection waits for it. */
     if (door->gate == NULL || !(is_up || (word == TUNNEL_STARTING && reached->been_up)))
         return STATUS_AGAIN;
-    *out = (struct http_address){.unix_path = gate_path(door->gate), .close_late = door_close_late(door)};
+    int64_t close_way = door_close_way(door);
+    *out = (struct http_address){
+        .unix_path = gate_path(door->gate), .close_late = CLOSE_HELD_US + close_way, .close_way = close_way};
     return STATUS_OK;
 }
 

@@ -217,6 +217,19 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
     return connection;
 }
 
+static void on_shut(uv_shutdown_t *request, int status)
+{
+    (void)status; /* a failure shows on the reading side */
+    mem_free(request);
+}
+
+static void forward_finish_sending(struct forward *connection)
+{
+    uv_shutdown_t *request = mem_new(sizeof *request);
+    if (uv_shutdown(request, (uv_stream_t *)&connection->tcp, on_shut) != 0) /* not connected yet, or no more */
+        mem_free(request);
+}
+
 static bool forward_send(struct forward *connection, const char *bytes, size_t length)
 {
     if (length > FORWARD_SEND_MAX - connection->sent)
@@ -434,6 +447,7 @@ struct carrier kubectl_forward_carrier(struct kubectl_forward *forward)
 {
     static const struct carrier_ops ops = {.open = forward_open,
                                            .send = forward_send,
+                                           .finish = forward_finish_sending,
                                            .close = forward_close,
                                            .is_up = carrier_is_up,
                                            .word = carrier_word};

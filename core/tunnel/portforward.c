@@ -973,6 +973,15 @@ static bool forward_send(struct forward *forward, const char *bytes, size_t leng
     return true;
 }
 
+/* The container runtime holds the end of the pod's connection back until ours comes (facts/kube.md 3.1). */
+static void forward_finish_sending(struct forward *forward)
+{
+    if (forward->holding)
+        forward_release(forward);
+    spdy_send(forward->link->spdy, forward->data_stream, "", 0, true);
+    link_flush(forward->link);
+}
+
 static void forward_close(struct forward *forward)
 {
     struct portforward *session = forward->link->session;
@@ -985,6 +994,7 @@ struct carrier portforward_carrier(struct portforward *session)
 {
     static const struct carrier_ops ops = {.open = forward_open,
                                            .send = forward_send,
+                                           .finish = forward_finish_sending,
                                            .close = forward_close,
                                            .is_up = session_is_up,
                                            .word = session_word};

@@ -110,7 +110,8 @@ struct pair {
     char request[NAME_SIZE];
     int32_t port;
     uint32_t error, data;
-    bool open; /* tcp and hold are handles */
+    bool open;                    /* tcp and hold are handles */
+    bool pod_ended, client_ended; /* each its sending half */
 };
 
 /* ---- writing ---- */
@@ -826,7 +827,8 @@ static void pair_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
     struct pair *pair = stream->data;
     if (count < 0) {
         if (count == UV_EOF && pair->connection) {
-            uv_timer_start(&pair->hold, pair_held, pair->connection->api->hold, 0);
+            pair->pod_ended = true;
+            uv_timer_start(&pair->hold, pair_held, pair->client_ended ? 0 : pair->connection->api->hold, 0);
         } else if (count != UV_EOF) {
             char words[512];
             snprintf(words, sizeof words,
@@ -919,12 +921,6 @@ static struct pair *pair_of(struct connection *connection, uint32_t stream)
     return pair;
 }
 
-static void shutdown_done(uv_shutdown_t *shutdown, int status)
-{
-    (void)status;
-    mem_free(shutdown);
-}
-
 static void forward_data(void *user, uint32_t stream, const char *bytes, size_t length, bool fin)
 {
     struct pair *pair = pair_of(user, stream);
@@ -933,9 +929,9 @@ static void forward_data(void *user, uint32_t stream, const char *bytes, size_t 
     if (length > 0)
         stream_write((uv_stream_t *)&pair->tcp, bytes, length);
     if (fin) {
-        uv_shutdown_t *shutdown = mem_new(sizeof *shutdown);
-        if (uv_shutdown(shutdown, (uv_stream_t *)&pair->tcp, shutdown_done) != 0)
-            mem_free(shutdown);
+        pair->client_ended = true;
+        if (pair->pod_ended || pair->connection->api->hold > 0)
+            uv_timer_start(&pair->hold, pair_held, pair->pod_ended ? 0 : pair->connection->api->hold, 0);
     }
 }
 

@@ -49,7 +49,7 @@ void fake_api_freeze(struct fake_api *api, bool frozen);
 void fake_api_swallow(struct fake_api *api, const char *node);
 /* Port-forwards are answered with an error of no known kind, whichever way they are asked for. */
 void fake_api_no_forwards(struct fake_api *api, bool none);
-/* The streams of a forward end so much later than the pod's server has closed, as the container runtime has it (facts/kube.md 3.1: 1 s); 0: at once. */
+/* When one side of a forward has ended, it is ended as a whole so much later at the latest, and at once when the other side ends too, as the container runtime has it (facts/kube.md 3.1: 1 s); 0: at once when the pod's server has closed. */
 void fake_api_hold(struct fake_api *api, unsigned milliseconds);
 
 /* ---- what was asked ---- */

@@ -22,6 +22,7 @@ struct raw_server {
     bool unasked;                 /* replies as soon as somebody connects */
     const char *second;           /* sent second_ms after the reply; NULL: nothing more is */
     unsigned second_ms, close_ms; /* close_ms: after the reply, or the second, a RAW_CLOSE comes so much later */
+    unsigned cut_ms;              /* the client's end is not ours: that comes so much later at the latest; 0: it is */
     int accepted;
     int open;        /* connections not closed yet */
     char got[16384]; /* of the last connection */
@@ -116,7 +117,10 @@ static inline void raw_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *
     struct raw_connection *connection = stream->data;
     struct raw_server *server = connection->server;
     if (count < 0) {
-        raw_close(connection, false);
+        if (count != UV_EOF || server->cut_ms == 0)
+            raw_close(connection, false);
+        else if (!uv_is_active((uv_handle_t *)&connection->timer))
+            uv_timer_start(&connection->timer, raw_time, server->cut_ms, 0);
         return;
     }
     size_t left = sizeof server->got - 1 - server->got_length, take = (size_t)count < left ? (size_t)count : left;

@@ -872,7 +872,7 @@ static void raw_over(struct stage *stage, struct raw_server *raw)
     assert_int_equal(raw->open, 0);
 }
 
-/* What a way does that passes the end of a connection on late, and what the kubelet, which sees it at once, makes of it. The time-out is 300 ms, the end may be 500 ms late. */
+/* What a way does that passes the end of a connection on late, and what the kubelet, which sees it at once, makes of it. The time-out is 600 ms. */
 static void test_close_passed_on_late(void **state)
 {
 #define HEAD "HTTP/1.1 200 OK\r\n"
@@ -880,27 +880,33 @@ static void test_close_passed_on_late(void **state)
         const char *what, *reply, *second;
         unsigned second_ms, close_ms;
         enum raw_end end;
-        bool at_once; /* the way passes the end on at once */
+        /* HELD: the way holds the end back until ours has come. OPEN: the server has not closed by then. AT_ONCE: it is no such way. */
+        enum { HELD, OPEN, AT_ONCE } way;
         enum http_error error;
         int32_t status;
         int least_ms, most_ms, total_ms;
     } rows[] = {
-        {"closed in time", HEAD "\r\nhello", NULL, 0, 450, RAW_CLOSE, false, HTTP_OK, 200, 440, 700, 200},
-        {"closed in time, and known at once", HEAD "\r\nhello", NULL, 0, 450, RAW_CLOSE, true, HTTP_TIMEOUT_BODY, 200,
-         290, 440, 440},
-        {"no body", HEAD "Server: x\r\n\r\n", NULL, 0, 450, RAW_CLOSE, false, HTTP_OK, 200, 440, 700, 200},
-        {"in two pieces", HEAD "\r\nhel", "lo", 100, 450, RAW_CLOSE, false, HTTP_OK, 200, 540, 780, 290},
-        {"dribbles past the time-out", HEAD "\r\nhel", "lo", 400, 1, RAW_CLOSE, false, HTTP_TIMEOUT_BODY, 200, 390, 600,
-         300},
-        {"never closed", HEAD "\r\nhello", NULL, 0, 0, RAW_KEEP, false, HTTP_TIMEOUT_BODY, 200, 790, 1500, 300},
-        {"late headers", HEAD, "\r\nhello", 400, 1, RAW_CLOSE, false, HTTP_TIMEOUT_HEADERS, 200, 290, 395, 300},
-        {"silent", "", NULL, 0, 0, RAW_KEEP, false, HTTP_TIMEOUT_HEADERS, 0, 290, 440, 300},
-        {"less than promised", HEAD "Content-Length: 9\r\n\r\nhello", NULL, 0, 0, RAW_KEEP, false, HTTP_TIMEOUT_BODY,
-         200, 290, 440, 300},
-        {"as much as promised", HEAD "Content-Length: 5\r\n\r\nhello", NULL, 0, 0, RAW_KEEP, false, HTTP_OK, 200, 0,
-         200, 200},
+        {"closed at once", HEAD "\r\nhello", NULL, 0, 0, RAW_KEEP, HELD, HTTP_OK, 200, 290, 550, 200},
+        {"no body", HEAD "Server: x\r\n\r\n", NULL, 0, 0, RAW_KEEP, HELD, HTTP_OK, 200, 290, 550, 200},
+        {"in two pieces", HEAD "\r\nhel", "lo", 100, 0, RAW_KEEP, HELD, HTTP_OK, 200, 290, 550, 290},
+        {"late headers", HEAD, "\r\nhello", 400, 0, RAW_KEEP, HELD, HTTP_OK, 200, 390, 590, 500},
+        {"passed on before ours", HEAD "\r\nhello", NULL, 0, 150, RAW_CLOSE, HELD, HTTP_OK, 200, 140, 290, 140},
+        {"closed between ours and the time-out", HEAD "\r\nhello", NULL, 0, 450, RAW_CLOSE, OPEN, HTTP_OK, 200, 440,
+         650, 200},
+        {"never closed, but cut by the way", HEAD "\r\nhello", NULL, 0, 0, RAW_KEEP, OPEN, HTTP_TIMEOUT_BODY, 200, 690,
+         880, 600},
+        {"closed too late", HEAD "\r\nhello", NULL, 0, 750, RAW_CLOSE, AT_ONCE, HTTP_TIMEOUT_BODY, 200, 590, 740, 740},
+        {"dribbles past the time-out", HEAD "\r\nhel", "lo", 650, 1, RAW_CLOSE, OPEN, HTTP_TIMEOUT_BODY, 200, 640, 880,
+         600},
+        {"headers after the time-out", HEAD, "\r\nhello", 700, 1, RAW_CLOSE, OPEN, HTTP_TIMEOUT_HEADERS, 200, 590, 695,
+         600},
+        {"silent", "", NULL, 0, 0, RAW_KEEP, OPEN, HTTP_TIMEOUT_HEADERS, 0, 590, 740, 600},
+        {"less than promised", HEAD "Content-Length: 9\r\n\r\nhello", NULL, 0, 0, RAW_KEEP, OPEN, HTTP_TIMEOUT_BODY,
+         200, 590, 740, 600},
+        {"as much as promised", HEAD "Content-Length: 5\r\n\r\nhello", NULL, 0, 0, RAW_KEEP, OPEN, HTTP_OK, 200, 0, 200,
+         200},
         {"in chunks without an end", HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", NULL, 0, 0, RAW_KEEP,
-         false, HTTP_TIMEOUT_BODY, 200, 290, 440, 300},
+         OPEN, HTTP_TIMEOUT_BODY, 200, 590, 740, 600},
     };
 #undef HEAD
     struct stage *stage = *state;
@@ -910,13 +916,17 @@ static void test_close_passed_on_late(void **state)
                                  .end = rows[i].end,
                                  .second = rows[i].second,
                                  .second_ms = rows[i].second_ms,
-                                 .close_ms = rows[i].close_ms};
+                                 .close_ms = rows[i].close_ms,
+                                 .cut_ms = rows[i].way == OPEN ? 500 : 0};
         int32_t port = raw_listen(&raw, &stage->loop, "127.0.0.1");
-        struct http_address address = {
-            .host = "127.0.0.1", .port = port, .close_late = rows[i].at_once ? 0 : 500 * MILLISECOND_US};
+        struct http_address address = {.host = "127.0.0.1", .port = port};
+        if (rows[i].way != AT_ONCE) {
+            address.close_late = 1100 * MILLISECOND_US;
+            address.close_way = 100 * MILLISECOND_US;
+        }
         struct probe_spec spec = spec_of("/", port);
         int64_t began = clock_mono_us();
-        ask_at(stage, &spec, &address, NULL, 300 * MILLISECOND_US);
+        ask_at(stage, &spec, &address, NULL, 600 * MILLISECOND_US);
         int64_t took = (clock_mono_us() - began) / MILLISECOND_US;
         raw_over(stage, &raw);
         bool right = stage->told.error == rows[i].error && stage->told.status == rows[i].status &&

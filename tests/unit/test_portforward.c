@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { PLENTY = 1 << 20, STREAMS_MAX = 256, DEADLINE_S = 10 };
+enum { PLENTY = 1 << 20, STREAMS_MAX = 512, DEADLINE_S = 10 };
 /* How ports behave. */
 enum {
     SERVES = 8000,
@@ -28,6 +28,7 @@ enum {
     CLOSES = 8001,
     SILENT = 8002,
     HALF = 8003,
+    HELD = 8005, /* has answered and closed, which shows when our side ends */
     GONE = 8004
 };
 static const char refused_text[] = "error forwarding port 9000 to pod x: failed to connect to localhost:9000: "
@@ -125,7 +126,10 @@ static void on_data(void *user, uint32_t stream, const char *bytes, size_t lengt
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     struct peer *peer = user;
     (void)bytes;
-    (void)fin;
+    if (fin && peer->ports[stream] == HELD) {
+        spdy_send(peer->spdy, stream - 2, "", 0, true);
+        spdy_send(peer->spdy, stream, "", 0, true);
+    }
     if (length == 0)
         return;
     switch (peer->ports[stream]) {
@@ -142,6 +146,9 @@ static void on_data(void *user, uint32_t stream, const char *bytes, size_t lengt
         }
         spdy_send(peer->spdy, stream - 2, "", 0, true);
         spdy_send(peer->spdy, stream, "", 0, true);
+        break;
+    case HELD:
+        spdy_send(peer->spdy, stream, answer, sizeof answer - 1, false);
         break;
     case HALF:
         spdy_send(peer->spdy, stream, answer, 20, false);
@@ -807,6 +814,50 @@ static void test_gate_waits(void **state)
     world_end(&world);
 }
 
+static void on_caller_shut(uv_shutdown_t *request, int status)
+{
+    (void)request;
+    assert_int_equal(status, 0);
+}
+
+/* Whoever ends its sending half still gets what comes, and the word; the far side hears of that end. */
+static void test_gate_half_closed(void **state)
+{
+    (void)state;
+    struct world world;
+    struct caller caller, other;
+    uv_shutdown_t shut;
+    world_begin(&world);
+    session_up(&world);
+    gate_begin(&world, HELD);
+    for (int i = 0; i < 40; i++) { /* more than there may be at a time: none is left behind */
+        caller_begin(&world, &caller);
+        UNTIL(&world, caller.got.len > 0);
+        assert_false(caller.ended);
+        assert_int_equal(uv_shutdown(&shut, (uv_stream_t *)&caller.pipe, on_caller_shut), 0);
+        UNTIL(&world, caller.ended);
+        assert_string_equal(tunnel_word_name(caller.word), tunnel_word_name(TUNNEL_UP));
+        caller_end(&world, &caller);
+    }
+    /* one that goes away altogether takes its word along, and gives its place back */
+    world.far.mute = true;
+    for (int i = 0; i < 40; i++) {
+        caller_begin(&world, &caller);
+        turns(&world, 3);
+        assert_int_equal(uv_shutdown(&shut, (uv_stream_t *)&caller.pipe, on_caller_shut), 0);
+        turns(&world, 3);
+        caller_end(&world, &caller);
+    }
+    world.far.mute = false;
+    caller_begin(&world, &caller);
+    UNTIL(&world, caller.got.len > 0);
+    caller_begin(&world, &other);
+    UNTIL(&world, other.got.len > 0);
+    caller_end(&world, &caller);
+    caller_end(&world, &other);
+    world_end(&world);
+}
+
 /* Whoever asks and goes away without reading leaves nothing behind; a body without end stops at a bound. */
 static void test_gate_caller_leaves(void **state)
 {
@@ -859,6 +910,7 @@ int main(void)
         cmocka_unit_test(test_no_proxy),
         cmocka_unit_test(test_gate_words),
         cmocka_unit_test(test_gate_waits),
+        cmocka_unit_test(test_gate_half_closed),
         cmocka_unit_test(test_gate_caller_leaves),
         cmocka_unit_test(test_gate_path_too_long),
     };
