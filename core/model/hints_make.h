@@ -1,4 +1,4 @@
-/* How the rules make hints. hints.c calls them and ranks; hints_found.c has those over log lines, events and statuses, hints_ended.c those over terminations, hints_live.c those over probes, budgets, siblings and the kubelet's word.
+/* How the rules make hints (hints_make.c). hints.c calls them and ranks; hints_found.c has those over log lines, events and statuses, hints_ended.c those over terminations, hints_live.c those over probes, budgets, siblings and the kubelet's word.
  * Nobody else includes this. */
 #ifndef PROBETOP_HINTS_MAKE_H
 #define PROBETOP_HINTS_MAKE_H
@@ -37,6 +37,9 @@ void hint_patch_cause(struct hint *hint, const struct pod *pod);
 void hints_state(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void hints_why(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void hints_next(struct hint_maker *maker, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Leaves it zeroed. */
+void hint_free(struct hint *hint);
 
 /* The rules; each file's one entry. */
 void hints_of_findings(struct hint_maker *maker); /* hints_found.c */
