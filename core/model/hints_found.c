@@ -215,6 +215,25 @@ static void number_fix(struct hint *hint, const char *words)
     }
 }
 
+/* What helps against a GPU that is full is told by how far the run had come. */
+static void memory_fix(const struct look *look, struct hint *hint, const struct finding *finding)
+{
+    const struct pod *pod = look->pod;
+    bool earlier = finding_runs_ago(pod, finding) > 0 || finding->source == EVIDENCE_PREVIOUS;
+    const struct progress *progress = earlier ? pod->previous : &pod->progress;
+    enum substage at = progress ? progress->furthest : SUBSTAGE_NONE;
+    if (at == SUBSTAGE_DOWNLOAD || at == SUBSTAGE_SHARDS)
+        hint_fix(hint,
+                 "The weights alone do not fit: spread the model over more GPUs (--tensor-parallel-size), or take "
+                 "a quantised one.");
+    else if (at == SUBSTAGE_WARM_UP || at == SUBSTAGE_GRAPHS)
+        hint_fix(hint, "Lower --gpu-memory-utilization or --max-num-seqs: the KV cache leaves too little for the CUDA "
+                       "graphs; --enforce-eager does without them.");
+    else if (at == SUBSTAGE_LISTENING)
+        hint_fix(hint, "Lower --gpu-memory-utilization, so that requests find some memory free, and "
+                       "--max-num-batched-tokens or --max-num-seqs.");
+}
+
 /* No room left says where only by the frames above it: those of shared memory mean /dev/shm (corpus/README.md). */
 static bool is_of_shm(const struct look *look, const struct finding *finding)
 {
@@ -240,6 +259,8 @@ static void finding_tell(const struct look *look, const struct finding *finding)
         number_fix(hint, text_str(&finding->quote));
     if (signature->fix)
         hint_fix(hint, "%s", signature->fix);
+    else if (cause == CAUSE_GPU_OOM && finding_is_log(finding))
+        memory_fix(look, hint, finding);
     if (signature->command)
         hint_command(look->maker, hint, signature->command);
 }

@@ -375,6 +375,41 @@ static void test_number(void **state)
     story_end(&s);
 }
 
+/* The first fix is the one for this very case: by the line, or by how far the start had come. */
+static void test_fixes(void **state)
+{
+    static const struct {
+        const char *before, *line, *fix;
+    } rows[] = {
+        {"Loading safetensors checkpoint shards:  10% Completed | 1/10 [00:30<04:30, 30.0s/it]",
+         "torch.OutOfMemoryError: CUDA out of memory.", "The weights alone do not fit"},
+        {"Capturing CUDA graphs (decode, FULL):  10%|#   | 4/35 [00:40<05:10]",
+         "torch.OutOfMemoryError: CUDA out of memory.", "Lower --gpu-memory-utilization or --max-num-seqs"},
+        {"x", "torch.OutOfMemoryError: CUDA out of memory.", "Lower --gpu-memory-utilization, --max-model-len"},
+        {"x", "ValueError: Free memory on device (1/24 GiB) on startup is less than desired GPU memory utilization",
+         "See what holds the GPU"},
+        {"1 validation error for ModelConfig", "ValueError: Bfloat16 is only supported on GPUs with compute capability",
+         "Add --dtype half."},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        struct hints hints;
+        start(&s);
+        story_log(&s, rows[i].before);
+        story_log(&s, rows[i].line);
+        story_log(&s, WRAPPER);
+        pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+        assert_int_not_equal(hints.count, 0);
+        if (strncmp(text_str(&hints.list[0].fixes[0]), rows[i].fix, strlen(rows[i].fix)) != 0)
+            fail_msg("row %zu: \"%s\"", i, text_str(&hints.list[0].fixes[0]));
+        /* What says most is quoted first, wherever it stood. */
+        assert_string_equal(text_str(&hints.list[0].evidence[0].words), rows[i].line);
+        hints_free(&hints);
+        story_end(&s);
+    }
+}
+
 /* ---- files alone ---- */
 
 static const struct {
@@ -615,7 +650,7 @@ int main(void)
         cmocka_unit_test(test_old),    cmocka_unit_test(test_survived),     cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_ends),   cmocka_unit_test(test_before_start), cmocka_unit_test(test_ready),
         cmocka_unit_test(test_own),    cmocka_unit_test(test_patches),      cmocka_unit_test(test_number),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_fixes),  cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
