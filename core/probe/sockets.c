@@ -1,15 +1,17 @@
 /* uv_poll costs seven calls of epoll_ctl and a handle to be closed for every connection, a fifth of what a probe costs in all. An epoll set of our own, which the loop watches as one
- * descriptor, needs three. Elsewhere uv_poll will do; SOCKETS_PORTABLE asks for it on Linux too, so that it is tested. */
+ * descriptor, needs two: closing a socket takes it out of the set. Elsewhere uv_poll will do; SOCKETS_PORTABLE asks for it on Linux too, so that it is tested. */
 #include "probe/sockets.h"
 
 #include "base/mem.h"
 
 #if defined(__linux__) && !defined(SOCKETS_PORTABLE)
 
+#include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { READY_MAX = 64 };
+enum { READY_MAX = 64, FDS_FIRST = 64 };
 
 struct sockets {
     uv_poll_t poll; /* of the set as a whole */
@@ -17,7 +19,14 @@ struct sockets {
     sockets_ready_fn *ready;
     sockets_after_fn *after;
     void *user;
+    bool *watched; /* by descriptor; what is in the set and not watched was forgotten and is still open */
+    int capacity;
 };
+
+static bool is_watched(const struct sockets *sockets, int fd)
+{
+    return fd < sockets->capacity && sockets->watched[fd];
+}
 
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
@@ -26,10 +35,19 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     int count = epoll_wait(sockets->set, ready, READY_MAX, 0);
-    for (int i = 0; i < count; i++)
-        sockets->ready(sockets->user, ready[i].data.fd, ready[i].events & (EPOLLERR | EPOLLHUP),
-                       ready[i].events & EPOLLIN, ready[i].events & EPOLLOUT);
-    sockets->after(sockets->user);
+    bool told = false;
+    for (int i = 0; i < count; i++) {
+        int fd = ready[i].data.fd;
+        if (!is_watched(sockets, fd)) {
+            epoll_ctl(sockets->set, EPOLL_CTL_DEL, fd, NULL);
+            continue;
+        }
+        told = true;
+        sockets->ready(sockets->user, fd, ready[i].events & (EPOLLERR | EPOLLHUP), ready[i].events & EPOLLIN,
+                       ready[i].events & EPOLLOUT);
+    }
+    if (told)
+        sockets->after(sockets->user);
 }
 
 struct sockets *sockets_new(uv_loop_t *loop, sockets_ready_fn *ready, sockets_after_fn *after, void *user)
@@ -52,6 +70,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct sockets *sockets = handle->data;
     close(sockets->set);
+    mem_free(sockets->watched);
     mem_free(sockets);
 }
 
@@ -61,15 +80,30 @@ void sockets_free(struct sockets *sockets)
         uv_close((uv_handle_t *)&sockets->poll, on_closed);
 }
 
+static void sockets_mark(struct sockets *sockets, int fd)
+{
+    if (fd >= sockets->capacity) {
+        int capacity = fd < FDS_FIRST ? FDS_FIRST : 2 * fd;
+        sockets->watched = mem_resize(sockets->watched, (size_t)capacity, sizeof *sockets->watched);
+        memset(sockets->watched + sockets->capacity, 0, (size_t)(capacity - sockets->capacity));
+        sockets->capacity = capacity;
+    }
+    sockets->watched[fd] = true;
+}
+
 void sockets_watch(struct sockets *sockets, int fd, bool is_new, bool in, bool out)
 {
     struct epoll_event event = {.data.fd = fd, .events = (in ? (uint32_t)EPOLLIN : 0) | (out ? (uint32_t)EPOLLOUT : 0)};
-    epoll_ctl(sockets->set, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+    sockets_mark(sockets, fd);
+    if (epoll_ctl(sockets->set, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0 && is_new && errno == EEXIST)
+        epoll_ctl(sockets->set, EPOLL_CTL_MOD, fd, &event); /* forgotten, still open, and wanted again */
 }
 
+/* The set keeps it: closing it, which mostly comes next, takes it out as well, and should it stay open and become ready, on_ready() does. */
 void sockets_forget(struct sockets *sockets, int fd)
 {
-    epoll_ctl(sockets->set, EPOLL_CTL_DEL, fd, NULL);
+    if (is_watched(sockets, fd))
+        sockets->watched[fd] = false;
 }
 
 #else

@@ -156,6 +156,29 @@ static void test_forgotten_meanwhile(void **state)
     close(other[1]);
 }
 
+/* A connection that is kept for later: it may become ready, and be waited for again, before or after it did. */
+static void test_forgotten_and_wanted_again(void **state)
+{
+    struct stage *stage = *state;
+    int fd = stage->pair[0];
+    assert_int_equal(write(stage->pair[1], "x", 1), 1);
+    for (int turns = 0; turns < 3; turns++) {
+        sockets_watch(stage->sockets, fd, true, false, true);
+        wait_for_call(stage);
+        assert_true(stage->fd == fd && stage->out && !stage->in);
+        sockets_forget(stage->sockets, fd);
+        for (int i = 0; i < turns; i++) {
+            turn(stage);
+            assert_int_equal(stage->calls, 0);
+            assert_int_equal(stage->afters, 0);
+        }
+        sockets_watch(stage->sockets, fd, true, true, false);
+        wait_for_call(stage);
+        assert_true(stage->fd == fd && stage->in && !stage->out);
+        sockets_forget(stage->sockets, fd);
+    }
+}
+
 static void test_many(void **state)
 {
     struct stage *stage = *state;
@@ -190,6 +213,7 @@ int main(void)
         ON_STAGE(test_what_is_waited_for),
         ON_STAGE(test_end_of_the_other_side),
         ON_STAGE(test_forgotten_meanwhile),
+        ON_STAGE(test_forgotten_and_wanted_again),
         ON_STAGE(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
