@@ -143,11 +143,12 @@ void endpoints_free(struct endpoints *endpoints)
     *endpoints = (struct endpoints){0};
 }
 
+/* The newest first: each line of a section asks for the same one. */
 static struct endpoint *endpoints_find(const struct endpoints *endpoints, const char *name)
 {
-    for (size_t i = 0; i < endpoints->count; i++)
-        if (strcmp(endpoints->list[i].name, name) == 0)
-            return &endpoints->list[i];
+    for (size_t i = endpoints->count; i > 0; i--)
+        if (strcmp(endpoints->list[i - 1].name, name) == 0)
+            return &endpoints->list[i - 1];
     return NULL;
 }
 
