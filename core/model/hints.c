@@ -23,7 +23,7 @@ static void hint_complete(struct hint_maker *maker, struct hint *hint)
     struct text words = {0};
     hint_title(hint, 0, "%s", info->title);
     /* The table's first fix is the one that rules work out for this pod. */
-    for (int i = hint->fix_count > 0 ? 1 : 0; i < CAUSE_FIXES_MAX && info->fixes[i]; i++)
+    for (int i = hint->fix_count > 0 ? 1 : 0; !hint->particular && i < CAUSE_FIXES_MAX && info->fixes[i]; i++)
         if (command_fill(info->fixes[i], maker->pod, &words))
             hint_fix(hint, "%s", text_str(&words));
     for (int i = 0; i < CAUSE_COMMANDS_MAX && info->commands[i]; i++)

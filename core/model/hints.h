@@ -27,6 +27,7 @@ struct hint {
     uint32_t evidence_count;
     struct text fixes[HINT_FIXES_MAX];
     uint32_t fix_count;
+    bool particular;   /* its fixes are for this very line: the cause's general ones say nothing more */
     struct text patch; /* ready YAML to put into the manifest, several lines; empty: none */
     struct text commands[HINT_COMMANDS_MAX];
     uint32_t command_count;

@@ -254,6 +254,8 @@ static void finding_tell(const struct look *look, const struct finding *finding)
     struct hint *hint = hint_add_labelled(look->maker, cause, label, finding_confidence(look, finding), weight);
     if (signature->title)
         hint_title(hint, weight, "%s", signature->title);
+    if (hint && hint->evidence_count == 0)
+        hint->particular = signature->fix && !signature->label;
     look_quote(look, hint, finding);
     if (signature->cause == CAUSE_KV_CACHE_TOO_SMALL)
         number_fix(hint, text_str(&finding->quote));

@@ -135,6 +135,8 @@ void hint_patch_cause(struct hint *hint, const struct pod *pod)
                  "  emptyDir: {medium: Memory, sizeLimit: 16Gi}  # a guess; it counts as the container's memory\n");
         break;
     case CAUSE_NO_GPU:
+        if (hint->particular)
+            break; /* it has one, and cannot use it */
         put_container(&yaml, pod);
         buf_puts(&yaml, "  resources:\n    limits:\n      nvidia.com/gpu: 1  # as many as the tensor parallel size\n");
         break;

@@ -388,10 +388,14 @@ static const struct stem stems[] = {
     {"# cpu blocks: ", SUBSTAGE_KV_CACHE, TAKE_NOTHING},  /* 0.7 */
     {"Warming up ", SUBSTAGE_WARM_UP, TAKE_NOTHING},
     {"Compile and warming up model", SUBSTAGE_WARM_UP, TAKE_NOTHING},
+    {"Compiling the model with different input shapes", SUBSTAGE_WARM_UP, TAKE_NOTHING}, /* TPU */
+    {"[Warmup][", SUBSTAGE_WARM_UP, TAKE_NOTHING},                                       /* Gaudi */
+    {"Warmup finished in ", SUBSTAGE_WARM_UP, TAKE_NOTHING},                             /* Gaudi */
     {"DeepGEMM warmup", SUBSTAGE_WARM_UP, TAKE_NOTHING},
     {"Autotuning FlashInfer", SUBSTAGE_WARM_UP, TAKE_NOTHING},
     {"Capturing CUDA graph", SUBSTAGE_GRAPHS, TAKE_GRAPHS},
     {"Capturing cudagraphs", SUBSTAGE_GRAPHS, TAKE_NOTHING}, /* 0.7 */
+    {"Capturing ACL graph", SUBSTAGE_GRAPHS, TAKE_GRAPHS},   /* Ascend */
     {"Graph capturing finished", SUBSTAGE_GRAPHS, TAKE_NOTHING},
     {"init engine (profile", SUBSTAGE_ENGINE_READY, TAKE_NOTHING},
     {"Supported tasks: ", SUBSTAGE_APP, TAKE_NOTHING},

@@ -306,7 +306,8 @@ static const struct signature table[] = {
     SAID(NO_GPU, CERTAIN, "no runtime for \"nvidia\" is configured",
          "the node's container runtime has no handler for NVIDIA GPUs"),
     SAID(NO_GPU, CERTAIN, "runtimeclass*nvidia*not found", "the cluster has no RuntimeClass nvidia"),
-    SURE(NO_GPU, "nvml error: driver not loaded"),
+    MEND(NO_GPU, CERTAIN, "nvml error: driver not loaded", "the node's GPU driver is not loaded",
+         "Load the driver on the node: nvidia-smi there, or the GPU operator's driver pods, say why it is not."),
     SURE(NO_GPU, "load library failed: libnvidia-ml.so"),
     SURE(NO_GPU, "load library failed: libcuda.so"),
     SURE(NO_GPU, "libcuda.so.1: cannot open shared object"),
@@ -378,6 +379,9 @@ static const struct signature table[] = {
     LIKELY(NO_GPU, "nvmlerror_driver"),
     LIKELY(NO_GPU, "nvml_success or not"),
     LIKELY(NO_GPU, "can't initialize nvml"),
+    MEND(NO_GPU, LIKELY, "failed to initialize nvml: unknown error", "the container has lost access to its GPUs",
+         "Restart the pod: a reload of systemd on the node takes devices away from running containers (cgroup driver, "
+         "CDI)."),
     LIKELY(NO_GPU, "failed to initialize nvml"),
     LIKELY(NO_GPU, "could not load nvml library"),
     LIKELY(NO_GPU, "no devices found. waiting indefinitely"),
@@ -462,7 +466,7 @@ static const struct signature table[] = {
     LIKELY(CUDA_ERROR, "memory access fault by gpu"),
     LIKELY(CUDA_ERROR, "cutlass error"),
     LIKELY(CUDA_ERROR, "triton error [cuda]"),
-    LIKELY(NO_GPU, "nvmlerror_unknown"), /* the container lost its devices */
+    SAID(NO_GPU, LIKELY, "nvmlerror_unknown", "the container has lost access to its GPUs"),
     LIKELY(CUDA_ERROR, "nvmlerror"),
 
     /* ---- no node for it ---- */

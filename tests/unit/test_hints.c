@@ -619,6 +619,7 @@ static void test_patches(void **state)
     } rows[] = {
         {"RuntimeError: Bus error: it is possible that the shared memory (/dev/shm) is too small",
          "  volumeMounts:\n  - {name: shm, mountPath: /dev/shm}\nvolumes:\n- name: shm\n  emptyDir: {medium: Memory"},
+        {"Failed to initialize NVML: Unknown Error", ""}, /* it asks for one already */
         {"RuntimeError: No CUDA GPUs are available", "containers:\n- name: vllm  # and what else it has\n  resources:\n"
                                                      "    limits:\n      nvidia.com/gpu: 1"},
         {"huggingface_hub.errors.GatedRepoError: 401 Client Error. Access to model m is restricted",

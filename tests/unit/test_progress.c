@@ -189,6 +189,16 @@ static const struct row dressed[] = {
 };
 
 /* Nothing of these is a start-up line. */
+/* What other accelerators than GPUs do between the KV cache and serving. */
+static const struct row accelerators[] = {
+    {"INFO 05-05 05:05:05 [tpu_model_runner.py:9] Compiling the model with different input shapes.", SUBSTAGE_WARM_UP,
+     0, 0},
+    {"INFO 05-05 05:05:06 hpu_model_runner.py:9] [Warmup][Prompt][1/24] batch_size:1 seq_len:128", SUBSTAGE_WARM_UP, 0,
+     0},
+    {"INFO 05-05 05:05:07 hpu_model_runner.py:9] Warmup finished in 49 secs", SUBSTAGE_WARM_UP, 0, 0},
+    {"Capturing ACL graphs (decode, FULL):  12%|█▏| 3/25 [00:02<00:20,  1.1it/s]", SUBSTAGE_GRAPHS, 3, 25},
+};
+
 static const struct row others[] = {
     {"", SUBSTAGE_NONE, 0, 0},
     {"INFO:     10.0.0.1:51234 - \"GET /v1/models HTTP/1.1\" 200 OK", SUBSTAGE_NONE, 0, 0},
@@ -224,6 +234,7 @@ static void lines_of_each_version(void **state)
     CHECK(v024);
     CHECK(v032);
     CHECK(dressed);
+    CHECK(accelerators);
     CHECK(others);
 }
 
