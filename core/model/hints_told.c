@@ -102,7 +102,9 @@ void pod_take_hints(struct fold *fold)
 {
     struct pod *pod = fold->pod;
     uint64_t sign;
-    if (!fold->fleet->limits.keep_texts || (pod->hints_at != 0 && fold->t - pod->hints_at < SOONEST_US))
+    /* Of a pod that waits for a node few facts come, all in its first moment: there may be no later one to look again at. */
+    bool busy = pod->stage != STAGE_PENDING && pod->hints_at != 0 && fold->t - pod->hints_at < SOONEST_US;
+    if (!fold->fleet->limits.keep_texts || busy)
         return;
     sign = sign_of(pod);
     if (sign == pod->hints_sign && (is_at_rest(pod) || fold->t - pod->hints_at < AGAIN_US))

@@ -218,7 +218,7 @@ static void streak_happened(struct fold *fold, const struct sample *sample, int3
         pod->expected_told = true;
         return;
     }
-    if (lane->told)
+    if (lane->told || pod->facts.deleting) /* who ends refuses: that is the way of things */
         return;
     lane->told = true;
     if (sample->cause == PROBE_CAUSE_STATUS)

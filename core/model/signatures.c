@@ -525,6 +525,8 @@ static const struct signature table[] = {
         "no node takes the pod: affinity to other pods fits none"),
     ROW(TOLD, UNSCHEDULABLE_RESOURCES, CERTAIN, "nodes are available*topology spread",
         "no node takes the pod: its topology spread fits none"),
+    ROW(TOLD, UNSCHEDULABLE_RESOURCES, CERTAIN, "nodes are available*were unschedulable",
+        "no node takes the pod: those that could are cordoned"),
     SURE(UNSCHEDULABLE_RESOURCES, "nodes are available:"),
     ROW(TOLD, UNSCHEDULABLE_RESOURCES, CERTAIN, "plugin \"volumebinding\"",
         "no node takes the pod: its volume claim cannot be bound"),

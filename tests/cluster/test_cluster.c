@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "model/hints.h"
-#include "model/hints.h"
 #include "tests/support/cluster.h"
+#include "tests/support/drain.h"
 #include "tests/support/watcher.h"
 
 #include <signal.h>
@@ -476,70 +476,29 @@ static void test_replaced(void **state)
     assert_false(stage_is_broken(was->stage));
 }
 
-/* ---- its node is drained ---- */
-
-static bool old_is_gone(const struct watcher *watcher, const void *name)
-{
-    const struct pod *pod = NULL;
-    for (uint32_t i = 0; i < watcher->fleet->count; i++)
-        pod = text_is(&watcher->fleet->pods[i]->facts.name, name) ? watcher->fleet->pods[i] : pod;
-    return pod && pod->gone;
-}
-
-static bool waits_for_a_node(const struct watcher *watcher, const void *name)
-{
-    const struct pod *pod = watcher_pod(watcher, "drained-");
-    return pod && !text_is(&pod->facts.name, name) && pod->stage == STAGE_PENDING &&
-           text_is(&pod->reason, "Unschedulable");
-}
-
-static bool drained_is_ready(const struct watcher *watcher, const void *name)
-{
-    const struct pod *pod = watcher_pod(watcher, "drained-");
-    return pod && !text_is(&pod->facts.name, name) && is_ready(watcher, "drained-");
-}
-
-static bool was_evicted(const struct pod *pod)
-{
-    for (uint32_t i = 0; i < pod->spans.count; i++)
-        if (pod->spans.list[i].stage == STAGE_TERMINATING && text_is(&pod->spans.list[i].why, "evicted"))
-            return true;
-    return false;
-}
-
-/* The pod goes because it was evicted, which is no fault of its; its successor waits for a node, and is probed as soon as there is one. */
+/* The pods go because they were evicted, which is no fault of theirs; their successors wait for a node, and are probed as soon as there is one. */
 static void test_drained(void **state)
 {
     struct cluster *cluster = cluster_of(state);
     struct buf yaml, node;
     struct watcher watcher;
-    char old[256];
     buf_init(&yaml, TEXT_MAX);
     buf_init(&node, TEXT_MAX);
-    put_deployment(&yaml, cluster->ns, "drained", 1);
+    put_deployment(&yaml, cluster->ns, "drained", DRAINED);
     watcher_start(&watcher, cluster->dir, "drained", NULL,
                   (const char *const[]){"-n", cluster->ns, "deploy/drained", "--via=portforward", NULL});
     cluster_apply(cluster->dir, buf_str(&yaml));
-    assert_true(watcher_wait(&watcher, is_ready, "drained-", SECONDS_MAX));
-    snprintf(old, sizeof old, "%s", text_str(&watcher_pod(&watcher, "drained-")->facts.name));
-    assert_int_equal(
-        CLUSTER_KUBECTL(cluster->dir, &node, "get", "pod", "-n", cluster->ns, old, "-o", "jsonpath={.spec.nodeName}"),
-        0);
+    AWAIT(&watcher, drain_is_ahead, NULL);
+    field(cluster, text_str(&watcher.fleet->pods[0]->facts.name), "{.spec.nodeName}", &node);
     int drained = CLUSTER_KUBECTL(cluster->dir, NULL, "drain", buf_str(&node), "--pod-selector=set=drained",
                                   "--ignore-daemonsets", "--timeout=30s");
-    bool gone = watcher_wait(&watcher, old_is_gone, old, SECONDS_MAX);
-    bool waits = watcher_wait(&watcher, waits_for_a_node, old, SECONDS_MAX);
+    bool took = watcher_wait(&watcher, drain_took, NULL, SECONDS_MAX);
+    bool waits = watcher_wait(&watcher, drain_is_waited_for, NULL, SECONDS_MAX);
     /* The others need it back, whatever came of this. */
     assert_int_equal(CLUSTER_KUBECTL(cluster->dir, NULL, "uncordon", buf_str(&node)), 0);
-    assert_true(drained == 0 && gone && waits);
-    assert_true(watcher_wait(&watcher, drained_is_ready, old, SECONDS_MAX));
-    const struct pod *was = watcher.fleet->pods[0];
-    assert_true(text_is(&was->facts.name, old));
-    assert_true(was_evicted(was));
-    for (uint32_t i = 0; i < watcher.fleet->count; i++) {
-        assert_false(stage_is_broken(watcher.fleet->pods[i]->stage));
-        assert_false(passed_through(watcher.fleet->pods[i], STAGE_DEGRADED));
-    }
+    assert_true(drained == 0 && took && waits);
+    AWAIT(&watcher, drain_is_over, NULL);
+    drain_assert_told_right(&watcher, "deploy/drained");
     assert_int_equal(watcher_end(&watcher), 128 + SIGTERM);
     buf_free(&yaml);
     buf_free(&node);

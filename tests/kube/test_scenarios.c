@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "tests/support/drain.h"
 #include "tests/support/fake_pods.h"
 #include "tests/support/watcher.h"
 
@@ -702,6 +703,36 @@ static void test_pod_replaced(void **state)
     assert_true(nobody_is_blamed(&scene->watcher, NULL));
 }
 
+/* Pods go because they were evicted, which is no fault of theirs, though their servers refuse while they end; their successors wait for a node, and are probed as soon as there is one. */
+static void test_drained(void **state)
+{
+    static const char cordoned[] = "0/1 nodes are available: 1 node(s) were unschedulable.";
+    struct scene *scene = *state;
+    struct fake_pod *pods[DRAINED];
+    char name[NAME_SIZE];
+    for (int i = 0; i < DRAINED; i++) {
+        snprintf(name, sizeof name, "decode-6d5b8f-%d", i);
+        pods[i] = add_ready(scene, name);
+    }
+    WATCH(scene, "--via=portforward", "deploy/decode");
+    AWAIT(scene, drain_is_ahead, NULL);
+    for (int i = 0; i < DRAINED; i++) {
+        snprintf(name, sizeof name, "decode-6d5b8f-%d", DRAINED + i);
+        fake_pod_evict(pods[i]);
+        pods[i] = fake_pods_add(
+            scene->pods,
+            &(struct fake_pod_options){
+                .name = name, .workload = "decode", .unscheduled = cordoned, .liveness = HEALTH, .readiness = MODELS});
+    }
+    AWAIT(scene, drain_took, NULL);
+    AWAIT(scene, drain_is_waited_for, NULL);
+    assert_true(source_is(&scene->watcher, &WATCHING));
+    for (int i = 0; i < DRAINED; i++)
+        fake_pod_schedule(pods[i]);
+    AWAIT(scene, drain_is_over, NULL);
+    drain_assert_told_right(&scene->watcher, "deploy/decode");
+}
+
 static bool goes_by(const struct watcher *watcher, const void *via)
 {
     const struct pod *pod = watcher_pod(watcher, "decode-a");
@@ -1216,6 +1247,7 @@ int main(void)
                                        SCENE(post_is_enough),
                                        SCENE(old_server),
                                        SCENE(pod_replaced),
+                                       SCENE(drained),
                                        SCENE(none_found),
                                        SCENE(proxy_killed),
                                        SCENE(forwards_cut),
