@@ -286,6 +286,19 @@ static void next_budget(const struct pod *pod, const struct budget *budget, int6
     next_add(out, "%s%s left", about, left);
 }
 
+/* Its verdict has fallen; the container lives on through its grace period. */
+static void next_killed(const struct pod *pod, int64_t left, struct next *out)
+{
+    char span[16];
+    const char *then = pod->facts.never_restart ? "ends" : "restart";
+    out->style = STYLE_BAD;
+    clock_age(left > 0 ? left : 0, span, sizeof span);
+    next_add(out, "being killed → %s within %s", then, span);
+    next_add(out, "%s within %s", then, span);
+    next_add(out, "%s <%s", then, span);
+    next_add(out, "%s", then);
+}
+
 static const char *consequence_words(const struct pod *pod, enum consequence consequence)
 {
     switch (consequence) {
@@ -339,6 +352,11 @@ void widget_next(const struct fleet *fleet, const struct pod *pod, int64_t now, 
     now = widget_floor(fleet, now, SECOND_US);
     struct budget budget = pod_budget(pod, now);
     struct forecast forecast = pod_next(pod, now, &lane);
+    int64_t killed = pod_killed_until(pod, now);
+    if (killed >= 0) {
+        next_killed(pod, killed - now, out);
+        return;
+    }
     if (budget.applies) {
         next_budget(pod, &budget, now, out);
         return;

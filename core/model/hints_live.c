@@ -272,6 +272,9 @@ static void rule_hang(struct hint_maker *maker)
     if (silence >= 0)
         hint_evidence(hint, EVIDENCE_LOGS, 0, pod->progress.last_line, "no line for %s",
                       clock_age(silence, age, sizeof age));
+    if (pod->lanes[LANE_LIVENESS].present && pod->lanes[LANE_LIVENESS].streak_failing) /* it sees to the restart */
+        hint_fix(hint,
+                 "Before the liveness probe has it restarted, see where it stands: py-spy dump on its processes.");
     live_ask(maker, hint, LANE_HEALTH);
 }
 

@@ -81,6 +81,13 @@ static void next_of_pod(struct hint_maker *maker)
     char when[LIVE_AGE_SIZE * 2], age[LIVE_AGE_SIZE];
     struct forecast coming = pod_next(pod, maker->now, &lane);
     struct budget budget = pod_budget(pod, maker->now);
+    int64_t killed = pod_killed_until(pod, maker->now);
+    if (killed >= 0) {
+        hints_next(maker, "the kubelet ends the container: it may take %s more to stop, then it is killed%s",
+                   clock_age(killed > maker->now ? killed - maker->now : 0, age, sizeof age),
+                   pod->facts.never_restart ? "" : "; it is started again after that");
+        return;
+    }
     if (budget.applies && (coming.consequence == CONSEQUENCE_NONE || lane == LANE_STARTUP)) {
         next_of_budget(maker, &budget);
         return;

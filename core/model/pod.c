@@ -196,6 +196,17 @@ static int64_t read_duration(const char *words)
     return p > words && seconds < MOST ? seconds * SECOND_US : -1;
 }
 
+int64_t pod_killed_until(const struct pod *pod, int64_t now)
+{
+    enum { LATE_SECONDS = 10 };
+    if (!pod->facts.kubelet || pod->gone || pod->facts.deleting || pod->killed_run == 0 ||
+        pod->killed_run != pod->run || pod->facts.serving.state != CONTAINER_RUNNING)
+        return -1;
+    int32_t own = pod->facts.probes[pod->killed_by].termination_grace;
+    int64_t until = pod->killed_at + (own > 0 ? own : pod->facts.grace) * (int64_t)SECOND_US;
+    return now <= until + LATE_SECONDS * (int64_t)SECOND_US ? until : -1;
+}
+
 int64_t pod_starts_again_at(const struct pod *pod)
 {
     static const char begins[] = "back-off ";

@@ -196,6 +196,9 @@ bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now);
 bool pod_loading_is_seen(const struct pod *pod);
 /* Neither Ready nor, as far as can be seen, on its way there: what makes a check fail. */
 bool pod_is_unwell(const struct pod *pod, int64_t now);
+/* By when a container that still runs after a verdict to kill it is gone: its grace period is over then, the probe's own where that has one, or else the pod's (facts/kube.md 1.3). -1: none is being
+ * killed, or it has outlived that, so that the verdict was not the kubelet's. */
+int64_t pod_killed_until(const struct pod *pod, int64_t now);
 /* When the kubelet starts the container again, by its own words on the back-off; -1 when that is not known. */
 int64_t pod_starts_again_at(const struct pod *pod);
 /* Whether loading will be done in time at the present rate: TRI_UNKNOWN without an ETA. *done_at (may be NULL) is the expected moment or -1. Where nothing tells how long what follows the present sub-stage

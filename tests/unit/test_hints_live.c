@@ -292,6 +292,35 @@ static void ready_after_a_fall(void **state)
     story_end(&s);
 }
 
+/* A server that hangs while liveness asks it: nobody need add a probe. When that has had its say, the container has its grace left. */
+static void hangs_until_killed(void **state)
+{
+    struct story s;
+    struct hints hints;
+    (void)state;
+    ready(&s, true, 8000, 8000);
+    s.facts.grace = 30;
+    story_tell(&s);
+    for (int failure = 0; failure < 3; failure++) {
+        s.t += SECONDS(10);
+        story_timeout(&s, LANE_READINESS);
+        story_timeout(&s, LANE_LIVENESS);
+        story_timeout(&s, LANE_MODELS);
+    }
+    story_word(&s, true, false);
+    s.t += SECONDS(5);
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    assert_int_not_equal(hints.count, 0);
+    assert_string_equal(text_str(&hints.list[0].title),
+                        "vLLM's API server hangs: it takes connections and answers none");
+    assert_non_null(strstr(text_str(&hints.list[0].fixes[0]), "see where it stands"));
+    assert_string_equal(text_str(&hints.next),
+                        "the kubelet ends the container: it may take 23s more to stop, then it is "
+                        "killed; it is started again after that");
+    hints_free(&hints);
+    story_end(&s);
+}
+
 /* What a lost tunnel hid was no recovery. */
 static void one_fall_with_a_gap(void **state)
 {
@@ -696,6 +725,7 @@ int main(void)
         cmocka_unit_test(killed_while_up),
         cmocka_unit_test(restarted_by_liveness),
         cmocka_unit_test(ready_after_a_fall),
+        cmocka_unit_test(hangs_until_killed),
         cmocka_unit_test(one_fall_with_a_gap),
         cmocka_unit_test(out_with_its_node),
         cmocka_unit_test(silent_endpoint),

@@ -230,6 +230,32 @@ static void starts_again_in_words(void **state)
     fleet_free(fleet);
 }
 
+/* From the verdict on until the container is gone: how long that may take. One that outlives its grace was not killed by the kubelet. */
+static void being_killed_in_words(void **state)
+{
+    struct fleet *fleet = fleet_new(fleet_limits_reader());
+    struct pod pod = {.facts = {.kubelet = true, .grace = 30},
+                      .stage = STAGE_DEGRADED,
+                      .run = 2,
+                      .killed_run = 2,
+                      .killed_by = LANE_LIVENESS,
+                      .killed_at = 100 * S};
+    struct next next;
+    (void)state;
+    pod.facts.serving.state = CONTAINER_RUNNING;
+    widget_next(fleet, &pod, 102 * S, &next);
+    assert_string_equal(next.forms[0], "being killed → restart within 28s");
+    assert_int_equal(next.style, STYLE_BAD);
+    assert_int_equal(pod_killed_until(&pod, 102 * S), 130 * S);
+    assert_int_equal(pod_killed_until(&pod, 141 * S), -1);
+    pod.facts.probes[LANE_LIVENESS].termination_grace = 5; /* the probe's own */
+    assert_int_equal(pod_killed_until(&pod, 102 * S), 105 * S);
+    pod.run = 3; /* it runs again */
+    widget_next(fleet, &pod, 102 * S, &next);
+    assert_int_equal(next.count, 0);
+    fleet_free(fleet);
+}
+
 static void ages_of_quiet_pods_are_coarse(void **state)
 {
     struct fixture fixture;
@@ -417,6 +443,7 @@ int main(void)
                                        cmocka_unit_test(lately_is_merged),
                                        cmocka_unit_test(lately_tells_once),
                                        cmocka_unit_test(starts_again_in_words),
+                                       cmocka_unit_test(being_killed_in_words),
                                        cmocka_unit_test(ages_of_quiet_pods_are_coarse),
                                        cmocka_unit_test(beats),
                                        cmocka_unit_test(percentiles_up_to_a_moment),
