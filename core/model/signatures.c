@@ -94,6 +94,14 @@ static const struct signature table[] = {
     HUSH("nccl info"),
     HUSH("retrying with a new port"),
     HUSH("select_algorithm.py:"), /* a tuner tries what does not fit, and goes on */
+    HUSH("failed to import triton kernels"),
+    HUSH("cannot use fa version"),
+    HUSH("error retrieving safetensors"), /* of a folder, asked for as a name first */
+    HUSH("error retrieving file list"),
+    HUSH("libibverbs: warning"),
+    HUSH("nvcc: not found"),
+    HUSH("lspci: not found"),
+    HUSH("asyncio.exceptions.cancellederror"),
     HUSH("skip schedule deleting pod"),
     HUSH("cancelling deletion of pod"),
     HUSH("is preempted"), /* the scheduler makes room: slower, not wrong */

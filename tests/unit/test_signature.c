@@ -534,6 +534,17 @@ static const struct {
     {"FailedPrepareDynamicResources: Failed to prepare dynamic resources: DRA driver is not registered", "no-gpu",
      EVIDENCE_EVENTS},
     /* Ordinary lines with scary words. */
+    {"ERROR 03-04 05:06:07 [kernels_moe.py:70] Failed to import Triton kernels. Please make sure your triton version "
+     "is "
+     "compatible. Error: cannot import name 'routing'",
+     "", EVIDENCE_LOGS},
+    {"ERROR 03-04 05:06:07 [fa_utils.py:57] Cannot use FA version 3 is not supported due to compute capability", "",
+     EVIDENCE_LOGS},
+    {"ERROR 03-04 05:06:07 [config.py:130] Error retrieving safetensors: Repo id must be in the form 'repo_name': "
+     "'/models/x'., retrying 1 of 2",
+     "", EVIDENCE_LOGS},
+    {"libibverbs: Warning: couldn't load driver 'liba.so': liba.so: cannot open shared object file", "", EVIDENCE_LOGS},
+    {"/bin/sh: 1: nvcc: not found", "", EVIDENCE_LOGS},
     {"X has no vLLM implementation, falling back to another. Some features may not be supported.", "", EVIDENCE_LOGS},
     {"This quantization is only supported on GPUs with compute capability >= 8.9. We will default to bf16.", "",
      EVIDENCE_LOGS},
