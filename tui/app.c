@@ -322,6 +322,22 @@ static int app_prompt_key(struct app *app, int key)
     return REACT_PAINT;
 }
 
+/* A key whose consequence may not be seen: in the columns that are shown, or at once. */
+static int app_say(struct app *app, enum action action, const struct fleet *fleet, int reactions)
+{
+    char words[MESSAGE_MAX] = "";
+    const struct pod *pod = fleet_pod(fleet, app->state.selected);
+    if (action == ACTION_SORT || action == ACTION_SORT_BACK || action == ACTION_INVERT)
+        view_fleet_order_words(&app->state, words, sizeof words);
+    else if (action == ACTION_WIDE)
+        snprintf(words, sizeof words, "%s", app->state.wide ? "all columns that fit" : "fewer columns");
+    else if (action == ACTION_PROBE_NOW && reactions & REACT_CONTROL && pod)
+        snprintf(words, sizeof words, "probes go out to %s now", text_str(&pod->facts.name));
+    if (reactions != REACT_NOTHING && words[0])
+        app_message(app, words);
+    return reactions | (words[0] ? REACT_PAINT : REACT_NOTHING);
+}
+
 /* What means the same in every view; REACT_NOTHING for what is the view's own. */
 static int app_act(struct app *app, const struct fleet *fleet, int64_t now, enum action action, int key)
 {
@@ -359,7 +375,7 @@ static int app_act(struct app *app, const struct fleet *fleet, int64_t now, enum
     case ACTION_SLOWER:
         return app_request(app, FEED_SLOWER, 0);
     case ACTION_PROBE_NOW:
-        return app_control(app, "probe");
+        return app_say(app, action, fleet, app_control(app, "probe"));
     case ACTION_COPY_NAME:
     case ACTION_COPY_COMMAND:
     case ACTION_CARD:
@@ -373,7 +389,7 @@ static int app_act(struct app *app, const struct fleet *fleet, int64_t now, enum
     case ACTION_QUIT:
         return REACT_QUIT;
     default:
-        return app_top(app)->act(state, fleet, now, action);
+        return app_say(app, action, fleet, app_top(app)->act(state, fleet, now, action));
     }
 }
 

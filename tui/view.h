@@ -59,6 +59,8 @@ struct view_ops {
     void (*paint)(struct view_state *state, const struct fleet *fleet, int64_t now, struct canvas *canvas);
     int (*act)(struct view_state *state, const struct fleet *fleet, int64_t now, enum action action); /* reactions */
 };
+/* How the fleet view's rows stand, in words: "sorted by role, inverted". */
+void view_fleet_order_words(const struct view_state *state, char *out, size_t size);
 extern const struct view_ops view_fleet, view_pod, view_logs, view_events, view_help;
 
 #endif

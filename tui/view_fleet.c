@@ -17,6 +17,18 @@ static const int64_t ROSE_US = (int64_t)10 * SECOND_US; /* a pod that got worse 
 
 enum sort { SORT_WORST, SORT_NAME, SORT_ROLE, SORT_STAGE, SORT_FOR, SORT_RESTARTS, SORT_P99, SORT_COUNT };
 
+void view_fleet_order_words(const struct view_state *state, char *out, size_t size)
+{
+    static const char *const WORDS[SORT_COUNT] = {[SORT_WORST] = "the worst first",
+                                                  [SORT_NAME] = "sorted by name",
+                                                  [SORT_ROLE] = "sorted by role",
+                                                  [SORT_STAGE] = "sorted by stage",
+                                                  [SORT_FOR] = "sorted by the time in the stage",
+                                                  [SORT_RESTARTS] = "sorted by restarts",
+                                                  [SORT_P99] = "sorted by p99"};
+    snprintf(out, size, "%s%s", WORDS[state->sort], state->sort_inverted ? ", inverted" : "");
+}
+
 struct row {
     const struct pod *pod;
     const char *words; /* sorted by these where not NULL, upwards */
@@ -283,7 +295,7 @@ static void paint_header(const struct view_state *state, const struct fleet *fle
                                                                 : "no cluster");
     if (!text_empty(&state->filter) || state->faults_only) {
         column = canvas_puts(canvas, 0, column + 2, limit - column - 2, STYLE_ACCENT,
-                             state->faults_only  ? "faults only "
+                             state->faults_only  ? (limit - column >= 14 ? "faults only " : "! ")
                              : state->filter_not ? "/!"
                                                  : "/");
         column = canvas_text(canvas, 0, column, limit - column, STYLE_ACCENT, &state->filter);

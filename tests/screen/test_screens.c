@@ -462,7 +462,7 @@ static void keys_have_their_reactions(void **state)
         {"--<Right>", REACT_FEED | REACT_PAINT, FEED_SEEK, (int64_t)1102 * SECOND_US, ""},
         {"-----------<Left>", REACT_FEED | REACT_PAINT, FEED_SEEK, 0, ""},
         {"l", REACT_CONTROL | REACT_PAINT, FEED_NOTHING, 0, "logs 1"},
-        {"j\x12", REACT_CONTROL, FEED_NOTHING, 0, "probe 2"},
+        {"j\x12", REACT_CONTROL | REACT_PAINT, FEED_NOTHING, 0, "probe 2"},
         {"\x1a", REACT_SUSPEND, FEED_NOTHING, 0, ""},
         {"\x0c", REACT_REDRAW | REACT_PAINT, FEED_NOTHING, 0, ""},
         {"]", REACT_NOTHING, FEED_NOTHING, 0, ""},
