@@ -50,12 +50,14 @@ static void paint(struct view_state *state, const struct fleet *fleet, int64_t n
     struct log_page page = {.fleet = fleet};
     (void)now;
     int added = pod ? page_fill(&page, state, pod) : 0;
+    const char *none = pod && pod->facts.kubelet
+                           ? "no log line was seen: none is written yet, or pods/log may not be read"
+                           : "no log line was seen: is there a log to follow?";
     const struct scroller scroller = {.item = log_item,
                                       .user = &page,
                                       .count = page.count,
                                       .from_end = true,
-                                      .empty = pod ? "no log line was seen: is there a log to follow?"
-                                                   : "this pod is no longer known",
+                                      .empty = pod ? none : "this pod is no longer known",
                                       .added = added};
     scroller_paint(&scroller, state, canvas);
     scroller_head(state, canvas, pod ? &pod->facts.name : &NOBODY, "log");

@@ -362,8 +362,11 @@ static void kube_after(void *user, const struct fact *fact, const struct pod *po
     if (sample->cause == PROBE_CAUSE_API_LOST || sample->cause == PROBE_CAUSE_NODE_LOST ||
         cause_is_timeout(sample->cause))
         on_wait(source);
-    if (sample->outcome != OUTCOME_UNKNOWN && entry->word == TUNNEL_NODE_LOST)
+    bool was_lost = entry->word == TUNNEL_NODE_LOST || entry->word == TUNNEL_FORBIDDEN;
+    if (sample->outcome != OUTCOME_UNKNOWN && was_lost)
         on_word(source, entry->id, TUNNEL_UP, -1, "");
+    else if (sample->cause == PROBE_CAUSE_FORBIDDEN && entry->word == TUNNEL_UP) /* the pods' proxy's own answer */
+        on_word(source, entry->id, TUNNEL_FORBIDDEN, -1, text_str(&sample->detail));
 }
 
 /* ---- whose silence it was ---- */
@@ -436,7 +439,7 @@ static void tunnel_denied(struct source *source, const char *detail)
 {
     bool login = kubectl_classify(detail, strlen(detail)) == KUBECTL_UNAUTHORIZED;
     if (!login) {
-        on_denied(source, RIGHT_FORWARD, detail);
+        on_denied(source, source->rights.podproxy ? RIGHT_PODPROXY : RIGHT_FORWARD, detail);
     } else if (!source->tunnel_login) {
         source->tunnel_login = true;
         engine_note(source->engine,
@@ -451,9 +454,10 @@ static void tunnel_permitted(struct source *source, uint32_t id)
 {
     const struct pod *pod = fleet_pod(engine_fleet(source->engine), id);
     source->tunnel_login = false;
+    enum right right = source->rights.podproxy ? RIGHT_PODPROXY : RIGHT_FORWARD;
     if (pod != NULL)
-        denial_drop(source, RIGHT_FORWARD, text_str(&pod->facts.ns));
-    denial_drop(source, RIGHT_FORWARD, "");
+        denial_drop(source, right, text_str(&pod->facts.ns));
+    denial_drop(source, right, "");
 }
 
 static void on_word(void *user, uint32_t id, enum tunnel_word word, int64_t round_trip, const char *detail)

@@ -65,7 +65,7 @@ bool outcome_from_name(const char *name, enum outcome *outcome);
     X(PROBE_CAUSE_TUNNEL_DOWN, "tunnel-down", 't', "no tunnel to the pod")                                             \
     X(PROBE_CAUSE_API_LOST, "api-lost", 't', "the API server cannot be reached")                                       \
     X(PROBE_CAUSE_NODE_LOST, "node-lost", 't', "the API server does not get to the pod's node")                        \
-    X(PROBE_CAUSE_FORBIDDEN, "forbidden", 't', "the cluster does not permit a port-forward to this pod")               \
+    X(PROBE_CAUSE_FORBIDDEN, "forbidden", 't', "the cluster does not permit this way to the pod")                      \
     X(PROBE_CAUSE_NOT_REPRODUCIBLE, "not-reproducible", 'o',                                                           \
       "this kind of probe cannot be sent from outside the node")                                                       \
     X(PROBE_CAUSE_TOOL, "tool", 'o', "probetop itself could not send the probe")

@@ -642,16 +642,29 @@ static bool is_forbidden(const struct watcher *watcher, const void *name)
     return pod && pod->tunnel == TUNNEL_FORBIDDEN;
 }
 
+/* By either way, and when it is permitted after all, it is seen. */
 static void test_forbidden_tunnel_blames_nobody(void **state)
 {
+    static const struct {
+        const char *via, *rights[2];
+    } ROWS[] = {{"--via=portforward", {"get pods/portforward", "create pods/portforward"}},
+                {"--via=podproxy", {"get pods/proxy", "get pods/proxy"}}};
     struct scene *scene = *state;
-    fake_api_deny(api(scene), "get pods/portforward");
-    fake_api_deny(api(scene), "create pods/portforward");
     add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_forbidden, "decode-a");
-    AWAIT(scene, lanes_are_unknown, "decode-a");
-    HOLDS(scene, nobody_is_blamed, NULL, 3);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        fake_api_deny(api(scene), ROWS[i].rights[0]);
+        fake_api_deny(api(scene), ROWS[i].rights[1]);
+        WATCH(scene, ROWS[i].via);
+        AWAIT(scene, is_forbidden, "decode-a");
+        AWAIT(scene, lanes_are_unknown, "decode-a");
+        HOLDS(scene, nobody_is_blamed, NULL, 3);
+        assert_true(watcher_said(&scene->watcher, "is missing in the namespace llm-d"));
+        fake_api_deny(api(scene), NULL);
+        assert_recovers(scene, "decode-a");
+        assert_true(nobody_is_blamed(&scene->watcher, NULL));
+        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    }
+    scene->watching = false;
 }
 
 /* Where only the older way by POST is permitted, or known, that is taken. */
