@@ -1,17 +1,13 @@
 #include "tunnel/portforward.h"
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "tunnel/spdy.h"
-#include "tunnel/websocket.h"
+#include "tunnel/spdy_link.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { ANSWER_MAX = 16 * 1024, OUT_MAX = 4 << 20, ERROR_TEXT_MAX = 1024 };
+enum { ERROR_TEXT_MAX = 1024 };
 enum {
     START_MS = 10000, /* from connect to the first PING's answer */
     REST_MS =
@@ -29,28 +25,20 @@ enum {
     STREAM_CANCEL = 5 /* RST_STREAM's status */
 };
 
-enum state { IDLE, CONNECTING, UPGRADING, PROVING /* upgraded, the first PING is under way */, OPEN, PAUSING };
+enum state { IDLE, CONNECTING, PROVING /* upgraded, the first PING is under way */, OPEN, PAUSING };
 
-/* One connection to the proxy with what belongs to it. It outlives the session's interest in it until its handle is closed. */
-struct link {
-    struct portforward *owner; /* NULL: given up */
+/* A link with what runs over it. It outlives the session's interest in it until nothing of the link is left. */
+struct line {
     struct portforward *session;
-    struct link *older; /* replaced, but a forward still runs over it */
+    struct line *older; /* replaced, but a forward still runs over it */
     struct forward *forwards;
-    uv_pipe_t pipe;
-    uv_connect_t connect;
+    struct spdy_link *link;
+    bool given_up; /* no more the session's */
     bool post;
-    char key[25];      /* Sec-WebSocket-Key */
-    struct buf answer; /* the upgrade's, up to the end of its body where it is a refusal */
-    struct buf out;    /* what is to be written */
-    struct buf spdy_out, payload;
-    size_t unhurried; /* bytes at the start of spdy_out that may wait until there is more to say */
-    struct spdy *spdy;
-    struct websocket *websocket; /* NULL by POST */
 };
 
 struct forward {
-    struct link *link;
+    struct line *line;
     struct forward *next;
     int32_t port;
     uint32_t error_stream, data_stream;
@@ -69,12 +57,12 @@ struct portforward {
     struct portforward_options options; /* strings owned */
     enum state state;
     enum tunnel_word word;     /* as last told */
-    struct link *link;         /* the one for new forwards, and older ones behind it */
-    size_t forward_count;      /* over all links */
+    struct line *line;         /* the one for new forwards, and older ones behind it */
+    size_t forward_count;      /* over all lines */
     int32_t served[PORTS_MAX]; /* ports that answered when they were last tried */
     size_t served_count;
     uv_timer_t timer, moment;
-    int handles; /* still on the loop: the two timers, and links */
+    int handles; /* still on the loop: the two timers, and lines */
     bool stuck;  /* what is sent piles up */
     bool freed;
     void (*done)(void *user);
@@ -95,10 +83,8 @@ struct portforward {
     uint64_t seed;
 };
 
-static void link_connect(struct portforward *session);
-static void link_abandon(struct link *link);
-static void link_lose(struct link *link, enum tunnel_word word, const char *detail);
-static void link_flush(struct link *link);
+static void line_make(struct portforward *session);
+static void line_give_up(struct line *line);
 static void session_lose(struct portforward *session, enum tunnel_word word, const char *detail);
 
 /* ---- small things ---- */
@@ -119,30 +105,6 @@ static void word_tell(struct portforward *session, enum tunnel_word word, const 
 }
 
 static void timer_arm(struct portforward *session, int ms);
-
-/* What a text says that came from the API server, the kubelet or the container runtime: substrings, since the wording differs between versions (facts/kube.md 3.1). */
-static enum tunnel_word word_of_text(const char *text, enum tunnel_word otherwise)
-{
-    static const struct {
-        const char *words;
-        enum tunnel_word word;
-    } rows[] = {
-        {"connection refused", TUNNEL_REFUSED_IN_POD},
-        {"network namespace for sandbox", TUNNEL_POD_GONE},
-        {"failed to find sandbox", TUNNEL_POD_GONE},
-        {"no such container", TUNNEL_POD_GONE},
-        {"no such file or directory", TUNNEL_POD_GONE}, /* the network namespace's file */
-        {"pod not found", TUNNEL_POD_GONE},
-        {"pod does not exist", TUNNEL_POD_GONE},
-        {"reset by peer", TUNNEL_UP}, /* the pod itself did that */
-        {"broken pipe", TUNNEL_UP},
-        {"use of closed network connection", TUNNEL_UP},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (strcasestr(text, rows[i].words) != NULL)
-            return rows[i].word;
-    return otherwise;
-}
 
 /* ---- which ports answer ---- */
 
@@ -169,17 +131,17 @@ static void port_set_served(struct portforward *session, int32_t port, bool serv
 
 static void forward_drop(struct forward *forward)
 {
-    struct link *link = forward->link;
-    struct forward **at = &link->forwards;
+    struct line *line = forward->line;
+    struct forward **at = &line->forwards;
     while (*at != forward)
         at = &(*at)->next;
     *at = forward->next;
-    link->session->forward_count--;
+    line->session->forward_count--;
     buf_free(&forward->error);
     buf_free(&forward->held);
     mem_free(forward);
-    if (link->forwards == NULL && link->owner != NULL && link != link->session->link)
-        link_abandon(link);
+    if (line->forwards == NULL && !line->given_up && line != line->session->line)
+        line_give_up(line);
 }
 
 static void forward_finish(struct forward *forward, enum tunnel_word word, const char *detail)
@@ -195,15 +157,12 @@ static void forward_finish(struct forward *forward, enum tunnel_word word, const
 /* Tells the other side that nothing more comes from us, or its goroutine would wait for it as long as the session lasts. Where it has none, since it never connected, there is no hurry: it is told with the next thing that is sent. */
 static void forward_let_go(struct forward *forward, bool unhurried)
 {
-    struct link *link = forward->link;
-    bool nothing_else = link->spdy_out.len == link->unhurried;
-    spdy_reset(link->spdy, forward->data_stream, STREAM_CANCEL);
+    struct spdy_link *link = forward->line->link;
+    spdy_link_reset(link, forward->data_stream, STREAM_CANCEL);
     if (!forward->error_ended)
-        spdy_reset(link->spdy, forward->error_stream, STREAM_CANCEL);
+        spdy_link_reset(link, forward->error_stream, STREAM_CANCEL);
     if (!unhurried)
-        link_flush(link);
-    else if (nothing_else)
-        link->unhurried = link->spdy_out.len;
+        spdy_link_flush(link);
 }
 
 /* The pod's side is over; the error stream says how. Where the text means that the pod is gone, the session is of no more use.
@@ -212,9 +171,9 @@ static void forward_let_go(struct forward *forward, bool unhurried)
  * worker from then on is stuck, a ping or another probe. So the session is made anew, while what runs over the old one may go on. */
 static void forward_settle(struct forward *forward)
 {
-    struct portforward *session = forward->link->session;
+    struct portforward *session = forward->line->session;
     bool failed = forward->error.len > 0;
-    enum tunnel_word word = failed ? word_of_text(buf_str(&forward->error), TUNNEL_BACKOFF) : TUNNEL_UP;
+    enum tunnel_word word = failed ? upgrade_word_of(buf_str(&forward->error), TUNNEL_BACKOFF) : TUNNEL_UP;
     bool taken = !forward->holding && forward->sent > 0;
     bool stuck = failed && taken && !forward->data_reset;
     port_set_served(session, forward->port, !failed);
@@ -222,11 +181,18 @@ static void forward_settle(struct forward *forward)
         session_lose(session, TUNNEL_POD_GONE, buf_str(&forward->error));
         return;
     }
-    bool current = forward->link == session->link;
+    bool current = forward->line == session->line;
     forward_let_go(forward, failed && !taken);
     if (stuck && current && session->state == OPEN)
-        link_connect(session);
+        line_make(session);
     forward_finish(forward, word, buf_str(&forward->error));
+}
+
+static void stream_send(const struct forward *forward, const char *bytes, size_t length, bool fin)
+{
+    struct spdy_link *link = forward->line->link;
+    spdy_send(spdy_link_spdy(link), forward->data_stream, bytes, length, fin);
+    spdy_link_flush(link);
 }
 
 static void forward_release(struct forward *forward)
@@ -234,9 +200,8 @@ static void forward_release(struct forward *forward)
     forward->holding = forward->looked = false;
     forward->due = 0;
     if (forward->held.len > 0) {
-        spdy_send(forward->link->spdy, forward->data_stream, forward->held.data, forward->held.len, false);
+        stream_send(forward, forward->held.data, forward->held.len, false);
         buf_free(&forward->held);
-        link_flush(forward->link);
     }
 }
 
@@ -244,8 +209,8 @@ static void forward_release(struct forward *forward)
 static struct forward *forward_next_due(const struct portforward *session)
 {
     struct forward *first = NULL;
-    for (const struct link *link = session->link; link != NULL; link = link->older) {
-        for (struct forward *forward = link->forwards; forward != NULL; forward = forward->next)
+    for (const struct line *line = session->line; line != NULL; line = line->older) {
+        for (struct forward *forward = line->forwards; forward != NULL; forward = forward->next)
             if (forward->due != 0 && (first == NULL || forward->due < first->due))
                 first = forward;
     }
@@ -289,7 +254,7 @@ static void on_moment(uv_timer_t *timer)
  * closed for our purposes, and an error text means that no more data comes. */
 static void forward_progress(struct forward *forward)
 {
-    struct portforward *session = forward->link->session;
+    struct portforward *session = forward->line->session;
     if (forward->data_ended && forward->error_ended)
         forward_settle(forward);
     else if (forward->data_ended || forward->error.len > 0)
@@ -297,9 +262,9 @@ static void forward_progress(struct forward *forward)
     moment_arm(session);
 }
 
-static struct forward *forward_of(const struct link *link, uint32_t stream)
+static struct forward *forward_of(const struct line *line, uint32_t stream)
 {
-    struct forward *forward = link->owner != NULL ? link->forwards : NULL;
+    struct forward *forward = line->forwards;
     while (forward != NULL && forward->data_stream != stream && forward->error_stream != stream)
         forward = forward->next;
     return forward;
@@ -307,9 +272,9 @@ static struct forward *forward_of(const struct link *link, uint32_t stream)
 
 /* ---- what comes over SPDY; a forward that has been given up is not found, and what comes for it means nothing ---- */
 
-static void stream_ended(struct link *link, uint32_t stream)
+static void stream_ended(struct line *line, uint32_t stream)
 {
-    struct forward *forward = forward_of(link, stream);
+    struct forward *forward = forward_of(line, stream);
     if (forward != NULL) {
         *(stream == forward->data_stream ? &forward->data_ended : &forward->error_ended) = true;
         forward_progress(forward);
@@ -330,10 +295,10 @@ static int64_t hold_us(const struct portforward *session)
 }
 
 /* The far end has answered a PING (stream 0), or taken a stream. */
-static void question_answered(struct link *link, uint32_t stream)
+static void question_answered(const struct line *line, uint32_t stream)
 {
-    struct portforward *session = link->owner;
-    if (session == NULL || link != session->link || !session->asking || stream != session->asked_stream)
+    struct portforward *session = line->session;
+    if (line != session->line || !session->asking || stream != session->asked_stream)
         return;
     int64_t now = clock_mono_us();
     session->round_trip = now - session->asked_at;
@@ -351,45 +316,42 @@ static void question_answered(struct link *link, uint32_t stream)
     }
 }
 
-static void on_stream_reply(void *user, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
+static void on_stream_reply(void *user, uint32_t stream, bool fin)
 {
-    struct link *link = user;
-    struct forward *forward = forward_of(link, stream);
-    (void)headers;
-    (void)count;
+    struct line *line = user;
+    struct forward *forward = forward_of(line, stream);
     if (forward != NULL && stream == forward->data_stream) {
         forward->replied = clock_mono_us();
         if (forward->holding) {
-            forward->due = forward->replied + hold_us(link->session);
-            moment_arm(link->session);
+            forward->due = forward->replied + hold_us(line->session);
+            moment_arm(line->session);
         }
     }
-    question_answered(link, stream);
+    question_answered(line, stream);
     if (fin)
-        stream_ended(link, stream);
+        stream_ended(line, stream);
 }
 
 static void on_stream_data(void *user, uint32_t stream, const char *bytes, size_t length, bool fin)
 {
-    struct link *link = user;
-    struct forward *forward = forward_of(link, stream);
+    struct line *line = user;
+    struct forward *forward = forward_of(line, stream);
     if (forward != NULL && stream == forward->error_stream) {
         if (length > 0 && forward->error.len == 0)
-            pace_take(link->session->options.pace, forward->replied > 0 ? clock_mono_us() - forward->replied : 0);
+            pace_take(line->session->options.pace, forward->replied > 0 ? clock_mono_us() - forward->replied : 0);
         buf_append(&forward->error, bytes, length); /* cut at its maximum */
     } else if (forward != NULL && length > 0) {
-        port_set_served(link->session, forward->port, true);
+        port_set_served(line->session, forward->port, true);
         if (forward->holding)
             forward_release(forward);
         forward->ops->data(forward->user, bytes, length); /* may close the forward */
     }
     if (fin)
-        stream_ended(link, stream);
+        stream_ended(line, stream);
 }
 
-static void on_stream_reset(void *user, uint32_t stream, uint32_t status)
+static void on_stream_reset(void *user, uint32_t stream)
 {
-    (void)status;
     struct forward *forward = forward_of(user, stream);
     if (forward != NULL && forward->data_stream == stream)
         forward->data_reset = true;
@@ -399,36 +361,12 @@ static void on_stream_reset(void *user, uint32_t stream, uint32_t status)
 
 static void on_pong(void *user, uint32_t id)
 {
-    struct link *link = user;
-    if (id == link->session->ping_id)
-        question_answered(link, 0);
+    const struct line *line = user;
+    if (id == line->session->ping_id)
+        question_answered(line, 0);
 }
 
-static void on_goaway(void *user, uint32_t status)
-{
-    (void)status;
-    struct link *link = user;
-    if (link->owner != NULL)
-        link_lose(link, TUNNEL_API_LOST, "the session was ended by the other side");
-}
-
-static void on_stream_opened(void *user, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
-{
-    (void)user; /* only servers are asked */
-    (void)stream;
-    (void)headers;
-    (void)count;
-    (void)fin;
-}
-
-static const struct spdy_ops stream_ops = {.opened = on_stream_opened,
-                                           .reply = on_stream_reply,
-                                           .data = on_stream_data,
-                                           .reset = on_stream_reset,
-                                           .ping = on_pong,
-                                           .goaway = on_goaway};
-
-/* ---- the connection ---- */
+/* ---- lines ---- */
 
 static void handle_gone(struct portforward *session)
 {
@@ -442,58 +380,41 @@ static void handle_gone(struct portforward *session)
     }
 }
 
-static void on_link_closed(uv_handle_t *handle)
+static void on_line_closed(void *user)
 {
-    struct link *link = handle->data;
-    struct buf *bufs[] = {&link->answer, &link->out, &link->spdy_out, &link->payload};
-    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
-        buf_free(bufs[i]);
-    spdy_free(link->spdy);
-    websocket_free(link->websocket);
-    handle_gone(link->session);
-    mem_free(link);
+    struct line *line = user;
+    handle_gone(line->session);
+    mem_free(line);
 }
 
-static void link_abandon(struct link *link)
+static void line_give_up(struct line *line)
 {
-    struct link **at = &link->session->link;
-    while (*at != link)
+    struct line **at = &line->session->line;
+    while (*at != line)
         at = &(*at)->older;
-    *at = link->older;
-    link->owner = NULL;
-    uv_close((uv_handle_t *)&link->pipe, on_link_closed);
+    *at = line->older;
+    line->given_up = true;
+    spdy_link_close(line->link, on_line_closed, line);
 }
 
-/* The connection broke. An older one takes only its own forwards along. */
-static void link_lose(struct link *link, enum tunnel_word word, const char *detail)
+/* An older one takes only its own forwards along. */
+static void on_lost(void *user, enum tunnel_word word, const char *detail)
 {
-    if (link == link->session->link) {
-        session_lose(link->session, word, detail);
+    struct line *line = user;
+    if (line == line->session->line) {
+        session_lose(line->session, word, detail);
         return;
     }
-    while (link->owner != NULL && link->forwards != NULL)
-        forward_finish(link->forwards, word, detail);
+    while (!line->given_up && line->forwards != NULL)
+        forward_finish(line->forwards, word, detail);
 }
 
-/* Writes what has gathered. Almost always the kernel takes it at once. */
-static void link_flush(struct link *link)
+/* Later: nobody who sends expects to lose the session by it. */
+static void on_stuck(void *user)
 {
-    if (link->websocket != NULL && link->spdy_out.len > 0) {
-        websocket_send(link->websocket, link->spdy_out.data, link->spdy_out.len, &link->out);
-        buf_clear(&link->spdy_out);
-    }
-    struct buf *out = link->websocket != NULL || link->spdy == NULL ? &link->out : &link->spdy_out;
-    if (out->len == 0 || link->owner == NULL)
-        return;
-    uv_stream_t *stream = (uv_stream_t *)&link->pipe;
-    bool stuck = out->truncated || uv_stream_get_write_queue_size(stream) > OUT_MAX;
-    carrier_write(stream, out->data, out->len);
-    buf_clear(out);
-    link->unhurried = 0;
-    if (stuck) {
-        link->owner->stuck = true; /* later: nobody who sends expects to lose the session by it */
-        timer_arm(link->owner, 0);
-    }
+    const struct line *line = user;
+    line->session->stuck = true;
+    timer_arm(line->session, 0);
 }
 
 /* Something has been put to the far end that it answers by itself. While one question is open no other is needed. */
@@ -508,121 +429,17 @@ static void ping_send(struct portforward *session)
 {
     session->ping_id += 2;
     question_put(session, 0);
-    spdy_ping(session->link->spdy, session->ping_id);
+    spdy_ping(spdy_link_spdy(session->line->link), session->ping_id);
+    spdy_link_flush(session->line->link);
 }
 
-/* Bytes of the upgraded connection. */
-static void link_receive(struct link *link, const char *bytes, size_t length)
+static void on_accepted(void *user)
 {
-    struct problem problem = {0};
-    enum status status = STATUS_OK, ended = STATUS_OK;
-    if (link->websocket != NULL) {
-        buf_clear(&link->payload);
-        ended = websocket_receive(link->websocket, bytes, length, &link->payload, &link->out, &problem);
-        bytes = buf_str(&link->payload);
-        length = link->payload.len;
-    }
-    if (length > 0) {
-        struct problem spdy_problem = {0};
-        status = spdy_receive(link->spdy, bytes, length, &spdy_problem);
-        if (status != STATUS_OK)
-            problem = spdy_problem;
-    }
-    if (link->owner == NULL)
-        return;
-    if (link->out.len > 0 || link->spdy_out.len > link->unhurried)
-        link_flush(link);
-    if (link->owner != NULL && (status != STATUS_OK || ended != STATUS_OK)) {
-        enum tunnel_word word = word_of_text(problem.text, TUNNEL_API_LOST);
-        link_lose(link, word == TUNNEL_POD_GONE ? word : TUNNEL_API_LOST, problem.text);
-    }
-}
-
-/* ---- the upgrade ---- */
-
-static void upgrade_send(struct link *link)
-{
-    const struct portforward *session = link->owner;
-    buf_printf(&link->out,
-               "%s /api/v1/namespaces/%s/pods/%s/portforward HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n",
-               link->post ? "POST" : "GET", session->options.ns, session->options.name);
-    if (link->post) {
-        buf_puts(&link->out,
-                 "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: portforward.k8s.io\r\nContent-Length: 0\r\n\r\n");
-    } else {
-        buf_printf(&link->out,
-                   "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-                   "%s\r\nSec-WebSocket-Protocol: SPDY/3.1+portforward.k8s.io\r\n\r\n",
-                   link->key);
-    }
-    link_flush(link);
-}
-
-/* The value of a header line in an answer's head, with its length; NULL when there is none. */
-static const char *answer_header(const char *head, const char *end, const char *name, size_t *length)
-{
-    size_t name_length = strlen(name);
-    const char *line = strstr(head, "\r\n");
-    while (line != NULL && line + 2 < end) {
-        line += 2;
-        const char *stop = strstr(line, "\r\n");
-        if (strncasecmp(line, name, name_length) == 0 && line[name_length] == ':') {
-            const char *value = line + name_length + 1;
-            value += strspn(value, " \t");
-            *length = stop > value ? (size_t)(stop - value) : 0;
-            return value;
-        }
-        line = stop;
-    }
-    return NULL;
-}
-
-static bool answer_header_is(const char *head, const char *end, const char *name, const char *wanted)
-{
-    size_t length;
-    const char *value = answer_header(head, end, name, &length);
-    return value != NULL && length == strlen(wanted) && strncasecmp(value, wanted, length) == 0;
-}
-
-/* Whether the body of a refusal has come as far as it will. */
-static bool answer_body_complete(const struct buf *answer, const char *body)
-{
-    size_t length, have = answer->len - (size_t)(body - answer->data);
-    const char *value = answer_header(answer->data, body - 2, "Content-Length", &length);
-    if (value != NULL)
-        return have >= (size_t)strtoul(value, NULL, 10);
-    if (answer_header(answer->data, body - 2, "Transfer-Encoding", &length) != NULL)
-        return strstr(body, "\r\n0\r\n") != NULL || strncmp(body, "0\r\n", 3) == 0;
-    return false;
-}
-
-/* What a refused upgrade means. `proxys_own`: the proxy's filter said it, not the API server. */
-static enum tunnel_word refusal_word(int status, const char *body, struct buf *text, bool *proxys_own)
-{
-    const char *first = strchr(body, '{'), *last = strrchr(body, '}');
-    struct json *document = NULL;
-    if (first != NULL && last > first)
-        json_parse(first, (size_t)(last - first) + 1, ANSWER_MAX, &document, NULL);
-    const char *message = json_string(json_get(document, "message"));
-    const char *reason = json_string(json_get(document, "reason"));
-    buf_clear(text);
-    if (message != NULL)
-        buf_puts(text, message);
-    else
-        buf_printf(text, "HTTP %d %s", status, body);
-    *proxys_own = document == NULL && status == 403;
-    bool dialled = strstr(buf_str(text), "dial tcp") != NULL || strstr(buf_str(text), "dial unix") != NULL;
-    enum tunnel_word word = TUNNEL_BACKOFF;
-    if (status == 401 || status == 403)
-        word = TUNNEL_FORBIDDEN;
-    else if (status == 404 && reason != NULL && strcmp(reason, "NotFound") == 0)
-        word = TUNNEL_POD_GONE;
-    else if (status >= 500 && (dialled || status == 502 || status == 503 || status == 504))
-        word = document != NULL ? TUNNEL_NODE_LOST : TUNNEL_API_LOST; /* by who says it: the API server or the proxy */
-    else if (word_of_text(buf_str(text), TUNNEL_BACKOFF) == TUNNEL_POD_GONE)
-        word = TUNNEL_POD_GONE;
-    json_free(document);
-    return word;
+    const struct line *line = user;
+    struct portforward *session = line->session;
+    session->state = PROVING;
+    session->stuck = false;
+    ping_send(session);
 }
 
 /* The POST got no further than to the proxy, or there is none for it yet: what the GET met is what is known. */
@@ -634,134 +451,63 @@ static void post_missed(struct portforward *session)
                  refused ? buf_str(&session->refusal_text) : "the proxy for older clusters is not to be reached");
 }
 
-static void upgrade_refused(struct link *link, int status, const char *body)
+static void on_unreachable(void *user)
 {
-    struct portforward *session = link->owner;
-    struct buf text;
-    bool proxys_own;
-    buf_init(&text, ERROR_TEXT_MAX);
-    enum tunnel_word word = refusal_word(status, body, &text, &proxys_own);
-    bool old_server = !link->post && (word == TUNNEL_BACKOFF || status == 403);
+    const struct line *line = user;
+    if (line->post)
+        post_missed(line->session);
+    else
+        session_lose(line->session, TUNNEL_API_LOST, "the proxy is not to be reached");
+}
+
+static void on_refused(void *user, const struct upgrade_answer *answer)
+{
+    struct line *line = user;
+    struct portforward *session = line->session;
+    bool old_server = !line->post && (answer->word == TUNNEL_BACKOFF || answer->status == 403);
     if (old_server) {
         session->post = true;
-        session->refusal = word;
+        session->refusal = answer->word;
         buf_clear(&session->refusal_text);
-        buf_append(&session->refusal_text, buf_str(&text), text.len);
-        link_abandon(link);
-        link_connect(session);
-    } else if (link->post && proxys_own) {
+        buf_puts(&session->refusal_text, answer->text.text);
+        line_give_up(line);
+        line_make(session);
+    } else if (line->post && answer->proxys_own) {
         post_missed(session);
     } else {
-        bool doubt = word == TUNNEL_FORBIDDEN && session->opened_at > 0 && !session->doubted;
+        bool doubt = answer->word == TUNNEL_FORBIDDEN && session->opened_at > 0 && !session->doubted;
         session->doubted = session->doubted || doubt;
         session->post = session->options.by_post;
-        session_lose(session, doubt ? TUNNEL_API_LOST : word, buf_str(&text));
-    }
-    buf_free(&text);
-}
-
-static void upgrade_accepted(struct link *link, const char *rest, size_t length)
-{
-    struct portforward *session = link->owner;
-    link->spdy = spdy_new(false, &link->spdy_out, &stream_ops, link);
-    if (!link->post)
-        link->websocket = websocket_new(false, seed_next(session));
-    session->state = PROVING;
-    session->stuck = false;
-    ping_send(session);
-    link_flush(link);
-    if (link->owner != NULL && length > 0)
-        link_receive(link, rest, length);
-}
-
-/* The answer to the upgrade, as far as it has come. */
-static void upgrade_receive(struct link *link, bool ended)
-{
-    struct buf *answer = &link->answer;
-    const char *head_end = strstr(buf_str(answer), "\r\n\r\n");
-    if (head_end == NULL) {
-        if (answer->truncated || ended)
-            link_lose(link, TUNNEL_API_LOST, "the proxy closed the connection without an answer");
-        return;
-    }
-    const char *body = head_end + 4, *head = answer->data;
-    int status = strncmp(head, "HTTP/1.", 7) == 0 && strlen(head) > 12 ? (int)strtol(head + 9, NULL, 10) : 0;
-    char accept[29];
-    websocket_accept_key(link->key, accept);
-    if (status == 101) {
-        bool right = link->post ||
-                     (answer_header_is(head, head_end + 2, "Sec-WebSocket-Accept", accept) &&
-                      answer_header_is(head, head_end + 2, "Sec-WebSocket-Protocol", "SPDY/3.1+portforward.k8s.io"));
-        if (right)
-            upgrade_accepted(link, body, answer->len - (size_t)(body - head));
-        else
-            upgrade_refused(link, 400, "the WebSocket was accepted wrongly");
-    } else if (ended || answer->truncated || answer_body_complete(answer, body)) {
-        upgrade_refused(link, status, body);
+        session_lose(session, doubt ? TUNNEL_API_LOST : answer->word, answer->text.text);
     }
 }
 
-static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
+static void line_make(struct portforward *session)
 {
-    struct link *link = stream->data;
-    if (link->owner != NULL && length > 0 && link->spdy == NULL) {
-        buf_append(&link->answer, room->base, (size_t)length);
-        upgrade_receive(link, false);
-    } else if (link->owner != NULL && length > 0) {
-        link_receive(link, room->base, (size_t)length);
-    } else if (link->owner != NULL && length < 0 && link->spdy == NULL) {
-        upgrade_receive(link, true);
-    } else if (link->owner != NULL && length < 0) {
-        link_lose(link, TUNNEL_API_LOST, "the connection to the API server broke off");
-    }
-    mem_free(room->base);
-}
-
-static void on_connect(uv_connect_t *request, int status)
-{
-    struct link *link = request->data;
-    struct portforward *session = link->owner;
-    if (session == NULL)
-        return;
-    if (status != 0 || uv_read_start((uv_stream_t *)&link->pipe, carrier_alloc, on_read) != 0) {
-        if (link->post)
-            post_missed(session);
-        else
-            session_lose(session, TUNNEL_API_LOST, "the proxy is not to be reached");
-        return;
-    }
-    session->state = UPGRADING;
-    upgrade_send(link);
-}
-
-static void key_make(struct portforward *session, char key[25])
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (int i = 0; i < 21; i++)
-        key[i] = letters[seed_next(session) >> 20 & 63];
-    memcpy(key + 21, "A==", 4); /* 16 bytes leave two bits to the last letter */
-}
-
-static void link_connect(struct portforward *session)
-{
-    struct link *link = mem_new(sizeof *link);
-    link->owner = link->session = session;
+    static const struct spdy_link_ops ops = {.unreachable = on_unreachable,
+                                             .accepted = on_accepted,
+                                             .refused = on_refused,
+                                             .lost = on_lost,
+                                             .stuck = on_stuck,
+                                             .reply = on_stream_reply,
+                                             .data = on_stream_data,
+                                             .reset = on_stream_reset,
+                                             .pong = on_pong};
+    struct line *line = mem_new(sizeof *line);
+    *line = (struct line){.session = session, .older = session->line, .post = session->post};
     session->handles++;
-    link->post = session->post;
-    link->pipe.data = link;
-    link->connect.data = link;
-    key_make(session, link->key);
-    buf_init(&link->answer, ANSWER_MAX);
-    buf_init(&link->out, OUT_MAX);
-    buf_init(&link->spdy_out, OUT_MAX);
-    buf_init(&link->payload, CARRIER_READ_SIZE);
-    uv_pipe_init(session->options.loop, &link->pipe, 0);
-    link->older = session->link;
-    session->link = link;
+    session->line = line;
     session->state = CONNECTING;
     timer_arm(session, START_MS);
-    uv_pipe_connect(&link->connect, &link->pipe, link->post ? session->options.post_proxy : session->options.proxy,
-                    on_connect);
+    line->link = spdy_link_new(
+        &(struct spdy_link_options){.loop = session->options.loop,
+                                    .socket = line->post ? session->options.post_proxy : session->options.proxy,
+                                    .ns = session->options.ns,
+                                    .name = session->options.name,
+                                    .post = line->post,
+                                    .seed = seed_next(session),
+                                    .ops = &ops,
+                                    .user = line});
 }
 
 /* ---- the session ---- */
@@ -782,12 +528,12 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
     /* Up to a quarter more, so that a hundred sessions that were lost together do not come back together. */
     timer_arm(session, session->pause_ms + (int)(seed_next(session) % (uint64_t)(session->pause_ms / 4)));
     session->word = word;
-    while (session->link != NULL) {
-        struct link *link = session->link;
-        while (link->owner != NULL && link->forwards != NULL)
-            forward_finish(link->forwards, word, kept.text);
-        if (link->owner != NULL)
-            link_abandon(link);
+    while (session->line != NULL) {
+        struct line *line = session->line;
+        while (!line->given_up && line->forwards != NULL)
+            forward_finish(line->forwards, word, kept.text);
+        if (!line->given_up)
+            line_give_up(line);
     }
     if (!session->freed)
         word_tell(session, word, kept.text);
@@ -807,7 +553,6 @@ static void session_watch(struct portforward *session)
     } else {
         ping_send(session);
         timer_arm(session, LOST_MS);
-        link_flush(session->link);
     }
 }
 
@@ -816,12 +561,11 @@ static void on_timer(uv_timer_t *timer)
     struct portforward *session = timer->data;
     switch (session->state) {
     case PAUSING:
-        link_connect(session);
+        line_make(session);
         if (session->told_at == 0)
             word_tell(session, TUNNEL_STARTING, "");
         break;
     case CONNECTING:
-    case UPGRADING:
     case PROVING:
         session_lose(session, TUNNEL_API_LOST, "no answer for 10 s");
         break;
@@ -878,12 +622,12 @@ void portforward_free(struct portforward *session, void (*done)(void *user), voi
     session->freed = true;
     session->done = done;
     session->done_user = user;
-    while (session->link != NULL) {
-        struct link *link = session->link;
-        while (link->owner != NULL && link->forwards != NULL)
-            forward_drop(link->forwards);
-        if (link->owner != NULL)
-            link_abandon(link);
+    while (session->line != NULL) {
+        struct line *line = session->line;
+        while (!line->given_up && line->forwards != NULL)
+            forward_drop(line->forwards);
+        if (!line->given_up)
+            line_give_up(line);
     }
     mem_free((char *)session->options.proxy);
     mem_free((char *)session->options.post_proxy);
@@ -919,7 +663,7 @@ bool portforward_wants_post(const struct portforward *session)
 
 bool portforward_by_post(const struct portforward *session)
 {
-    return session->state == OPEN && session->link->post;
+    return session->state == OPEN && session->line->post;
 }
 
 int64_t portforward_round_trip(const struct portforward *session)
@@ -938,24 +682,25 @@ static struct forward *forward_open(void *carrier, int32_t port, const struct fo
     struct portforward *session = carrier;
     if (session->state != OPEN || session->forward_count >= FORWARDS_MAX)
         return NULL;
-    struct link *link = session->link;
+    struct line *line = session->line;
+    struct spdy *spdy = spdy_link_spdy(line->link);
     struct forward *forward = mem_new(sizeof *forward);
     char port_text[16], id[16];
-    *forward = (struct forward){.link = link, .next = link->forwards, .port = port, .ops = ops, .user = user};
+    *forward = (struct forward){.line = line, .next = line->forwards, .port = port, .ops = ops, .user = user};
     buf_init(&forward->error, ERROR_TEXT_MAX);
     buf_init(&forward->held, FORWARD_SEND_MAX);
     snprintf(port_text, sizeof port_text, "%d", port);
     snprintf(id, sizeof id, "%u", ++session->request_id);
     struct spdy_header headers[] = {{"streamtype", "error"}, {"port", port_text}, {"requestid", id}};
-    forward->error_stream = spdy_open(link->spdy, headers, 3, true);
+    forward->error_stream = spdy_open(spdy, headers, 3, true);
     headers[0].value = "data";
-    forward->data_stream = spdy_open(link->spdy, headers, 3, false);
-    link->forwards = forward;
+    forward->data_stream = spdy_open(spdy, headers, 3, false);
+    line->forwards = forward;
     session->forward_count++;
     forward->holding = !port_is_served(session, port);
     if (!session->asking)
         question_put(session, forward->data_stream);
-    link_flush(link);
+    spdy_link_flush(line->link);
     return forward;
 }
 
@@ -964,12 +709,10 @@ static bool forward_send(struct forward *forward, const char *bytes, size_t leng
     if (length > FORWARD_SEND_MAX - forward->sent)
         return false;
     forward->sent += length;
-    if (forward->holding) {
+    if (forward->holding)
         buf_append(&forward->held, bytes, length);
-    } else if (!forward->data_ended) {
-        spdy_send(forward->link->spdy, forward->data_stream, bytes, length, false);
-        link_flush(forward->link);
-    }
+    else if (!forward->data_ended)
+        stream_send(forward, bytes, length, false);
     return true;
 }
 
@@ -978,13 +721,12 @@ static void forward_finish_sending(struct forward *forward)
 {
     if (forward->holding)
         forward_release(forward);
-    spdy_send(forward->link->spdy, forward->data_stream, "", 0, true);
-    link_flush(forward->link);
+    stream_send(forward, "", 0, true);
 }
 
 static void forward_close(struct forward *forward)
 {
-    struct portforward *session = forward->link->session;
+    struct portforward *session = forward->line->session;
     forward_let_go(forward, false);
     forward_drop(forward);
     moment_arm(session);
