@@ -312,8 +312,9 @@ bool live_killed_apart(struct hint_maker *maker)
     bool ended = pod->killed_run == pod->run && stage_is_broken(pod->stage);
     bool again = pod->killed_run + 1 == pod->run && maker->now - pod->killed_at < LIVE_RECENT_US;
     bool gets_in = pod->lanes[LANE_READINESS].present && pod->facts.serving.ready == TRI_TRUE;
+    /* A probe of the kubelet's began after our first answer, and was over before the kill. */
     int64_t since = pod->killed_run != 0 ? answered_when_killed(pod) : INT64_MAX;
-    if ((!ended && !again) || gets_in || since > pod->killed_at - (2 * spec->period + spec->timeout) * SECOND_US)
+    if ((!ended && !again) || gets_in || since > pod->killed_at - (spec->period + spec->timeout) * SECOND_US)
         return false;
     const struct pod_event *event = newest_event(pod, pod->killed_by, pod->killed_at - pod->killed_after);
     bool loopback = event_word(event) == WORD_REFUSED && via_loopback(pod);

@@ -282,6 +282,8 @@ static void child_came_up(struct kubectl_forward *forward, int port)
     forward->state = UP;
     forward->local_port = port;
     forward->pause_ms = 0;
+    forward->said = KUBECTL_OTHER; /* whatever was said on the way */
+    buf_clear(&forward->words);
     forward->options.crowd->starting--;
     uv_timer_stop(&forward->timer);
     forward->options.word(forward->options.user, TUNNEL_UP, "");

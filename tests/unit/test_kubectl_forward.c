@@ -23,6 +23,7 @@ enum { DEADLINE_S = 20, PLENTY = 4096 };
 static const char script[] = "#!/bin/sh\n"
                              "cd \"${0%/*}\" || exit 9\n"
                              "echo \"$*\" >>log\n"
+                             "[ ! -e banner ] || { cat banner >&2; sleep 0.2; }\n"
                              "[ ! -e fails ] || { cat fails >&2; exit 1; }\n"
                              "echo \"Forwarding from 127.0.0.1:$(cat port) -> 8000\"\n"
                              "echo 'Forwarding from [::1]:1 -> 8000'\n"
@@ -195,7 +196,7 @@ static void on_freed(void *user)
 
 static void world_end(struct world *world)
 {
-    static const char *const names[] = {"port", "fails", "go", "kubectl", "log", "stays"};
+    static const char *const names[] = {"port", "fails", "go", "kubectl", "log", "stays", "banner"};
     kubectl_forward_free(world->forward, on_freed, &world->freed);
     UNTIL(world, world->freed);
     assert_int_equal(world->groups, 0);
@@ -337,6 +338,25 @@ static void test_refused_and_stays(void **state)
     }
 }
 
+/* What is said on the way up, by a script around kubectl say, has nothing to do with how a connection ends later. */
+static void test_banner(void **state)
+{
+    struct world world;
+    struct call call;
+    (void)state;
+    world_begin(&world, NULL);
+    file_write(&world, "banner", "note: dial tcp 10.0.0.1:443: i/o timeout, by the other way\n");
+    UNTIL(&world, world.ups == 1);
+    call_begin(&world, &call);
+    UNTIL(&world, world.accepted == 1 && world.open == 0);
+    child_says(&world, "E1 portforward.go:409] an error occurred forwarding 1 -> 8000: failed to connect to "
+                       "localhost:8000: dial tcp4 127.0.0.1:8000: connect: connection refused");
+    UNTIL(&world, call.ended);
+    assert_int_equal(call.word, TUNNEL_REFUSED_IN_POD);
+    buf_free(&call.got);
+    world_end(&world);
+}
+
 /* The pod closed without an answer: kubectl says nothing, and after a moment that is what it was. */
 static void test_closed(void **state)
 {
@@ -410,9 +430,9 @@ static void test_crowd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_served), cmocka_unit_test(test_refused), cmocka_unit_test(test_refused_and_stays),
-        cmocka_unit_test(test_closed), cmocka_unit_test(test_lost),    cmocka_unit_test(test_does_not_start),
-        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_served),         cmocka_unit_test(test_refused), cmocka_unit_test(test_refused_and_stays),
+        cmocka_unit_test(test_banner),         cmocka_unit_test(test_closed),  cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_does_not_start), cmocka_unit_test(test_crowd),
     };
     signal(SIGPIPE, SIG_IGN); /* as the program does */
     return cmocka_run_group_tests(tests, NULL, NULL);
