@@ -12,47 +12,23 @@ const char *fact_kind_name(enum fact_kind kind)
     return (unsigned)kind < FACT_KIND_COUNT ? names[kind] : "unknown";
 }
 
-static const char *const tunnel_word_names[TUNNEL_WORD_COUNT] = {
-#define X(id, name) [id] = name,
-    TUNNEL_WORD_TABLE(X)
-#undef X
-};
-
 const char *tunnel_word_name(enum tunnel_word word)
 {
-    return (unsigned)word < TUNNEL_WORD_COUNT ? tunnel_word_names[word] : "unknown";
+    static const char *const names[TUNNEL_WORD_COUNT] = {
+#define X(id, name) [id] = name,
+        TUNNEL_WORD_TABLE(X)
+#undef X
+    };
+    return (unsigned)word < TUNNEL_WORD_COUNT ? names[word] : "unknown";
 }
-
-bool tunnel_word_from_name(const char *name, enum tunnel_word *word)
-{
-    for (int i = 0; name != NULL && i < TUNNEL_WORD_COUNT; i++) {
-        if (strcmp(tunnel_word_names[i], name) == 0) {
-            *word = (enum tunnel_word)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *const source_state_names[SOURCE_STATE_COUNT] = {
-    [SOURCE_STARTING] = "starting", [SOURCE_WATCHING] = "watching", [SOURCE_NONE_FOUND] = "none-found",
-    [SOURCE_LOST] = "lost",         [SOURCE_DENIED] = "denied",     [SOURCE_NO_CLUSTER] = "no-cluster",
-};
 
 const char *source_state_name(enum source_state state)
 {
-    return (unsigned)state < SOURCE_STATE_COUNT ? source_state_names[state] : "unknown";
-}
-
-bool source_state_from_name(const char *name, enum source_state *state)
-{
-    for (int i = 0; name != NULL && i < SOURCE_STATE_COUNT; i++) {
-        if (strcmp(source_state_names[i], name) == 0) {
-            *state = (enum source_state)i;
-            return true;
-        }
-    }
-    return false;
+    static const char *const names[SOURCE_STATE_COUNT] = {
+        [SOURCE_STARTING] = "starting", [SOURCE_WATCHING] = "watching", [SOURCE_NONE_FOUND] = "none-found",
+        [SOURCE_LOST] = "lost",         [SOURCE_DENIED] = "denied",     [SOURCE_NO_CLUSTER] = "no-cluster",
+    };
+    return (unsigned)state < SOURCE_STATE_COUNT ? names[state] : "unknown";
 }
 
 void fact_init(struct fact *fact, enum fact_kind kind, uint32_t pod)

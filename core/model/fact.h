@@ -47,7 +47,6 @@ enum tunnel_word {
         TUNNEL_WORD_COUNT
 };
 const char *tunnel_word_name(enum tunnel_word word);
-bool tunnel_word_from_name(const char *name, enum tunnel_word *word);
 
 enum source_state {
     SOURCE_STARTING,
@@ -59,7 +58,6 @@ enum source_state {
     SOURCE_STATE_COUNT
 };
 const char *source_state_name(enum source_state state);
-bool source_state_from_name(const char *name, enum source_state *state);
 
 struct fact {
     int64_t t;

@@ -24,7 +24,6 @@ enum outcome {
         OUTCOME_COUNT
 };
 const char *outcome_name(enum outcome outcome);
-bool outcome_from_name(const char *name, enum outcome *outcome);
 
 /* Why. `mine` says whose matter it is: 'p' the pod's, 't' the tunnel's or the network's on the way, 'o' our own. The sentence is what the screen shows. */
 /*     id                      name                 whose  sentence */
@@ -79,7 +78,6 @@ enum probe_cause {
 const char *probe_cause_name(enum probe_cause cause);
 const char *probe_cause_sentence(enum probe_cause cause);
 char probe_cause_whose(enum probe_cause cause);
-bool probe_cause_from_name(const char *name, enum probe_cause *cause);
 
 /* Who answered, by the signs of facts/vllm.md 1.2 to 1.4. */
 #define ANSWERER_TABLE(X)                                                                                              \
@@ -99,7 +97,6 @@ enum answerer {
         ANSWERER_COUNT
 };
 const char *answerer_name(enum answerer answerer);
-bool answerer_from_name(const char *name, enum answerer *answerer);
 
 enum { SAMPLE_MODELS_MAX = 16, SAMPLE_BODY_MAX = 4096 };
 

@@ -36,17 +36,6 @@ const char *lane_help(enum lane_kind lane)
     return lane_table[lane].help;
 }
 
-bool lane_from_name(const char *name, enum lane_kind *lane)
-{
-    for (int i = 0; name != NULL && i < LANE_COUNT; i++) {
-        if (strcmp(name, lane_table[i].name) == 0) {
-            *lane = (enum lane_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *probe_action_name(enum probe_action action)
 {
     switch (action) {

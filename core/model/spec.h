@@ -35,7 +35,6 @@ enum { LANE_SERVING_COUNT = LANE_SIDECAR_STARTUP }; /* lanes below are about the
 const char *lane_name(enum lane_kind lane);
 char lane_letter(enum lane_kind lane);
 const char *lane_help(enum lane_kind lane);
-bool lane_from_name(const char *name, enum lane_kind *lane);
 static inline bool lane_is_kubelets(enum lane_kind lane)
 {
     return lane <= LANE_READINESS || lane >= LANE_SIDECAR_STARTUP;
