@@ -341,12 +341,18 @@ static void paint_heads(const struct view_state *state, const struct fleet_layou
     }
 }
 
+/* The stage's word or, where it does not fit, what is left of it that cannot be taken for another. */
+static const char *stage_words(const struct pod *pod, int width)
+{
+    const char *word = pod->gone ? "gone" : stage_word(pod->stage);
+    return pod->stage == STAGE_LOADED && !pod->gone && (int)strlen(word) > width ? "Loaded" : word;
+}
+
 static void paint_stage(const struct pod *pod, int64_t now, const struct place *place, struct canvas *canvas, int row)
 {
     enum style style = widget_stage_style(pod, now);
-    const char *word = pod->gone ? "gone" : stage_word(pod->stage);
     int end = place->column + place->width;
-    int column = canvas_puts(canvas, row, place->column, place->width, style, word);
+    int column = canvas_puts(canvas, row, place->column, place->width, style, stage_words(pod, place->width));
     column += place->width >= 18 && column + 2 + (int)pod->reason.cells <= end ? 2 : 1;
     if (column + 4 <= end && !pod->gone)
         canvas_text(canvas, row, column, end - column, style, &pod->reason);
