@@ -381,6 +381,15 @@ void kubectl_words_free(struct kubectl_words *words)
     *words = (struct kubectl_words){0};
 }
 
+const char *kubectl_end_words(const char *what, int exit_code, int signal, char out[static KUBECTL_END_SIZE])
+{
+    if (signal)
+        snprintf(out, KUBECTL_END_SIZE, "kubectl %s was ended by signal %d (%s)", what, signal, strsignal(signal));
+    else
+        snprintf(out, KUBECTL_END_SIZE, "kubectl %s ended with exit status %d", what, exit_code);
+    return out;
+}
+
 /* ---- what the proxy lets through ---- */
 
 #define NAME "[a-z0-9][a-z0-9.-]*"

@@ -66,6 +66,10 @@ void kubectl_words_take(struct kubectl_words *words, const char *line, size_t le
 bool kubectl_is_speech(const char *line, size_t length);
 void kubectl_words_free(struct kubectl_words *words); /* leaves them empty, for the next child */
 
+/* "kubectl proxy was ended by signal 9 (Killed)": of one that said nothing itself. what: its subcommand. Returns `out`. */
+enum { KUBECTL_END_SIZE = 96 };
+const char *kubectl_end_words(const char *what, int exit_code, int signal, char out[static KUBECTL_END_SIZE]);
+
 /* ---- the proxy ---- */
 
 enum proxy_state {

@@ -155,6 +155,7 @@ static void proxy_start(struct kubectl_proxy *proxy);
 static void on_over(void *user, int exit_code, int signal)
 {
     struct kubectl_proxy *proxy = user;
+    char words[KUBECTL_END_SIZE];
     proxy->child = NULL;
     socket_remove(proxy->socket);
     if (proxy->freeing) {
@@ -169,11 +170,8 @@ static void on_over(void *user, int exit_code, int signal)
         proxy->pause_ms = PAUSE_FIRST_MS;
     if (proxy->late)
         text_printf(&proxy->words.text, TEXT_LINE, "kubectl proxy did not begin to serve within %d s", START_MS / 1000);
-    else if (text_empty(&proxy->words.text) && signal)
-        text_printf(&proxy->words.text, TEXT_LINE, "kubectl proxy was ended by signal %d (%s)", signal,
-                    strsignal(signal));
     else if (text_empty(&proxy->words.text))
-        text_printf(&proxy->words.text, TEXT_LINE, "kubectl proxy ended with exit status %d", exit_code);
+        text_set_str(&proxy->words.text, kubectl_end_words("proxy", exit_code, signal, words), TEXT_LINE);
     proxy_down(proxy);
 }
 

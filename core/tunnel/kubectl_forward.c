@@ -346,9 +346,10 @@ static void child_gone(struct kubectl_forward *forward)
 
 static void on_over(void *user, int exit_code, int signal)
 {
-    (void)exit_code;
-    (void)signal;
     struct kubectl_forward *forward = user;
+    char words[KUBECTL_END_SIZE];
+    if (forward->words.len == 0)
+        buf_puts(&forward->words, kubectl_end_words("port-forward", exit_code, signal, words));
     forward->child = NULL;
     forward->options.crowd->running--;
     if (forward->state == STARTING)

@@ -879,6 +879,15 @@ static void the_context_and_its_namespace_are_told(void **state)
     assert_non_null(strstr(buf_str(&stage->said), "-|-|other|cannot start /nonexistent/kubectl: "));
 }
 
+static void test_end_words(void **state)
+{
+    char words[KUBECTL_END_SIZE];
+    (void)state;
+    assert_string_equal(kubectl_end_words("proxy", 0, SIGKILL, words), "kubectl proxy was ended by signal 9 (Killed)");
+    assert_string_equal(kubectl_end_words("port-forward", 3, 0, words),
+                        "kubectl port-forward ended with exit status 3");
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -886,6 +895,7 @@ int main(void)
         T(the_first_in_path_is_run),
         T(a_path_is_taken_as_it_is_and_made_absolute),
         T(what_others_may_write_is_not_run),
+        cmocka_unit_test(test_end_words),
         cmocka_unit_test(flags_are_passed_on_in_kubectls_spelling),
         cmocka_unit_test(every_versions_words_are_understood),
         cmocka_unit_test(the_line_worth_showing_is_kept),
