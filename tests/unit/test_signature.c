@@ -533,6 +533,11 @@ static const struct {
     {"TaintManagerEviction: Cancelling deletion of Pod llm/v", "", EVIDENCE_EVENTS},
     {"FailedPrepareDynamicResources: Failed to prepare dynamic resources: DRA driver is not registered", "no-gpu",
      EVIDENCE_EVENTS},
+    {"Terminated: Pod was terminated in response to imminent node shutdown.", "evicted", EVIDENCE_POD},
+    {"CreateContainerError: invalid mount config for type \"bind\": bind source path does not exist: /data",
+     "config-error", EVIDENCE_POD},
+    {"RunContainerError: OCI runtime create failed: fork/exec /usr/bin/nvidia-container-runtime: no such file",
+     "no-gpu", EVIDENCE_POD},
     /* Ordinary lines with scary words. */
     {"ERROR 03-04 05:06:07 [kernels_moe.py:70] Failed to import Triton kernels. Please make sure your triton version "
      "is "
