@@ -538,6 +538,20 @@ static const struct {
      "config-error", EVIDENCE_POD},
     {"RunContainerError: OCI runtime create failed: fork/exec /usr/bin/nvidia-container-runtime: no such file",
      "no-gpu", EVIDENCE_POD},
+    {"OSError: Error no file named model.safetensors found in directory /models/x.", "weights-corrupt", EVIDENCE_LOGS},
+    {"OSError: Incorrect path_or_model_id: '/models/foo'. Please provide a path", "download-not-found", EVIDENCE_LOGS},
+    {"hf_transfer: Exception: Failed too many failures in parallel (3)", "download-network", EVIDENCE_LOGS},
+    {"curl: (60) SSL certificate problem: self-signed certificate", "download-network", EVIDENCE_LOGS},
+    {"RuntimeError: [enforce fail at device.cc:83] ifa != nullptr. Unable to find address for: eth1", "nccl-network",
+     EVIDENCE_LOGS},
+    {"ray.exceptions.NodeDiedError: Task failed due to the node", "nccl-network", EVIDENCE_LOGS},
+    {"ERROR 03-04 05:06:07 [client.py:1] TimeoutError('No heartbeat received from MQLLMEngine')", "engine-dead",
+     EVIDENCE_LOGS},
+    {"FATAL: kernel `fmha` is for sm80-sm100, but was built for sm37", "cuda-error", EVIDENCE_LOGS},
+    {"RuntimeError: 0 active drivers ([]). There should only be one.", "no-gpu", EVIDENCE_LOGS},
+    {"BlockingIOError: [Errno 11] Resource temporarily unavailable", "config-error", EVIDENCE_LOGS},
+    {"Xet Storage is enabled for this repo, but the 'hf_xet' package is not installed. Falling back to HTTP.", "",
+     EVIDENCE_LOGS},
     /* Ordinary lines with scary words. */
     {"ERROR 03-04 05:06:07 [kernels_moe.py:70] Failed to import Triton kernels. Please make sure your triton version "
      "is "
