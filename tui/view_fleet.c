@@ -178,12 +178,6 @@ static void fleet_order(struct view_state *state, const struct fleet *fleet, int
 
 /* ---- header ---- */
 
-/* A hint says what is wrong with it, though its stage does not show that. */
-static bool pod_in_trouble(const struct pod *pod)
-{
-    return !pod->gone && pod_is_warned(pod) && !stage_is_broken(pod->stage);
-}
-
 static int paint_count(struct canvas *canvas, int column, int limit, enum style style, uint32_t count, const char *word)
 {
     char words[64];
@@ -243,7 +237,7 @@ static int paint_trouble(const struct fleet *fleet, struct canvas *canvas, int c
     enum { WIDTH = 8 };
     uint32_t count = 0;
     for (uint32_t i = 0; i < fleet->count; i++)
-        count += stage_is_loading(fleet->pods[i]->stage) && pod_in_trouble(fleet->pods[i]);
+        count += stage_is_loading(fleet->pods[i]->stage) && widget_in_trouble(fleet->pods[i]);
     if (count == 0 || column + WIDTH > limit)
         return column;
     return canvas_printf(canvas, 0, column, limit - column, STYLE_BAD, " (%" PRIu32 "!)", count);
@@ -407,7 +401,7 @@ static void paint_row(const struct view_state *state, const struct fleet *fleet,
     char words[24];
     if (pod_rose(pod, now))
         canvas_puts(canvas, row, 2, 1, STYLE_ACCENT, "↑");
-    else if (pod_in_trouble(pod))
+    else if (widget_in_trouble(pod))
         canvas_puts(canvas, row, 2, 1, STYLE_BAD, "!");
     canvas_puts(canvas, row, 1, 1, style, stage_glyph(pod->gone ? STAGE_TERMINATING : pod->stage, canvas->ascii));
     canvas_name(canvas, row, place[FLEET_NAME].column, place[FLEET_NAME].width,

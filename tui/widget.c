@@ -42,6 +42,11 @@ static bool failed_recently(const struct pod *pod, enum lane_kind lane, int64_t 
     return false;
 }
 
+bool widget_in_trouble(const struct pod *pod)
+{
+    return !pod->gone && !stage_is_broken(pod->stage) && (pod_is_warned(pod) || pod_sidecar_is_down(pod));
+}
+
 bool widget_needs_look(const struct fleet *fleet, const struct pod *pod, int64_t now)
 {
     enum lane_kind lane;
@@ -50,7 +55,7 @@ bool widget_needs_look(const struct fleet *fleet, const struct pod *pod, int64_t
         return false;
     if (stage_rank(pod->stage) >= stage_rank(STAGE_COMPLETED) || pod->stage == STAGE_UNREACHABLE)
         return true;
-    if (pod_in_time(pod, now, NULL) == TRI_FALSE || pod->wrong_model || pod->unauthorized || pod_is_warned(pod))
+    if (pod_in_time(pod, now, NULL) == TRI_FALSE || pod->wrong_model || pod->unauthorized || widget_in_trouble(pod))
         return true;
     enum consequence consequence = pod_next(pod, now, &lane).consequence;
     return (consequence == CONSEQUENCE_RESTART && lane != LANE_STARTUP) || consequence == CONSEQUENCE_NOT_READY ||
@@ -76,7 +81,7 @@ int widget_rank(const struct pod *pod, int64_t now)
     int at_least = 0;
     if (pod_in_time(pod, now, NULL) == TRI_FALSE)
         at_least = broken + 1;
-    else if (loading && pod_is_warned(pod))
+    else if (loading && widget_in_trouble(pod))
         at_least = broken;
     else if (pod->lanes[LANE_LIVENESS].present && failed_recently(pod, LANE_LIVENESS, now))
         at_least = pod_lane_fails(pod, LANE_LIVENESS, now) ? broken : broken - 1;
@@ -112,7 +117,7 @@ enum style widget_stage_style(const struct pod *pod, int64_t now)
 {
     if (pod->gone || pod->stage == STAGE_TERMINATING)
         return STYLE_MUTED;
-    bool doomed = stage_is_loading(pod->stage) && (pod_in_time(pod, now, NULL) == TRI_FALSE || pod_is_warned(pod));
+    bool doomed = stage_is_loading(pod->stage) && (pod_in_time(pod, now, NULL) == TRI_FALSE || widget_in_trouble(pod));
     if (stage_is_broken(pod->stage) || doomed)
         return STYLE_BAD;
     if (stage_is_loading(pod->stage))

@@ -15,6 +15,8 @@ enum { QUIET_STEP_US = 10 * SECOND_US };
 int64_t widget_floor(const struct fleet *fleet, int64_t t, int64_t unit);
 /* Loading, failing, on its way to something, or new: to be looked at by the second. */
 bool widget_restless(const struct pod *pod, int64_t now);
+/* A hint says what is wrong with it, or its sidecar has ended, though its stage does not show that. */
+bool widget_in_trouble(const struct pod *pod);
 /* Somebody should look at it: broken, failing, too slow, or close to a limit. */
 bool widget_needs_look(const struct fleet *fleet, const struct pod *pod, int64_t now);
 /* Worst first: higher is worse. Made of what was seen in the last minute, so that a pod that flaps does not jump up and down: one that serves again stands below all that are broken and

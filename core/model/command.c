@@ -103,7 +103,11 @@ static bool put_value(struct buf *out, const struct pod_facts *facts, const char
     const struct {
         const char *name;
         const struct text *value;
-    } names[] = {{"ns", &facts->ns}, {"pod", &facts->name}, {"node", &facts->node}, {"workload", &facts->workload}};
+    } names[] = {{"ns", &facts->ns},
+                 {"pod", &facts->name},
+                 {"node", &facts->node},
+                 {"workload", &facts->workload},
+                 {"sidecar", &facts->sidecar.name}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strlen(names[i].name) == length && memcmp(names[i].name, name, length) == 0)
             return put_name(out, names[i].value);

@@ -7,6 +7,7 @@
 #include "model/command.h"
 #include "model/hints_make.h"
 
+#define LOOK_AT_SIDECAR "{kubectl} logs {pod} -c {sidecar} --previous --tail=200"
 #define LOOK_AT_LOG "{kubectl} logs {pod} -c {container} --tail=200"
 #define LOOK_AT_PREVIOUS_LOG "{kubectl} logs {pod} -c {container} --previous --tail=200"
 #define LOOK_AT_POD "{kubectl} describe pod {pod}"

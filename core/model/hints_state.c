@@ -246,6 +246,20 @@ static void state_silent(struct hint_maker *maker)
     next_of_pod(maker);
 }
 
+/* The sidecar alone keeps the pod out: how it ended, and how often. */
+static void why_sidecar(struct hint_maker *maker)
+{
+    const struct container_facts *sidecar = &maker->pod->facts.sidecar;
+    char age[LIVE_AGE_SIZE], when[LIVE_AGE_SIZE * 2] = "";
+    if (sidecar->last.finished_at != 0)
+        snprintf(when, sizeof when, ", %s ago", live_age(maker, sidecar->last.finished_at, age));
+    hints_why(maker, "its sidecar %s ended with exit code %d%s%s%s%s, after %d restart%s", text_str(&sidecar->name),
+              (int)sidecar->last.exit_code, text_empty(&sidecar->last.reason) ? "" : ", ",
+              text_str(&sidecar->last.reason), when,
+              text_is(&sidecar->reason, "CrashLoopBackOff") ? " (CrashLoopBackOff)" : "", (int)sidecar->restart_count,
+              sidecar->restart_count == 1 ? "" : "s");
+}
+
 static void state_loading(struct hint_maker *maker)
 {
     const struct pod *pod = maker->pod;
@@ -254,6 +268,11 @@ static void state_loading(struct hint_maker *maker)
     struct budget budget = pod_budget(pod, maker->now);
     if (!pod_loading_is_seen(pod)) {
         state_silent(maker);
+        return;
+    }
+    if (pod_sidecar_is_down(pod)) {
+        hints_state(maker, "vLLM is ready, its sidecar %s is not", text_str(&pod->facts.sidecar.name));
+        why_sidecar(maker);
         return;
     }
     if (pod->stage == STAGE_LOADED)
@@ -282,6 +301,10 @@ static void state_degraded(struct hint_maker *maker)
     char age[LIVE_AGE_SIZE];
     hints_state(maker, "was Ready and is not any more: %s, for %s", text_str(&pod->reason),
                 live_age(maker, pod->stage_since, age));
+    if (pod_sidecar_is_down(pod)) {
+        why_sidecar(maker);
+        return;
+    }
     if (pod_is_out_with_its_node(pod))
         hints_why(maker, "its containers are ready: Kubernetes sends it nothing because of its node %s",
                   text_str(&pod->facts.node));
@@ -437,6 +460,8 @@ bool hints_command(const struct hints *hints, const struct pod *pod, int64_t now
     }
     if (!pod->gone && pod->stage == STAGE_DEGRADED && pod_is_out_with_its_node(pod))
         return command_fill(LOOK_AT_NODE, pod, out);
+    if (!pod->gone && pod_sidecar_is_down(pod))
+        return command_fill(LOOK_AT_SIDECAR, pod, out);
     bool fails = hints->count > 0 || pod_is_unwell(pod, now);
     for (int i = 0; i <= LANE_MODELS && pod->stage == STAGE_READY; i++)
         fails = fails || pod_lane_fails(pod, (enum lane_kind)i, now);

@@ -170,8 +170,17 @@ bool pod_loading_is_seen(const struct pod *pod)
     return false;
 }
 
+bool pod_sidecar_is_down(const struct pod *pod)
+{
+    const struct container_facts *sidecar = &pod->facts.sidecar;
+    return pod->facts.kubelet && sidecar->exists && pod->facts.serving.ready == TRI_TRUE &&
+           sidecar->ready == TRI_FALSE && sidecar->state != CONTAINER_RUNNING && sidecar->last.known;
+}
+
 bool pod_is_unwell(const struct pod *pod, int64_t now)
 {
+    if (pod_sidecar_is_down(pod))
+        return true;
     if (pod->stage == STAGE_READY || (pod->stage == STAGE_LOADED && !pod->facts.kubelet))
         return false;
     if (!stage_is_loading(pod->stage) || !pod_loading_is_seen(pod))

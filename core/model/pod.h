@@ -194,6 +194,8 @@ bool pod_lane_fails(const struct pod *pod, enum lane_kind lane, int64_t now);
 /* Whether anything shows that something is loading there: a kubelet vouches for the container, the log tells, or a server of models answers. A refused port alone does not, and neither does an answer
  * by who knows whom. */
 bool pod_loading_is_seen(const struct pod *pod);
+/* vLLM is ready and its sidecar is not, since that has ended and is not running: what keeps the pod out is the sidecar. */
+bool pod_sidecar_is_down(const struct pod *pod);
 /* Neither Ready nor, as far as can be seen, on its way there: what makes a check fail. */
 bool pod_is_unwell(const struct pod *pod, int64_t now);
 /* By when a container that still runs after a verdict to kill it is gone: its grace period is over then, the probe's own where that has one, or else the pod's (facts/kube.md 1.3). -1: none is being

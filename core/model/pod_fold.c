@@ -561,6 +561,19 @@ static enum lane_kind event_kills_by(const struct pod *pod, const struct fact *f
                : LANE_COUNT;
 }
 
+/* What the kubelet says of the sidecar's probes and restarts is no word on vLLM. */
+static bool event_is_sidecars_own(const struct pod *pod, const struct fact *fact)
+{
+    static const char *const reasons[] = {"Unhealthy", "Killing", "BackOff"};
+    if (text_empty(&fact->u.event.container) ||
+        !text_equal(&fact->u.event.container, &lane_container(pod, LANE_SIDECAR_LIVENESS)->name))
+        return false;
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (text_is(&fact->u.event.reason, reasons[i]))
+            return true;
+    return false;
+}
+
 /* Which run of the serving container the kubelet's word ended. It may come after that run's end: its stamp, of whole seconds, tells. */
 static void kill_take(struct pod *pod, enum lane_kind killer, int64_t t)
 {
@@ -597,7 +610,7 @@ void pod_take_event(struct fold *fold, const struct fact *fact)
     text_copy(&event->message, &fact->u.event.message);
     text_copy(&event->container, &fact->u.event.container);
     events_sort_last(pod);
-    if (is_new || counted_up) {
+    if ((is_new || counted_up) && !event_is_sidecars_own(pod, fact)) {
         bool before = !pod->run_guess && fact->u.event.last < pod->run_began;
         words_offer(fold, &fact->u.event.reason, &fact->u.event.message, EVIDENCE_EVENTS,
                     before ? pod->run - 1 : pod->run, fact->u.event.last);

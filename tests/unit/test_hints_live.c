@@ -321,6 +321,46 @@ static void hangs_until_killed(void **state)
     story_end(&s);
 }
 
+/* A sidecar that ends again and again: the pod is out because of it, and what its probes say is no word on vLLM. */
+static void sidecar_is_down(void **state)
+{
+    struct story s;
+    struct hints hints;
+    struct fact fact;
+    struct text command = {0};
+    (void)state;
+    ready(&s, true, 8000, 8200);
+    text_set_str(&s.facts.sidecar.name, "routing-proxy", TEXT_NAME);
+    story_tell(&s);
+    s.t += SECONDS(30);
+    fact_init(&fact, FACT_EVENT, 1);
+    fact.t = fact.u.event.first = fact.u.event.last = s.t;
+    text_set_str(&fact.u.event.reason, "Unhealthy", TEXT_NAME);
+    text_set_str(&fact.u.event.message, "Liveness probe failed: HTTP probe failed with statuscode: 503", TEXT_LINE);
+    text_copy(&fact.u.event.container, &s.facts.sidecar.name);
+    fact.u.event.warning = true;
+    fleet_apply(s.fleet, &fact);
+    fact_free(&fact);
+    s.facts.sidecar.state = CONTAINER_WAITING;
+    s.facts.sidecar.ready = s.facts.ready.status = TRI_FALSE;
+    s.facts.sidecar.restart_count = 3;
+    text_set_str(&s.facts.sidecar.reason, "CrashLoopBackOff", TEXT_NAME);
+    s.facts.sidecar.last = (struct termination){.known = true, .exit_code = 1, .finished_at = s.t};
+    story_tell(&s);
+    s.t += SECONDS(5);
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    assert_int_equal(hints.count, 0);
+    assert_int_not_equal(hints.why_count, 0);
+    assert_non_null(
+        strstr(text_str(&hints.why[0]), "ended with exit code 1, 5s ago (CrashLoopBackOff), after 3 restarts"));
+    assert_true(hints_command(&hints, story_pod(&s), s.t, &command));
+    assert_non_null(strstr(text_str(&command), "logs decode-0 -c routing-proxy --previous"));
+    assert_true(pod_is_unwell(story_pod(&s), s.t));
+    text_free(&command);
+    hints_free(&hints);
+    story_end(&s);
+}
+
 /* What a lost tunnel hid was no recovery. */
 static void one_fall_with_a_gap(void **state)
 {
@@ -726,6 +766,7 @@ int main(void)
         cmocka_unit_test(restarted_by_liveness),
         cmocka_unit_test(ready_after_a_fall),
         cmocka_unit_test(hangs_until_killed),
+        cmocka_unit_test(sidecar_is_down),
         cmocka_unit_test(one_fall_with_a_gap),
         cmocka_unit_test(out_with_its_node),
         cmocka_unit_test(silent_endpoint),
