@@ -28,7 +28,7 @@ static void speech_put(const struct standing *standing, struct buf *words)
 static bool config_is_unreadable(const char *said)
 {
     return strstr(said, "loading config file") != NULL || strstr(said, "permission denied") != NULL ||
-           strstr(said, "unable to read") != NULL;
+           strstr(said, "unable to read") != NULL || strstr(said, "cannot locate") != NULL;
 }
 
 #define PLUGIN_FAILED                                                                                                  \

@@ -17,7 +17,7 @@ enum {
     LINGER_MS = 200,  /* the reason may come on standard error so long after the end */
     GRACE_MS = 1000,
     CONNECTIONS_MAX = 16,
-    WORDS_MAX = 1024
+    ARGUMENT_MAX = 1024
 };
 
 struct forward {
@@ -39,7 +39,7 @@ struct kubectl_forward {
     enum { PAUSING, STARTING, UP, ENDING } state; /* ENDING: it is of no more use, and has been told to end */
     struct child *child;                          /* NULL: none */
     enum kubectl_word said;                       /* by this child; the first that means something */
-    struct buf words;
+    struct kubectl_words words;                   /* its line, else what is best shown of all */
     enum tunnel_word fault; /* why there is none while pausing or ending; STARTING: nothing is wrong */
     int local_port;
     int pause_ms;
@@ -86,7 +86,7 @@ static void handle_gone(struct kubectl_forward *forward)
         mem_free((char *)forward->options.kubectl);
         mem_free((char *)forward->options.ns);
         mem_free((char *)forward->options.name);
-        buf_free(&forward->words);
+        kubectl_words_free(&forward->words);
         mem_free(forward);
         if (done != NULL)
             done(user);
@@ -121,7 +121,7 @@ static void forward_finish(struct forward *connection, enum tunnel_word word)
     void *user = connection->user;
     /* What was said before, and for another reason, is not about this one. */
     bool about = connection->owner->said != KUBECTL_OTHER && !connection->answered;
-    char *kept = mem_dup(about ? buf_str(&connection->owner->words) : "");
+    char *kept = mem_dup(about ? text_str(&connection->owner->words.text) : "");
     forward_close(connection);
     ops->ended(user, word, kept);
     mem_free(kept);
@@ -252,8 +252,7 @@ static void on_timer(uv_timer_t *timer)
     if (forward->state == PAUSING) {
         child_start(forward);
     } else if (forward->state == STARTING) {
-        buf_clear(&forward->words);
-        buf_puts(&forward->words, "kubectl port-forward does not come up");
+        text_set_str(&forward->words.text, "kubectl port-forward does not come up", TEXT_LINE);
         child_end(forward->child, GRACE_MS); /* the rest when it is over */
     }
 }
@@ -283,7 +282,7 @@ static void child_came_up(struct kubectl_forward *forward, int port)
     forward->local_port = port;
     forward->pause_ms = 0;
     forward->said = KUBECTL_OTHER; /* whatever was said on the way */
-    buf_clear(&forward->words);
+    kubectl_words_free(&forward->words);
     forward->options.crowd->starting--;
     uv_timer_stop(&forward->timer);
     forward->options.word(forward->options.user, TUNNEL_UP, "");
@@ -313,9 +312,8 @@ static void on_line(void *user, bool is_stderr, const char *line, size_t length)
         child_came_up(forward, port);
     if (!is_stderr || forward->said != KUBECTL_OTHER)
         return;
-    forward->said = kubectl_classify(line, length);
-    buf_clear(&forward->words);
-    buf_append(&forward->words, line, length < WORDS_MAX ? length : WORDS_MAX);
+    kubectl_words_take(&forward->words, line, length);
+    forward->said = forward->words.word;
     if (forward->said == KUBECTL_OTHER)
         return;
     forwards_settle(forward, true);
@@ -341,15 +339,16 @@ static void child_gone(struct kubectl_forward *forward)
     while (forward->forwards != NULL && !forward->freed)
         forward_finish(forward->forwards, word);
     if (!forward->freed)
-        forward->options.word(forward->options.user, by_pod ? TUNNEL_REFUSED_IN_POD : word, buf_str(&forward->words));
+        forward->options.word(forward->options.user, by_pod ? TUNNEL_REFUSED_IN_POD : word,
+                              text_str(&forward->words.text));
 }
 
 static void on_over(void *user, int exit_code, int signal)
 {
     struct kubectl_forward *forward = user;
     char words[KUBECTL_END_SIZE];
-    if (forward->words.len == 0)
-        buf_puts(&forward->words, kubectl_end_words("port-forward", exit_code, signal, words));
+    if (text_empty(&forward->words.text))
+        text_set_str(&forward->words.text, kubectl_end_words("port-forward", exit_code, signal, words), TEXT_LINE);
     forward->child = NULL;
     forward->options.crowd->running--;
     if (forward->state == STARTING)
@@ -369,7 +368,7 @@ static void child_start(struct kubectl_forward *forward)
     char port[16];
     snprintf(port, sizeof port, ":%d", forward->options.port);
     struct buf pod;
-    buf_init(&pod, WORDS_MAX);
+    buf_init(&pod, ARGUMENT_MAX);
     buf_printf(&pod, "pod/%s", forward->options.name);
     const char *rest[] = {"--namespace", forward->options.ns, "port-forward", "--address",
                           "127.0.0.1",   buf_str(&pod),       port,           NULL};
@@ -384,7 +383,7 @@ static void child_start(struct kubectl_forward *forward)
                                   .group_user = forward->options.group_user};
     struct problem problem = {0};
     forward->said = KUBECTL_OTHER;
-    buf_clear(&forward->words);
+    kubectl_words_free(&forward->words);
     if (child_spawn(&child, &forward->child, &problem) == STATUS_OK) {
         forward->state = STARTING;
         forward->handles++;
@@ -392,7 +391,7 @@ static void child_start(struct kubectl_forward *forward)
         crowd->running++;
         uv_timer_start(&forward->timer, on_timer, START_MS, 0);
     } else {
-        buf_puts(&forward->words, problem.text);
+        text_set_str(&forward->words.text, problem.text, TEXT_LINE);
         child_gone(forward);
     }
     kubectl_argv_free(argv);
@@ -407,7 +406,6 @@ struct kubectl_forward *kubectl_forward_new(const struct kubectl_forward_options
     forward->options.ns = mem_dup(options->ns);
     forward->options.name = mem_dup(options->name);
     forward->fault = TUNNEL_STARTING;
-    buf_init(&forward->words, WORDS_MAX);
     uv_timer_init(options->loop, &forward->timer);
     uv_timer_init(options->loop, &forward->moment);
     forward->timer.data = forward->moment.data = forward;

@@ -403,6 +403,9 @@ static const struct {
     {"error: error upgrading connection: error dialing backend: dial tcp 10.201.0.1:10250: connect: connection refused",
      KUBECTL_NODE_UNREACHABLE},
     {"error: error upgrading connection: error dialing backend: No agent available", KUBECTL_NODE_UNREACHABLE},
+    {"error: error upgrading connection: read tcp 127.0.0.1:55288->127.0.0.1:7997: read: connection reset by peer",
+     KUBECTL_API_UNREACHABLE},
+    {"error: error upgrading connection: EOF", KUBECTL_API_UNREACHABLE},
     /* the configuration */
     {"The connection to the server localhost:8080 was refused - did you specify the right host or port?",
      KUBECTL_NO_CONFIG},
@@ -417,6 +420,7 @@ static const struct {
      "context",
      KUBECTL_NO_CONFIG},
     {"error: open /home/x/.kube/config: permission denied", KUBECTL_NO_CONFIG},
+    {"error: cannot locate user admin", KUBECTL_NO_CONFIG}, /* whom a context names, in no file of KUBECONFIG */
     {"error: unable to read client-cert /x/y.crt for admin due to open /x/y.crt: no such file or directory",
      KUBECTL_NO_CONFIG},
     {"error: context \"x\" does not exist", KUBECTL_NO_CONTEXT},
