@@ -50,8 +50,11 @@ static void died_silently(const struct look *look)
 {
     const struct finding *death = look_clue(look, CLUE_START_FAILED, look->bare ? 1 : 0);
     death = death ? death : look_clue(look, CLUE_DEATH, look->bare ? 1 : 0);
+    const struct finding *stopped = look_clue(look, CLUE_STOPPED, 0);
     if (!look->dead || !death || look_has_hint(look, CONFIDENCE_POSSIBLE) || look->pod->stage == STAGE_READY)
         return;
+    if (stopped && death->order > stopped->order && was_let_go(look))
+        return; /* its workers are ended on its way down */
     died_while_measuring(look, death);
     struct hint *hint = hint_add(look->maker, CAUSE_DIED_SILENTLY, CONFIDENCE_POSSIBLE, WEIGHT_NOTHING);
     look_quote(look, hint, death);

@@ -493,6 +493,23 @@ static const struct {
     {.describe = ENDED("Error", "137", "10:00:40"), .wanted = "host-oom likely"},
     {.describe = ENDED("OOMKilled", "137", "10:01:35"), .wanted = "host-oom certain"},
     {.describe = ENDED("Error", "1", "10:01:35"), .wanted = "died-silently likely"},
+    /* A warning's traceback is somebody's who went on. */
+    {.logs =
+         "(EngineCore pid=7) INFO 08-19 20:11:04 [k.py:1] GPU KV cache size: 2,315,808 tokens\n(EngineCore pid=7) "
+         "WARNING "
+         "08-19 20:11:05 [i.py:1] Module deep_gemm was found but failed to import\n(EngineCore pid=7) WARNING 08-19 "
+         "20:11:05 [i.py:1] Traceback (most recent call last):\n",
+     .wanted = "healthy"},
+    /* On its way down it ends its workers; before it was told to, that is a death. */
+    {.logs = LISTENS
+     "\nINFO:     Shutting down\nINFO:     Finished server process [1]\nERROR 08-18 05:53:42 [m.py:1] Worker "
+     "VllmWorkerProcess pid 9 died, exit code: -15\nINFO 08-18 05:53:42 [m.py:1] Killing local vLLM worker "
+     "processes\n",
+     .wanted = "healthy"},
+    {.logs = LISTENS
+     "\nINFO 08-18 05:53:42 [m.py:1] Killing local vLLM worker processes\nINFO:     Shutting down\nINFO:     "
+     "Finished server process [1]\n",
+     .wanted = "died-silently possible"},
     /* A kill by a probe is why it ended with 137: vLLM does not end within its grace. */
     {.describe = "    exitCode: 137\n    reason: Error\n",
      .events =
