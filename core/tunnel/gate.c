@@ -59,6 +59,7 @@ static enum tunnel_word carrier_word(const struct gate *gate)
 }
 
 static void connection_close(struct connection *connection);
+static bool connection_is_spent(const struct connection *connection);
 
 /* Whoever sees the end of a connection asks before the loop shows us that it has closed its own: so a word lives as long as the connection. */
 enum tunnel_word gate_word(struct gate *gate)
@@ -75,7 +76,7 @@ enum tunnel_word gate_word(struct gate *gate)
     first->ended = 0;
     gate->said = first->said;
     first->said = NULL;
-    if (first->finished) /* it will not show us that it has closed */
+    if (connection_is_spent(first))
         connection_close(first);
     return word;
 }
@@ -159,11 +160,20 @@ static bool connection_is_dead(const struct connection *connection)
     return poll(&look, 1, 0) < 0 || (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
+/* One that ended its sending half cannot show us by that that it has closed. Where the pod's side has ended too, and that has gone all the way, it needs us no more. */
+static bool connection_is_spent(const struct connection *connection)
+{
+    const uv_stream_t *stream = (const uv_stream_t *)&connection->pipe;
+    if (!connection->finished)
+        return false;
+    return connection->over ? uv_stream_get_write_queue_size(stream) == 0 : connection_is_dead(connection);
+}
+
 static void on_forward_ended(void *user, enum tunnel_word word, const char *detail)
 {
     struct connection *connection = user;
     connection->forward = NULL;
-    if (connection->finished && connection_is_dead(connection)) { /* nobody will ask */
+    if (connection_is_spent(connection)) { /* nobody will ask */
         connection_close(connection);
         return;
     }
@@ -190,13 +200,12 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
         connection_close(connection);
 }
 
-/* Those that libcurl has closed after it had ended its sending half. Where the pod's side has ended too, it has seen that by now. */
 static void gate_sweep(struct gate *gate)
 {
     struct connection *next;
     for (struct connection *connection = gate->connections; connection != NULL; connection = next) {
         next = connection->next;
-        if (connection->finished && (connection->over || connection_is_dead(connection)))
+        if (connection_is_spent(connection))
             connection_close(connection);
     }
 }
