@@ -268,9 +268,10 @@ static const struct cause_info infos[CAUSE_COUNT] = {
         {.title = "it died without a message",
          .meaning = "The process ended, and nothing that is known says why: often memory, or a signal from outside.",
          .shows = "A log that breaks off; only the exit code and the memory tell more.",
-         .fixes =
-             {"Look at the exit code (137: killed, often memory; 139: segmentation fault) and at the previous log."},
-         .commands = {DESCRIBE, PREVIOUS}},
+         .fixes = {"Look at the previous log's last lines and at the exit code (137: killed, often memory; 139: "
+                   "segmentation "
+                   "fault)."},
+         .commands = {PREVIOUS, DESCRIBE}},
     [CAUSE_PROBE_KILLED] =
         {.title = "a probe had the container killed",
          .meaning = "The kubelet restarted it after failed liveness probes; what was behind them is not known.",
