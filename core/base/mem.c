@@ -66,6 +66,13 @@ char *mem_dup_n(const char *bytes, size_t length)
     return copy;
 }
 
+void mem_replace(char **slot, const char *string)
+{
+    char *copy = mem_dup(string);
+    mem_free(*slot);
+    *slot = copy;
+}
+
 void mem_free(void *memory)
 {
     free(memory);

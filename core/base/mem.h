@@ -18,6 +18,8 @@ void *mem_resize(void *memory, size_t count, size_t size);
 char *mem_dup(const char *string);
 /* A NUL is added. */
 char *mem_dup_n(const char *bytes, size_t length);
+/* A copy of the string takes the place of the one in *slot, which is given back; either may be NULL, and they may be the same. */
+void mem_replace(char **slot, const char *string);
 /* NULL is fine. */
 void mem_free(void *memory);
 /* Ends the process as above: for a library that was refused memory and cannot go on. */

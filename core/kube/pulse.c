@@ -3,8 +3,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <string.h>
-
 enum {
     SLOW = 3,         /* times as long as it took last, where that is more */
     SLOW_MOST = 3000, /* ms */
@@ -107,10 +105,7 @@ enum pulse_word pulse_ask(struct pulse *pulse, const char *path, int64_t since)
         return pulse->silent ? PULSE_SILENT : PULSE_ANSWERS;
     if (pulse->wanted || under_way)
         return PULSE_UNKNOWN;
-    if (pulse->path == NULL || strcmp(pulse->path, path) != 0) {
-        mem_free(pulse->path);
-        pulse->path = mem_dup(path);
-    }
+    mem_replace(&pulse->path, path);
     pulse->wanted = true;
     if (pulse->ticket == 0)
         arm(pulse, next_at(pulse)); /* in a later turn at the earliest */

@@ -320,7 +320,7 @@ static void unreachable_reason(const struct pod *pod, char *reason, size_t size)
     static const char *const words[TUNNEL_WORD_COUNT] = {[TUNNEL_POD_GONE] = "pod gone",
                                                          [TUNNEL_API_LOST] = "API lost",
                                                          [TUNNEL_NODE_LOST] = "node lost",
-                                                         [TUNNEL_FORBIDDEN] = "no right"};
+                                                         [TUNNEL_FORBIDDEN] = "not let in"};
     const char *word = (unsigned)pod->tunnel < TUNNEL_WORD_COUNT ? words[pod->tunnel] : NULL;
     snprintf(reason, size, "%s", word ? word : "no tunnel");
 }

@@ -115,13 +115,6 @@ static struct reached *reached_find(const struct kube_tunnel *tunnel, uint32_t i
     return reached;
 }
 
-static void replace(char **string, const char *with)
-{
-    char *copy = mem_dup(with);
-    mem_free(*string);
-    *string = copy;
-}
-
 static void word_tell(const struct reached *reached, enum tunnel_word word, int64_t round_trip, const char *detail)
 {
     const struct kube_tunnel *tunnel = reached->tunnel;
@@ -322,7 +315,7 @@ static bool podproxy_offer(struct reached *reached, enum tunnel_word fault, cons
         return false;
     reached->offer = TRYING;
     reached->fault = fault;
-    replace(&reached->fault_words, words);
+    mem_replace(&reached->fault_words, words);
     if (tunnel->pod_up)
         offer_ask(reached);
     return true;
@@ -759,10 +752,10 @@ void kube_tunnel_pod(struct kube_tunnel *tunnel, uint32_t pod, const char *ns, c
                                               same(reached->uid, uid) && same(reached->ip, ip));
     if (another || (reached->running && !running))
         reached_disconnect(reached);
-    replace(&reached->ns, ns);
-    replace(&reached->name, name);
-    replace(&reached->uid, uid);
-    replace(&reached->ip, ip);
+    mem_replace(&reached->ns, ns);
+    mem_replace(&reached->name, name);
+    mem_replace(&reached->uid, uid);
+    mem_replace(&reached->ip, ip);
     bool begins = running && (another || !reached->running);
     reached->running = running;
     if (begins)
@@ -777,7 +770,7 @@ void kube_tunnel_proxy(struct kube_tunnel *tunnel, const char *socket_path, bool
 {
     struct reached *reached, *next;
     if (tunnel->proxy == NULL || strcmp(tunnel->proxy, socket_path) != 0)
-        replace(&tunnel->proxy, socket_path);
+        mem_replace(&tunnel->proxy, socket_path);
     tunnel->proxy_up = up;
     HASH_ITER(hh, tunnel->pods, reached, next)
     {

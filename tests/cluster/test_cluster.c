@@ -563,7 +563,7 @@ static void test_api_server_lost(void **state)
     bool lost = watcher_wait(&watcher, source_is, &LOST, 15);
     bool held = watcher_holds(&watcher, fine_is_not_blamed, NULL, 4);
     /* The others need it back, whatever came of this. */
-    assert_int_equal(cluster_control(cluster->dir, "start apiserver"), 0);
+    cluster_start(cluster->dir, "apiserver");
     assert_true(ready && lost && held);
     struct count before = {watcher_pod(&watcher, "fine")->lanes[LANE_READINESS].ok};
     AWAIT(&watcher, source_is, &WATCHING);
@@ -592,7 +592,7 @@ static void test_kubelet_lost(void **state)
     assert_int_equal(cluster_control(cluster->dir, "kill kubelet"), 0);
     bool unknown = watcher_wait(&watcher, fine_is_unknown, NULL, 10);
     bool held = watcher_holds(&watcher, fine_is_not_blamed, NULL, 5);
-    assert_int_equal(cluster_control(cluster->dir, "start kubelet"), 0);
+    cluster_start(cluster->dir, "kubelet");
     assert_true(ready && unknown && held);
     assert_true(source_is(&watcher, &WATCHING));
     struct count before = {watcher_pod(&watcher, "fine")->lanes[LANE_READINESS].ok};

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARGUMENTS_MAX = 24, COMMAND_MAX = 1024, NAMESPACE_MAX = 256 };
+enum { ARGUMENTS_MAX = 24, COMMAND_MAX = 1024, NAMESPACE_MAX = 256, START_SECONDS = 90, PART_MAX = 64 };
 
 static int shell(const char *dir, const char *command)
 {
@@ -104,9 +104,19 @@ int cluster_control(const char *dir, const char *words)
     return shell(dir, command);
 }
 
+void cluster_start(const char *dir, const char *part)
+{
+    int64_t deadline = clock_mono_us() + START_SECONDS * (int64_t)SECOND_US;
+    char words[PART_MAX];
+    snprintf(words, sizeof words, "start %s", part);
+    while (cluster_control(dir, words) != 0)
+        if (clock_mono_us() > deadline)
+            fail_msg("%s does not come back", part);
+}
+
 void cluster_api_restart(const char *dir)
 {
-    int64_t deadline = clock_mono_us() + 90 * (int64_t)SECOND_US;
+    int64_t deadline = clock_mono_us() + START_SECONDS * (int64_t)SECOND_US;
     if (cluster_control(dir, "kill apiserver") != 0)
         fail_msg("the API server cannot be killed");
     /* One that is being killed may still hold its port, and then the next one ends at once: it is started until it answers. Starting one that runs does nothing. */

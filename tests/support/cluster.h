@@ -25,6 +25,8 @@ void cluster_namespace_end(const char *dir, const char *ns);
 /* PROBETOP_CLUSTER_CONTROL with these words ("kill apiserver"): its exit status. */
 bool cluster_has_control(void);
 int cluster_control(const char *dir, const char *words);
+/* Starts a part that was killed; one that is still ending may hold what the next one needs, so it is started until that works. */
+void cluster_start(const char *dir, const char *part);
 /* Kills the API server and waits until another one answers. */
 void cluster_api_restart(const char *dir);
 
