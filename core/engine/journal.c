@@ -19,6 +19,7 @@
 
 enum {
     PENDING_MAX = 1024 * 1024, /* bytes kept back before a write is made without being asked for */
+    PENDING_KEPT = 65536,      /* of memory between writes: a thousand new pods at once are no measure */
     DIRS_MAX = 4,
 };
 
@@ -115,7 +116,10 @@ static bool sink_write(struct sink *sink)
         buf_drop(&sink->pending, done);
         return false;
     }
-    buf_clear(&sink->pending);
+    if (sink->pending.cap > PENDING_KEPT)
+        buf_free(&sink->pending);
+    else
+        buf_clear(&sink->pending);
     return true;
 }
 
