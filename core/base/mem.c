@@ -85,6 +85,13 @@ void mem_tune(void)
 #endif
 }
 
+void mem_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 #ifdef __GLIBC__
 /* Relocations within pages that are not to be written to: those pages are no longer what the file has. */
 static bool has_text_relocations(const struct dl_phdr_info *object)

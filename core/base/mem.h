@@ -27,6 +27,8 @@ _Noreturn void mem_exhausted(void);
 /* For a process in which libcurl works without a pause: each transfer takes and gives back a few large pieces among many small ones, at which the C library, left as it is, gathers up its small free pieces each time
  * (measured: 5 % of a probe's CPU). */
 void mem_tune(void);
+/* To be called after much was freed: gives the pages that nothing is left on back to the system. */
+void mem_trim(void);
 /* To be called when starting is over: gives back the pages of the program and its libraries, which come again from their files as they are touched. Linking and setting up libcurl and the thirty
  * libraries behind it touches several megabytes that nothing needs after that (measured: 4 MB in each half of the program). Does nothing where that is not known to be safe. */
 void mem_shed(void);

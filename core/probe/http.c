@@ -24,6 +24,7 @@
 enum {
     RECEIVE_BUFFER = 4096, /* libcurl's, for each transfer under way */
     PART_MAX = 65536,      /* bytes of an answer's header that is kept, or of a part of a URL */
+    IDLE_MAX = 256,        /* easy handles, 7 KB each, kept for the next probes: what a thousand pods want at once */
     SLOT_BITS = 20,        /* of a ticket: which request; the rest tells its uses apart */
     FINISH_MS = 300        /* so long before its deadline a request sends its own end: see deadline_watch() */
 };
@@ -43,7 +44,7 @@ enum stop {
 struct request {
     struct transfer transfer; /* the first member, so that libcurl's handle leads here */
     struct http *http;
-    struct request *next; /* in the idle or the failed list */
+    struct request *next; /* in the idle, the bare or the failed list */
     uint64_t ticket;      /* 0: idle */
     uint32_t slot;
     http_done_fn *done;
@@ -87,8 +88,10 @@ struct http {
     char *user_agent;
     struct request **slots; /* owned */
     uint32_t slot_count, slot_capacity;
-    uint64_t uses; /* makes tickets unique */
-    struct request *idle, *failed;
+    uint64_t uses;                        /* makes tickets unique */
+    struct request *idle, *bare, *failed; /* bare: idle, and without an easy handle */
+    size_t idle_count;
+    bool crowded; /* memory was given back since nothing was under way */
     size_t in_flight;
 };
 
@@ -425,11 +428,36 @@ static int64_t moment(struct request *request, CURLINFO info)
     return us > 0 ? (int64_t)us + request->hops_us : -1;
 }
 
+/* Gives back all but the struct itself, which can be used as before. */
+static void request_strip(struct request *request)
+{
+    struct buf *all[] = {&request->url_taken,    &request->unix_path, &request->server,
+                         &request->content_type, &request->location,  &request->body};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        buf_free(all[i]);
+    wire_free(&request->wire);
+    curl_easy_cleanup(request->transfer.easy);
+    curl_url_cleanup(request->url);
+    request->transfer.easy = NULL;
+    request->url = NULL;
+}
+
+/* When thousands of pods hang at once each needs a handle of its own; those are not kept for ever, and when the last one has ended the C library lets go of what they took. */
 static void request_idle(struct request *request)
 {
     struct http *http = request->http;
-    request->next = http->idle;
-    http->idle = request;
+    bool keep = http->idle_count < IDLE_MAX;
+    struct request **list = keep ? &http->idle : &http->bare;
+    if (!keep)
+        request_strip(request);
+    http->idle_count += keep;
+    request->next = *list;
+    *list = request;
+    http->crowded = http->crowded || !keep;
+    if (http->crowded && http->in_flight == 0) {
+        http->crowded = false;
+        mem_trim();
+    }
 }
 
 /* When the answer was over at its end of the way, where that passes the end on late. */
@@ -795,13 +823,7 @@ static struct request *request_new(struct http *http)
 
 static void request_delete(struct request *request)
 {
-    struct buf *all[] = {&request->url_taken,    &request->unix_path, &request->server,
-                         &request->content_type, &request->location,  &request->body};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        buf_free(all[i]);
-    wire_free(&request->wire);
-    curl_easy_cleanup(request->transfer.easy);
-    curl_url_cleanup(request->url);
+    request_strip(request);
     mem_free(request);
 }
 
@@ -868,9 +890,11 @@ static enum http_error request_send(struct request *request)
 static struct request *request_take(struct http *http, const struct http_address *address, int64_t timeout_us,
                                     http_done_fn *done, void *user)
 {
-    struct request *request = http->idle ? http->idle : request_new(http);
-    if (request == http->idle)
-        http->idle = request->next;
+    struct request **list = http->idle ? &http->idle : &http->bare;
+    struct request *request = *list ? *list : request_new(http);
+    http->idle_count -= http->idle != NULL;
+    if (*list)
+        *list = request->next;
     CURL *easy = request->transfer.easy ? NULL : curl_easy_init();
     if (easy)
         easy_set_up(request, easy);

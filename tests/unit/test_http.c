@@ -244,6 +244,28 @@ static void test_unusable_address(void **state)
     probe_spec_free(&spec);
 }
 
+/* More at once than handles are kept for; those that were given back are made again. */
+static void test_crowd(void **state)
+{
+    enum { CROWD = 300 };
+    static struct told told[CROWD];
+    struct stage *stage = *state;
+    const struct http_address address = own_address(stage);
+    struct probe_spec spec = spec_of("/", address.port);
+    for (int round = 0; round < 3; round++) {
+        memset(told, 0, sizeof told);
+        for (int i = 0; i < CROWD; i++)
+            assert_true(http_get(stage->http, &spec, &address, NULL, TIMEOUT_US, on_done, &told[i]) != 0);
+        for (int i = 0; i < CROWD; i++) {
+            wait_for(stage, &told[i].times, 1);
+            assert_int_equal(told[i].error, HTTP_OK);
+            assert_string_equal(told[i].body, "hello");
+        }
+        assert_int_equal(http_in_flight(stage->http), 0);
+    }
+    probe_spec_free(&spec);
+}
+
 /* A zone says where the address is: without it the system takes no link-local address at all. The handle that asked so asks elsewhere next, and the other way round. */
 static void test_zone(void **state)
 {
@@ -973,6 +995,7 @@ int main(void)
         ON_STAGE(test_paths),
         ON_STAGE(test_unusable_address),
         ON_STAGE(test_zone),
+        ON_STAGE(test_crowd),
         ON_STAGE(test_big_request),
         ON_STAGE(test_answer),
         ON_STAGE(test_times_of_failures),
