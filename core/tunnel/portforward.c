@@ -34,6 +34,7 @@ struct line {
     struct forward *forwards;
     struct spdy_link *link;
     bool given_up; /* no more the session's */
+    bool stuck;    /* what is sent piles up */
     bool post;
 };
 
@@ -63,7 +64,6 @@ struct portforward {
     size_t served_count;
     uv_timer_t timer, moment;
     int handles; /* still on the loop: the two timers, and lines */
-    bool stuck;  /* what is sent piles up */
     bool freed;
     void (*done)(void *user);
     void *done_user;
@@ -85,6 +85,7 @@ struct portforward {
 
 static void line_make(struct portforward *session);
 static void line_give_up(struct line *line);
+static void on_lost(void *user, enum tunnel_word word, const char *detail);
 static void session_lose(struct portforward *session, enum tunnel_word word, const char *detail);
 
 /* ---- small things ---- */
@@ -217,12 +218,24 @@ static struct forward *forward_next_due(const struct portforward *session)
     return first;
 }
 
+static struct line *line_stuck(const struct portforward *session)
+{
+    struct line *line = session->line;
+    while (line != NULL && !line->stuck)
+        line = line->older;
+    return line;
+}
+
 static void on_moment(uv_timer_t *timer);
 
 static void moment_arm(struct portforward *session)
 {
     const struct forward *forward = forward_next_due(session);
-    if (forward == NULL || session->freed) {
+    if (session->freed) {
+        uv_timer_stop(&session->moment);
+    } else if (line_stuck(session) != NULL) {
+        uv_timer_start(&session->moment, on_moment, 0, 0);
+    } else if (forward == NULL) {
         uv_timer_stop(&session->moment);
     } else {
         int64_t left = forward->due - clock_mono_us();
@@ -236,6 +249,8 @@ static void on_moment(uv_timer_t *timer)
 {
     struct portforward *session = timer->data;
     int64_t now = clock_mono_us();
+    for (struct line *line = line_stuck(session); line != NULL; line = line_stuck(session))
+        on_lost(line, TUNNEL_API_LOST, "nothing can be sent any more");
     for (struct forward *forward = forward_next_due(session); forward != NULL && forward->due <= now;
          forward = forward_next_due(session)) {
         if (forward->data_ended || forward->error_ended) {
@@ -309,7 +324,6 @@ static void question_answered(const struct line *line, uint32_t stream)
         session->doubted = false;
         buf_clear(&session->refusal_text);
         timer_arm(session, REST_MS);
-        session->stuck = false;
         word_tell(session, TUNNEL_UP, "");
     } else if (now - session->told_at > (int64_t)TOLD_MS * MILLISECOND_US) {
         word_tell(session, TUNNEL_UP, "");
@@ -412,9 +426,9 @@ static void on_lost(void *user, enum tunnel_word word, const char *detail)
 /* Later: nobody who sends expects to lose the session by it. */
 static void on_stuck(void *user)
 {
-    const struct line *line = user;
-    line->session->stuck = true;
-    timer_arm(line->session, 0);
+    struct line *line = user;
+    line->stuck = true;
+    moment_arm(line->session);
 }
 
 /* Something has been put to the far end that it answers by itself. While one question is open no other is needed. */
@@ -438,7 +452,6 @@ static void on_accepted(void *user)
     const struct line *line = user;
     struct portforward *session = line->session;
     session->state = PROVING;
-    session->stuck = false;
     ping_send(session);
 }
 
@@ -543,9 +556,7 @@ static void session_lose(struct portforward *session, enum tunnel_word word, con
 static void session_watch(struct portforward *session)
 {
     int64_t quiet = clock_mono_us() - session->asked_at;
-    if (session->stuck) {
-        session_lose(session, TUNNEL_API_LOST, "nothing can be sent any more");
-    } else if (session->asking && quiet >= (int64_t)LOST_MS * MILLISECOND_US) {
+    if (session->asking && quiet >= (int64_t)LOST_MS * MILLISECOND_US) {
         session_lose(session, TUNNEL_API_LOST, "no answer for 10 s");
     } else if (session->asking || quiet < (int64_t)REST_MS * MILLISECOND_US) {
         int64_t wait = (session->asking ? LOST_MS : REST_MS) * (int64_t)MILLISECOND_US - quiet;

@@ -608,6 +608,38 @@ static void test_session_lost(void **state)
     world_end(&world);
 }
 
+/* The far side takes nothing any more: what piles up is bounded, and the session is lost for it. */
+static void test_stuck(void **state)
+{
+    enum { CALLS = 40, PIECE = 200 * 1024 };
+    (void)state;
+    struct world world;
+    struct call calls[CALLS];
+    world_begin(&world);
+    session_up(&world);
+    expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
+    char *piece = mem_new(PIECE);
+    uv_stream_t *deaf = (uv_stream_t *)&world.far.last->pipe;
+    uv_read_stop(deaf);
+    for (int i = 0; i < CALLS; i++) {
+        call_begin(&world, &calls[i], SERVES);
+        assert_true(world.carrier.ops->send(calls[i].forward, piece, PIECE));
+    }
+    mem_free(piece);
+    assert_int_equal(world.word, TUNNEL_UP); /* not from within a call */
+    UNTIL(&world, world.word == TUNNEL_API_LOST);
+    assert_string_equal(world.detail, "nothing can be sent any more");
+    uv_read_start(deaf, carrier_alloc, on_peer_read); /* so that it sees our end */
+    for (int i = 0; i < CALLS; i++) {
+        assert_true(calls[i].ended);
+        assert_int_equal(calls[i].word, TUNNEL_API_LOST);
+        buf_free(&calls[i].got);
+    }
+    UNTIL(&world, world.word == TUNNEL_UP);
+    expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
+    world_end(&world);
+}
+
 /* The way is dead and nobody says so: silence is not laid at the pod's door. */
 static void test_silent_way(void **state)
 {
@@ -905,6 +937,7 @@ int main(void)
         cmocka_unit_test(test_refused_after_served),
         cmocka_unit_test(test_pod_gone),
         cmocka_unit_test(test_session_lost),
+        cmocka_unit_test(test_stuck),
         cmocka_unit_test(test_silent_way),
         cmocka_unit_test(test_upgrade_refused),
         cmocka_unit_test(test_no_proxy),
