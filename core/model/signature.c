@@ -514,13 +514,13 @@ const struct finding *findings_offer(struct findings *findings, const struct sig
     like.request = is_log(source) && request_goes_on(findings, &like, at);
     bool whole = !is_log(source) || strstr(at, "prompt: ") != NULL, head = false;
     enum volume volume = is_log(source) ? line_volume(at) : VOLUME_LOUD;
-    const struct finding *found = NULL;
+    ptrdiff_t found = -1; /* the list may move when the next piece is found */
     line_weigh(findings, &like, volume);
     for (; at < end; at = next) {
         volume = head ? line_volume(at) : volume;
         const char *stop = piece_stop(at, end, whole, &next, &head);
         const struct finding *piece = piece_offer(findings, own, &like, at, (size_t)(stop - at), volume);
-        found = found ? found : piece;
+        found = found < 0 && piece ? piece - findings->list : found;
     }
-    return found;
+    return found < 0 ? NULL : &findings->list[found];
 }

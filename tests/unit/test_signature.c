@@ -806,6 +806,21 @@ static void test_joined(void **state)
     findings_free(&findings);
 }
 
+/* What is returned is the first of a line's findings, though the list grew with those behind it. */
+static void test_returned(void **state)
+{
+    struct findings findings = {0};
+    struct text line = {0};
+    (void)state;
+    text_set_str(&line, "OOMKilled\\nCUDA out of memory\\nSegmentation fault\\nNCCL error\\nNo space left on device",
+                 TEXT_BODY);
+    const struct finding *found = findings_offer(&findings, NULL, &line, EVIDENCE_LOGS, false, 1, 5);
+    assert_int_equal(findings.count, 5);
+    assert_ptr_equal(found, findings.list);
+    text_free(&line);
+    findings_free(&findings);
+}
+
 static void test_bound(void **state)
 {
     struct findings findings = {0};
@@ -839,6 +854,7 @@ int main(void)
         cmocka_unit_test(test_wrapped),
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_returned),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_names),
     };
