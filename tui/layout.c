@@ -13,7 +13,7 @@ struct claim {
 static const struct claim FLEET_CLAIMS[FLEET_COLUMN_COUNT] = {
     [FLEET_NAME] = {0, 17, 14, 5, ALWAYS},   [FLEET_ROLE] = {1, 7, 7, ALWAYS, 2},
     [FLEET_STAGE] = {1, 18, 8, 8, ALWAYS},   [FLEET_FOR] = {1, 5, 5, ALWAYS, 8},
-    [FLEET_RESTARTS] = {1, 2, 2, ALWAYS, 7}, [FLEET_LANES] = {2, 5, 5, ALWAYS, 6},
+    [FLEET_RESTARTS] = {1, 2, 2, ALWAYS, 8}, [FLEET_LANES] = {2, 5, 5, ALWAYS, 6},
     [FLEET_NEXT] = {2, 25, 16, 5, ALWAYS},   [FLEET_P50] = {1, 5, 5, ALWAYS, 1},
     [FLEET_P99] = {1, 5, 5, ALWAYS, 3},      [FLEET_TIMELINE] = {1, 16, TIMELINE_CELLS_MIN, 5, 7},
 };

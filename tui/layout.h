@@ -1,7 +1,7 @@
 /* Where things go on a screen of a given size. Pure: sizes in, places out; nothing is painted here.
  *
- * Narrow means fewer things, not smaller things: columns leave in a fixed order (p50, role, p99; then the timeline shrinks to 12 cells; then lanes, restarts with the
- * timeline, and age leave); name, stage and what comes next stay. Widths handed out never overlap and never reach outside. */
+ * Narrow means fewer things, not smaller things: columns leave in a fixed order (p50, role, p99; then the timeline shrinks to 12 cells; then lanes, the timeline,
+ * restarts and age leave); name, stage and what comes next stay. Widths handed out never overlap and never reach outside. */
 #ifndef PROBETOP_LAYOUT_H
 #define PROBETOP_LAYOUT_H
 

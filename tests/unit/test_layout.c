@@ -77,7 +77,7 @@ static void fleet_at_every_size(void **state)
 static void columns_leave_in_order(void **state)
 {
     static const enum fleet_column LEAVING[] = {FLEET_P50,      FLEET_ROLE,     FLEET_P99, FLEET_LANES,
-                                                FLEET_RESTARTS, FLEET_TIMELINE, FLEET_FOR};
+                                                FLEET_TIMELINE, FLEET_RESTARTS, FLEET_FOR};
     enum { COUNT = sizeof LEAVING / sizeof *LEAVING };
     (void)state;
     for (int columns = 40; columns <= COLUMNS_MAX; columns++)
