@@ -2,6 +2,7 @@
 #include "model/hints_live.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- timeoutSeconds against what was measured ---- */
 
@@ -184,6 +185,10 @@ static void rule_flapping(struct hint_maker *maker)
                       "readiness failed %d time%s and recovered, with up to %d failures in a row (of %d)",
                       (int)stumbles.times, stumbles.times == 1 ? "" : "s", (int)stumbles.longest,
                       (int)pod->facts.probes[LANE_READINESS].failure_threshold);
+    if (newest && strncmp(text_str(&newest->why), "sidecar ", strlen("sidecar ")) == 0) {
+        hint_fix(hint, "Look at the sidecar: vLLM's own container was ready meanwhile.");
+        hint_command(maker, hint, "{kubectl} logs {pod} -c {sidecar} --tail=200");
+    }
     live_ask(maker, hint, LANE_READINESS);
 }
 

@@ -361,6 +361,33 @@ static void sidecar_is_down(void **state)
     story_end(&s);
 }
 
+/* What comes and goes is the sidecar: its log is the one to look at. */
+static void sidecar_comes_and_goes(void **state)
+{
+    struct story s;
+    struct hints hints;
+    (void)state;
+    ready(&s, true, 8000, 8200);
+    text_set_str(&s.facts.sidecar.name, "routing-proxy", TEXT_NAME);
+    for (int fall = 0; fall < 2; fall++) {
+        s.t += SECONDS(30);
+        s.facts.sidecar.ready = s.facts.ready.status = TRI_FALSE;
+        story_tell(&s);
+        assert_int_equal(story_pod(&s)->stage, STAGE_DEGRADED);
+        s.t += SECONDS(20);
+        s.facts.sidecar.ready = s.facts.ready.status = TRI_TRUE;
+        story_tell(&s);
+    }
+    s.t += SECONDS(5);
+    pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+    assert_int_equal(hints.count, 1);
+    assert_int_equal(hints.list[0].cause, CAUSE_FLAPPING);
+    assert_non_null(strstr(text_str(&hints.list[0].fixes[0]), "Look at the sidecar"));
+    assert_non_null(strstr(text_str(&hints.list[0].commands[0]), "logs decode-0 -c routing-proxy"));
+    hints_free(&hints);
+    story_end(&s);
+}
+
 /* What a lost tunnel hid was no recovery. */
 static void one_fall_with_a_gap(void **state)
 {
@@ -767,6 +794,7 @@ int main(void)
         cmocka_unit_test(ready_after_a_fall),
         cmocka_unit_test(hangs_until_killed),
         cmocka_unit_test(sidecar_is_down),
+        cmocka_unit_test(sidecar_comes_and_goes),
         cmocka_unit_test(one_fall_with_a_gap),
         cmocka_unit_test(out_with_its_node),
         cmocka_unit_test(silent_endpoint),
