@@ -46,6 +46,19 @@ static void died_while_measuring(const struct look *look, const struct finding *
     look_quote(look, hint, death);
 }
 
+/* It is started again and again, no log tells why, and its startup probe was refused until then: that may be what ends it. */
+static void restarted_while_refused(const struct look *look, const struct finding *death)
+{
+    const struct finding *failed = look_clue(look, CLUE_STARTUP_FAILED, 0);
+    if (!failed || finding_is_log(death))
+        return;
+    struct hint *hint = hint_add(look->maker, CAUSE_STARTUP_BUDGET_EXCEEDED, CONFIDENCE_POSSIBLE, WEIGHT_VERDICT);
+    hint_title(hint, WEIGHT_VERDICT,
+               "started again and again with its startup probe refused: a budget that is too short, or a crash");
+    look_quote(look, hint, failed);
+    look_quote(look, hint, death);
+}
+
 static void died_silently(const struct look *look)
 {
     const struct finding *death = look_clue(look, CLUE_START_FAILED, look->bare ? 1 : 0);
@@ -56,6 +69,7 @@ static void died_silently(const struct look *look)
     if (stopped && death->order > stopped->order && was_let_go(look))
         return; /* its workers are ended on its way down */
     died_while_measuring(look, death);
+    restarted_while_refused(look, death);
     struct hint *hint = hint_add(look->maker, CAUSE_DIED_SILENTLY, CONFIDENCE_POSSIBLE, WEIGHT_NOTHING);
     look_quote(look, hint, death);
 }

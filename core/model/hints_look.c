@@ -42,8 +42,11 @@ static bool log_is_dead(const struct look *look)
 {
     const struct finding *stopped = look_clue(look, CLUE_STOPPED, 0), *death = look_clue(look, CLUE_DEATH, 0);
     bool goes_on = death && look->findings->calm > death->last_order; /* a traceback that somebody survived */
-    return (look_is_last(look, death) && !goes_on) || look_is_last(look, look_clue(look, CLUE_START_FAILED, 0)) ||
-           (stopped && finding_is_log(stopped)) || look->pod->progress.shutting_down;
+    bool backs_off =
+        look->bare && death && !finding_is_log(death) && !finding_came_after(look_clue(look, CLUE_STARTED, 0), death);
+    return backs_off || (look_is_last(look, death) && !goes_on) ||
+           look_is_last(look, look_clue(look, CLUE_START_FAILED, 0)) || (stopped && finding_is_log(stopped)) ||
+           look->pod->progress.shutting_down;
 }
 
 /* The engine's or API server's own words that it died in service. */

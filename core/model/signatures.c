@@ -1358,6 +1358,8 @@ static const struct signature table[] = {
         "a model is asked for that is not served under this name"),
     ROW(CALM, MODEL_UNLOADED, LIKELY, "the model \"*does not exist",
         "a model is asked for that is not served under this name"),
+    ROW(CALM, MODEL_UNLOADED, LIKELY, "\"error\":*model*doesn't exist",
+        "a model is asked for that is not served under this name"),
     ROW(CALM, MODEL_UNLOADED, LIKELY, "\"error\":*model*not found",
         "a model is asked for that is not served under this name"),
     ROW(CALM, MODEL_UNLOADED, LIKELY, "model with name*not found",
@@ -1504,6 +1506,7 @@ static const struct signature table[] = {
     LIKELY(GPU_OOM, "cuda*out of memory"),
     LIKELY(HOST_OOM, "out of memory"), /* of no device: the host's */
     CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "error: "),
+    CLUE(WHERE_LOGS, CONFIG_ERROR, POSSIBLE, ERROR, "failed to start model server"), /* KServe */
     CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "exception: "),
     CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, "assertionerror"),
     CLUE(WHERE_LOGS | WHERE_STATUS, CONFIG_ERROR, POSSIBLE, ERROR, ".exc."),

@@ -471,6 +471,11 @@ static const struct {
      .logs = "(Worker_TP0 pid=4) ERROR 01-02 03:04:05 [m.py:1] RuntimeError: CUDA error: unspecified launch "
              "failure\n" WRAPPER "\n",
      .wanted = "cuda-error certain"},
+    {.events =
+         "Warning  Unhealthy  5s (x3 over 15s)  kubelet  Startup probe failed: Get \"http://10.0.0.1:8000/health\": "
+         "dial tcp 10.0.0.1:8000: connect: connection refused\nWarning  BackOff  1s (x5 over 9m)  kubelet  Back-off "
+         "restarting failed container vllm in pod v_d(1)\n",
+     .wanted = "startup-budget-exceeded possible, died-silently possible"},
     {.events = "Warning  Failed  9m  kubelet  Error: ErrImagePull\nNormal  Pulled  5m  kubelet  Successfully pulled "
                "image \"v:1\" in "
                "4m\nNormal  Started  5m  kubelet  Started container vllm\n",

@@ -351,6 +351,8 @@ static const struct {
     {"INFO 01-01 00:00:00 [executor_base.py:9] It took 1.2 seconds to fall asleep.", "model-unloaded", EVIDENCE_LOGS},
     {"INFO:     10.0.0.1:99 - \"POST /v1/chat/completions HTTP/1.1\" 404 Not Found", "model-unloaded", EVIDENCE_LOGS},
     {"{\"object\":\"list\",\"data\":[]}", "model-unloaded", EVIDENCE_DESCRIBE},
+    {"{\"error\":{\"message\":\"model a-lora doesn't exist in cache, probably wrong model name\"}}", "model-unloaded",
+     EVIDENCE_LOGS},
     /* wrong-port, probe-timeout, other words of the kubelet */
     {"Unhealthy: Startup probe failed: HTTP probe failed with statuscode: 404", "wrong-port", EVIDENCE_EVENTS},
     {"Unhealthy: Readiness probe failed: Get \"http://10.0.0.5:8000/health\": context deadline exceeded "
