@@ -268,18 +268,11 @@ static struct classify_question flight_question(const struct flight *flight, con
 /* A time-out while our own loop stood still says nothing about the pod. */
 static void sample_blame_ourselves(struct sample *sample)
 {
-    switch (sample->cause) {
-    case PROBE_CAUSE_TIMEOUT_CONNECT:
-    case PROBE_CAUSE_TIMEOUT_TLS:
-    case PROBE_CAUSE_TIMEOUT_HEADERS:
-    case PROBE_CAUSE_TIMEOUT_BODY:
-        sample->outcome = OUTCOME_UNKNOWN;
-        sample->cause = PROBE_CAUSE_TOOL;
-        text_set_str(&sample->detail, "probetop itself was held up while it waited for the answer", TEXT_LINE);
-        break;
-    default:
-        break;
-    }
+    if (!cause_is_timeout(sample->cause))
+        return;
+    sample->outcome = OUTCOME_UNKNOWN;
+    sample->cause = PROBE_CAUSE_TOOL;
+    text_set_str(&sample->detail, "probetop itself was held up while it waited for the answer", TEXT_LINE);
 }
 
 static void flight_fill(struct flight *flight, const struct pod *pod, const struct http_result *result,

@@ -236,6 +236,9 @@ static const struct field pod_fields[] = {
     TEXT(struct pod_facts, address, "address"),
 };
 
+/* The largest of the tables: shape_read() keeps a bit for each field. */
+_Static_assert(sizeof pod_fields / sizeof pod_fields[0] <= 64, "a bit for each field");
+
 static const struct field hello_fields[] = {
     NUMBER(struct fact, u.hello.version, "version", 0, 0, INT32_MAX),
     MOMENT(struct fact, u.hello.mono_zero, "mono_zero", 0),

@@ -12,7 +12,7 @@
 
 #include <uv.h>
 
-/* libcurl's results, reduced to what matters for a probe. One row each in http.c's table, which covers every CURLcode. */
+/* libcurl's results, reduced to what matters for a probe. http_error.c gives every CURLcode one of them. */
 #define HTTP_ERROR_TABLE(X)                                                                                            \
     X(HTTP_OK, "ok")                                                                                                   \
     X(HTTP_REFUSED, "connection refused")                                                                              \
