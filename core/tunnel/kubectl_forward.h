@@ -1,7 +1,7 @@
 /* One port of a pod through a supervised `kubectl port-forward` child (facts/kube.md 3.1), for clusters where the native session cannot be made.
  *
- * Every kubectl since 1.23 ends when the pod refuses one connection: that is a probe's result, not a fault, and the next child is started soon after, so that it is there before the next probe. Why a connection
- * ended without an answer stands on the child's standard error a moment later, so the end is held back for that moment. */
+ * Every kubectl since 1.23 ends when the pod refuses one connection: that is a probe's result, not a fault, and the next child is started soon after, so that it is there before the next probe; an older one would
+ * stay, and hang from the fourth one on, so that it is ended then. Why a connection ended without an answer stands on the child's standard error a moment later, so the end is held back for that moment. */
 #ifndef PROBETOP_KUBECTL_FORWARD_H
 #define PROBETOP_KUBECTL_FORWARD_H
 
