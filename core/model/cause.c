@@ -73,7 +73,7 @@ static const struct cause_info infos[CAUSE_COUNT] = {
          .commands = {PREVIOUS, EXEC "curl -sSI --max-time 10 https://huggingface.co"}},
     [CAUSE_DISK_FULL] =
         {.title = "the disk is full, or cannot be written to",
-         .meaning = "There is no room, or no right to write, where the weights, the cache or the image go.",
+         .meaning = "There is no room where the weights, the cache or the image go, or that place is read-only.",
          .shows = "'No space left on device', 'Read-only file system' in the log; Evicted for ephemeral-storage.",
          .fixes = {"Put the cache (HF_HOME) on a volume that holds the model, and a writable one.",
                    "Raise the ephemeral-storage limit, or free the node's disk."},
@@ -198,10 +198,12 @@ static const struct cause_info infos[CAUSE_COUNT] = {
          .commands = {PREVIOUS}},
     [CAUSE_CONFIG_ERROR] =
         {.title = "the configuration is wrong for this model, GPU or version",
-         .meaning = "A flag, an environment variable, the model's architecture, dtype, quantisation or tokenizer, or "
-                    "something "
-                    "that the manifest refers to is not what this version takes.",
-         .shows = "'unrecognized arguments', 'are not supported', validation errors, CreateContainerConfigError.",
+         .meaning =
+             "A flag, an environment variable, the model's architecture, dtype, quantisation or tokenizer is not "
+             "what this version takes; or the manifest refers to something that is not there, or gives the "
+             "process too little: rights, limits, a module of the image.",
+         .shows = "'unrecognized arguments', 'are not supported', validation errors, 'Permission denied', "
+                  "CreateContainerConfigError.",
          .fixes = {"Correct what the quoted line names.",
                    "Compare with the version's own documentation: flags come and go."},
          .commands = {PREVIOUS, DESCRIBE}},

@@ -582,6 +582,7 @@ static const struct signature table[] = {
     ROW(CALM, UNSCHEDULABLE_RESOURCES, LIKELY, "number of required gpus exceeds", RAY_ROOM),
     SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "no available node types can fulfill", RAY_ROOM),
     SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "resource request cannot be scheduled", RAY_ROOM),
+    ROW(CALM, UNSCHEDULABLE_RESOURCES, POSSIBLE, "placement group of specs for 10 seconds", RAY_ROOM),
     ROW(CALM, UNSCHEDULABLE_RESOURCES, LIKELY, "waiting for creating a placement group", RAY_ROOM),
     MAYBE(UNSCHEDULABLE_RESOURCES, "no resource is available"),
 
@@ -1275,7 +1276,9 @@ static const struct signature table[] = {
     SAID(CONFIG_ERROR, LIKELY, "'hf_transfer' package is not available", "a Python module is missing from the image"),
     SAID(CONFIG_ERROR, LIKELY, "could not parse modelproto", "the model's tokenizer cannot be loaded"),
     MEND(CONFIG_ERROR, LIKELY, "pthread_create failed", PIDS, MORE_PIDS),
-    SAID(CONFIG_ERROR, LIKELY, "/sh: *: not found", "the container's command is not in the image"),
+    SAID(CONFIG_ERROR, LIKELY, "exec: *: not found", "the container's command is not in the image"),
+    SAID(CONFIG_ERROR, LIKELY, "vllm: not found", "the container's command is not in the image"),
+    SAID(CONFIG_ERROR, LIKELY, "python3: not found", "the container's command is not in the image"),
     SAID(CONFIG_ERROR, LIKELY, "torchvision::nms does not exist", "Python modules of the image do not fit together"),
     SAID(CONFIG_ERROR, LIKELY, "is not valid for this configuration",
          "the attention backend does not do what is configured"),

@@ -572,6 +572,7 @@ static const struct {
      "", EVIDENCE_LOGS},
     {"libibverbs: Warning: couldn't load driver 'liba.so': liba.so: cannot open shared object file", "", EVIDENCE_LOGS},
     {"/bin/sh: 1: nvcc: not found", "", EVIDENCE_LOGS},
+    {"/bin/sh: 1: hostname: not found", "", EVIDENCE_LOGS},
     {"X has no vLLM implementation, falling back to another. Some features may not be supported.", "", EVIDENCE_LOGS},
     {"This quantization is only supported on GPUs with compute capability >= 8.9. We will default to bf16.", "",
      EVIDENCE_LOGS},
