@@ -664,15 +664,26 @@ static const char *skip_spaces(const char *at, const char *end)
     return at;
 }
 
+/* How many bytes come before one of these. */
+static size_t length_before(const char *at, const char *end, const char *stops)
+{
+    size_t length = 0;
+    while (at + length < end && !strchr(stops, at[length]))
+        length++;
+    return length;
+}
+
 void line_sentence(const char *line, size_t length, const char **start, size_t *rest)
 {
     progress_strip(line, length, start, rest);
     const char *end = *start + *rest, *at = *start + level_length(*start, *rest, 0);
     if (at == *start)
         return;
-    at = skip_spaces(skip_shape(at, end, ":"), end); /* uvicorn: "INFO:     words" */
-    at = skip_shape(at, end, "00-00 00:00:00 ");     /* vLLM: "INFO 11-24 06:20:00 [core.py:123] words" */
-    const char *close = at < end && *at == '[' ? memchr(at, ']', (size_t)(end - at)) : NULL;
+    at = skip_spaces(skip_shape(at, end, ":"), end);     /* uvicorn: "INFO:     words" */
+    at = skip_shape(at, end, "00-00 00:00:00 ");         /* vLLM: "INFO 11-24 06:20:00 [core.py:123] words" */
+    const char *tag = at + length_before(at, end, " ]"); /* V0: "core.py:123] words" */
+    bool bare = tag < end && *tag == ']' && memmem(at, (size_t)(tag - at), ".py:", strlen(".py:"));
+    const char *close = at < end && *at == '[' ? memchr(at, ']', (size_t)(end - at)) : bare ? tag : NULL;
     at = close ? close + 1 : at;
     at += close && at < end && *at == ' ';
     if (at < end) {

@@ -30,7 +30,13 @@ enum { TOLD = WHERE_ANY, CALM = WHERE_ANY | WHERE_CALM };
         .cause = CAUSE_##c, .pattern = p, .where = w, .confidence = CONFIDENCE_##s, .clue = CLUE_##k                   \
     }
 
-#define RAY_ROOM "Ray has no room for all ranks: too few GPUs, or nodes under other addresses (VLLM_HOST_IP)"
+#define RAY(w, s, p)                                                                                                   \
+    {                                                                                                                  \
+        .cause = CAUSE_UNSCHEDULABLE_RESOURCES, .pattern = p, .where = w, .confidence = CONFIDENCE_##s,                \
+        .title = "Ray has no room for all ranks: too few GPUs, or nodes under other addresses (VLLM_HOST_IP)",         \
+        .fix = "See by ray status, in the head's container, which nodes have joined with how many GPUs; VLLM_HOST_IP " \
+               "must be each pod's own address."                                                                       \
+    }
 #define KV_STORE "the KV cache's store, or its directory, cannot be reached"
 #define KV_PEER "KV blocks do not get from one instance to the other"
 #define SERVICE_LINKS "a Service named vllm sets VLLM_PORT: set enableServiceLinks: false"
@@ -574,16 +580,16 @@ static const struct signature table[] = {
     CLUE(TOLD, UNSCHEDULABLE_RESOURCES, LIKELY, NO_SCALE, "nottriggerscaleup"),
     CLUE(TOLD, UNSCHEDULABLE_RESOURCES, LIKELY, NO_SCALE, "didn't trigger scale-up"),
     LIKELY(UNSCHEDULABLE_RESOURCES, "cannot allocate unhealthy devices"),
-    SAID(UNSCHEDULABLE_RESOURCES, CERTAIN, "cannot provide a placement group", RAY_ROOM),
-    SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "may exceed available gpus", RAY_ROOM),
-    SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "have enough gpus available in", RAY_ROOM),
-    SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "gpus in the placement group", RAY_ROOM),
-    SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "current node has no gpu available", RAY_ROOM),
-    ROW(CALM, UNSCHEDULABLE_RESOURCES, LIKELY, "number of required gpus exceeds", RAY_ROOM),
-    SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "no available node types can fulfill", RAY_ROOM),
-    SAID(UNSCHEDULABLE_RESOURCES, LIKELY, "resource request cannot be scheduled", RAY_ROOM),
-    ROW(CALM, UNSCHEDULABLE_RESOURCES, POSSIBLE, "placement group of specs for 10 seconds", RAY_ROOM),
-    ROW(CALM, UNSCHEDULABLE_RESOURCES, LIKELY, "waiting for creating a placement group", RAY_ROOM),
+    RAY(WHERE_ANY, CERTAIN, "cannot provide a placement group"),
+    RAY(WHERE_ANY, LIKELY, "may exceed available gpus"),
+    RAY(WHERE_ANY, LIKELY, "have enough gpus available in"),
+    RAY(WHERE_ANY, LIKELY, "gpus in the placement group"),
+    RAY(WHERE_ANY, LIKELY, "current node has no gpu available"),
+    RAY(CALM, LIKELY, "number of required gpus exceeds"),
+    RAY(WHERE_ANY, LIKELY, "no available node types can fulfill"),
+    RAY(WHERE_ANY, LIKELY, "resource request cannot be scheduled"),
+    RAY(CALM, POSSIBLE, "placement group of specs for 10 seconds"),
+    RAY(CALM, LIKELY, "waiting for creating a placement group"),
     MAYBE(UNSCHEDULABLE_RESOURCES, "no resource is available"),
 
     /* ---- images ---- */

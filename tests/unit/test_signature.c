@@ -728,6 +728,21 @@ static void test_source_code_gives_way(void **state)
     findings_free(&findings);
 }
 
+/* Level, moment and source file are no words of the line's, with V0's tag as with V1's. */
+static void test_quote(void **state)
+{
+    static const char *const lines_of[] = {"ERROR 01-02 03:04:05 engine.py:389] RuntimeError: CUDA error: x",
+                                           "ERROR 01-02 03:04:05 [engine.py:389] RuntimeError: CUDA error: x",
+                                           "(EngineCore pid=1) ERROR 01-02 03:04:05 RuntimeError: CUDA error: x"};
+    (void)state;
+    for (size_t i = 0; i < sizeof lines_of / sizeof lines_of[0]; i++) {
+        struct findings findings = {0};
+        offer(&findings, lines_of[i], EVIDENCE_LOGS, 1, 1);
+        assert_string_equal(text_str(&findings.list[0].quote), "RuntimeError: CUDA error: x");
+        findings_free(&findings);
+    }
+}
+
 /* A traceback that JSON wraps into one line: each of its lines is looked at, and quoted, alone. */
 static void test_wrapped(void **state)
 {
@@ -854,6 +869,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_findings),
         cmocka_unit_test(test_source_code_gives_way),
+        cmocka_unit_test(test_quote),
         cmocka_unit_test(test_wrapped),
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_joined),
