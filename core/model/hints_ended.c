@@ -236,7 +236,8 @@ static bool log_is_through(const struct look *look)
 static bool log_has_unknown_error(const struct look *look)
 {
     const struct finding *error = look_clue(look, CLUE_ERROR, 0);
-    return look->dead || (look_is_last(look, error) && error->last_order > look->findings->calm);
+    return look->dead || (look_is_last(look, error) && error->last_order > look->findings->calm) ||
+           look->findings->loud > look->findings->quiet;
 }
 
 /* Loading, as far as anything shows it. */

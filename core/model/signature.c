@@ -293,7 +293,7 @@ void findings_forget(struct findings *findings, uint32_t oldest)
         else
             findings->list[kept++] = findings->list[i];
     findings->count = kept;
-    findings->moved = findings->calm = findings->quiet = findings->asked = findings->request = 0;
+    findings->moved = findings->calm = findings->quiet = findings->loud = findings->asked = findings->request = 0;
 }
 
 /* A worker's or engine's own words: by the process's name, and where versions print none by the file that only those processes run. */
@@ -487,12 +487,13 @@ static const struct finding *piece_offer(struct findings *findings, const struct
 }
 
 /* What the line's level, and whom it is about, says of the run. */
-static void line_weigh(struct findings *findings, const struct finding *like, enum volume volume)
+static void line_weigh(struct findings *findings, const struct finding *like, enum volume volume, bool errs)
 {
     if (like->source != EVIDENCE_LOGS || like->sidecar)
         return;
     findings->calm = volume == VOLUME_CALM || like->request ? findings->order : findings->calm;
     findings->quiet = volume != VOLUME_LOUD || like->request ? findings->order : findings->quiet;
+    findings->loud = errs && !like->request ? findings->order : findings->loud;
     findings->asked = like->request ? findings->order : findings->asked;
 }
 
@@ -513,9 +514,10 @@ const struct finding *findings_offer(struct findings *findings, const struct sig
                            .last_order = findings->order};
     like.request = is_log(source) && request_goes_on(findings, &like, at);
     bool whole = !is_log(source) || strstr(at, "prompt: ") != NULL, head = false;
-    enum volume volume = is_log(source) ? line_volume(at) : VOLUME_LOUD;
+    enum volume volume = is_log(source) ? line_volume(at) : VOLUME_LOUD, named;
+    bool errs = is_log(source) && own_level_read(at, &named) && named == VOLUME_LOUD;
     ptrdiff_t found = -1; /* the list may move when the next piece is found */
-    line_weigh(findings, &like, volume);
+    line_weigh(findings, &like, volume, errs);
     for (; at < end; at = next) {
         volume = head ? line_volume(at) : volume;
         const char *stop = piece_stop(at, end, whole, &next, &head);

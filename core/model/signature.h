@@ -131,6 +131,7 @@ struct findings {
     uint32_t moved;
     uint32_t calm;    /* order of the newest log line of level INFO or DEBUG: who writes such is alive */
     uint32_t quiet;   /* the same of WARNING, too: it says nothing of death */
+    uint32_t loud;    /* order of the newest log line that vLLM calls an ERROR or worse, and that is about no request */
     uint32_t asked;   /* the same of lines about one client's request: who gets such had come up */
     uint32_t request; /* bits of 1 << source, sidecars' above: the newest lines there are a request's traceback */
     int32_t lines[EVIDENCE_SOURCE_COUNT]; /* how many were offered */

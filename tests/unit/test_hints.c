@@ -585,6 +585,11 @@ static const struct {
      .wanted = "healthy"},
     {.logs = "(Worker_TP0 pid=4) WARNING 01-02 03:04:05 [moe.py:1] Using default MoE config.\n",
      .wanted = "healthy-slow"},
+    /* An error in words that nobody knows, and nothing after it: nothing good can be said, either. */
+    {.logs = "INFO 01-02 03:04:05 [a.py:1] Using max model len 4096\nERROR 01-02 03:04:06 [a.py:1] this went wrong\n",
+     .wanted = ""},
+    {.logs = "ERROR 01-02 03:04:06 [a.py:1] this went wrong\nINFO 01-02 03:04:05 [a.py:1] Using max model len 4096\n",
+     .wanted = "healthy-slow"},
     /* A node is on its way, for a while. */
     {.events = "Warning  FailedScheduling  9m  default-scheduler  0/7 nodes are available: 7 Insufficient "
                "nvidia.com/gpu.\nNormal  TriggeredScaleUp  8m  cluster-autoscaler  pod triggered scale-up: [{a 0->1 "
