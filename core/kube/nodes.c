@@ -127,6 +127,12 @@ enum pulse_word nodes_ask(struct nodes *nodes, const struct pod_facts *facts, in
     return word;
 }
 
+bool nodes_was_silent(const struct nodes *nodes, const struct pod_facts *facts, int64_t since)
+{
+    const struct node *node = node_find(nodes, facts);
+    return node != NULL && pulse_was_silent(node->pulse, since);
+}
+
 void nodes_why(const struct nodes *nodes, const struct pod_facts *facts, struct buf *out)
 {
     const struct node *node = node_find(nodes, facts);

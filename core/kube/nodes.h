@@ -18,6 +18,8 @@ struct nodes;
 struct nodes *nodes_new(uv_loop_t *loop, struct api *api, void (*settled)(void *user), void *user);
 /* Whether this pod's node has answered the API server at `since` (real µs) or later; see pulse_ask(). */
 enum pulse_word nodes_ask(struct nodes *nodes, const struct pod_facts *facts, int64_t since);
+/* Likewise, by what is known without asking. */
+bool nodes_was_silent(const struct nodes *nodes, const struct pod_facts *facts, int64_t since);
 /* "node n1 does not answer the API server", and why where somebody said it. */
 void nodes_why(const struct nodes *nodes, const struct pod_facts *facts, struct buf *out);
 void nodes_free(struct nodes *nodes); /* NULL is fine */

@@ -20,6 +20,7 @@ struct pulse {
     int64_t took;     /* real µs, of the newest answer */
     bool wanted;      /* somebody waits, and the pace does not allow a request yet */
     bool silent;
+    int64_t back; /* real µs: when a silence was last found to be over */
 };
 
 static void pulse_send(struct pulse *pulse);
@@ -30,6 +31,7 @@ static void silent_set(struct pulse *pulse, bool silent, const char *why)
 {
     if (pulse->silent != silent) {
         pulse->silent = silent;
+        pulse->back = silent ? pulse->back : clock_mono_us();
         pulse->options.changed(pulse->options.user, silent, why);
     }
 }
@@ -98,11 +100,18 @@ static void pulse_send(struct pulse *pulse)
     arm(pulse, silent_at(pulse));
 }
 
+bool pulse_was_silent(const struct pulse *pulse, int64_t since)
+{
+    return pulse->silent || pulse->back >= since;
+}
+
 enum pulse_word pulse_ask(struct pulse *pulse, const char *path, int64_t since)
 {
     bool under_way = pulse->ticket != 0 && pulse->asked >= since;
-    if (pulse->silent || pulse->answered >= since)
-        return pulse->silent ? PULSE_SILENT : PULSE_ANSWERS;
+    if (pulse_was_silent(pulse, since))
+        return PULSE_SILENT;
+    if (pulse->answered >= since)
+        return PULSE_ANSWERS;
     if (pulse->wanted || under_way)
         return PULSE_UNKNOWN;
     mem_replace(&pulse->path, path);
@@ -115,7 +124,7 @@ enum pulse_word pulse_ask(struct pulse *pulse, const char *path, int64_t since)
 struct pulse *pulse_new(const struct pulse_options *options)
 {
     struct pulse *pulse = mem_new(sizeof *pulse);
-    *pulse = (struct pulse){.options = *options, .asked = INT64_MIN / 2, .answered = INT64_MIN};
+    *pulse = (struct pulse){.options = *options, .asked = INT64_MIN / 2, .answered = INT64_MIN, .back = INT64_MIN};
     uv_timer_init(options->loop, &pulse->timer);
     pulse->timer.data = pulse;
     return pulse;

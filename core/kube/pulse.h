@@ -8,7 +8,7 @@
 enum pulse_word {
     PULSE_UNKNOWN, /* it is being found out */
     PULSE_ANSWERS,
-    PULSE_SILENT
+    PULSE_SILENT /* now, or at any moment since then */
 };
 
 struct pulse_options {
@@ -30,6 +30,8 @@ struct pulse *pulse_new(const struct pulse_options *options);
 /* Somebody waits: whether it answers, by a question that was asked at `since` (real µs) or later. Where that is not known yet it is asked, `path` (copied), and what comes of it is told, silence within silent_ms and a pace; no more is asked
  * than the pace allows, however often this is called. While it is silent it is asked again and again, since nobody else may be waiting any more when it is back. */
 enum pulse_word pulse_ask(struct pulse *pulse, const char *path, int64_t since);
+/* Whether it is silent, or was at any moment since then: what waited for it meanwhile may have waited in vain. */
+bool pulse_was_silent(const struct pulse *pulse, int64_t since);
 void pulse_free(struct pulse *pulse); /* no callback comes any more. NULL is fine */
 
 #endif

@@ -180,30 +180,35 @@ static bool node_judge(struct source *source, const struct pod *pod, int64_t sen
                        const char **why)
 {
     enum pulse_word node = nodes_ask(source->nodes, &pod->facts, sent), api = PULSE_ANSWERS;
-    if (node == PULSE_SILENT)
+    if (pulse_was_silent(source->pulse, sent))
+        api = PULSE_SILENT;
+    else if (node == PULSE_SILENT)
         api = pulse_ask(source->pulse, "/version", clock_mono_us() - API_RECENT_US);
-    if (node == PULSE_UNKNOWN || api == PULSE_UNKNOWN)
+    if (api != PULSE_SILENT && (node == PULSE_UNKNOWN || api == PULSE_UNKNOWN))
         return false;
     if (node == PULSE_SILENT && api == PULSE_ANSWERS) {
         buf_clear(&source->node_words);
         nodes_why(source->nodes, &pod->facts, &source->node_words);
         *word = TUNNEL_NODE_LOST;
         *why = buf_str(&source->node_words);
-    } else if (node == PULSE_SILENT) {
+    } else if (api == PULSE_SILENT) {
         *word = TUNNEL_API_LOST;
         *why = API_SILENT;
     }
     return true;
 }
 
-/* Of a direct way the source knows nothing, and a native session that is up has shown by its PING that the way is well (portforward.h). */
+/* Of a direct way the source knows nothing. A native session that is up has shown by its PING that the way is well (portforward.h), but perhaps only in the last moment: that is known of ways that were lost before. */
 bool source_judge(void *user, uint32_t id, int64_t sent, enum tunnel_word *word, const char **why)
 {
     struct source *source = user;
     const struct entry *entry = source_entry(source, id);
     const struct pod *pod = fleet_pod(engine_fleet(source->engine), id);
-    bool deaf = kube_tunnel_is_deaf(source->tunnel, id);
-    if (entry == NULL || pod == NULL || source->stopping || !api_is_there(source) || (*word == TUNNEL_UP && !deaf))
+    bool direct = strcmp(kube_tunnel_via(source->tunnel, id), via_name(VIA_DIRECT)) == 0;
+    if (entry == NULL || pod == NULL || direct || source->stopping || !api_is_there(source))
+        return true;
+    bool was_lost = nodes_was_silent(source->nodes, &pod->facts, sent) || pulse_was_silent(source->pulse, sent);
+    if (*word == TUNNEL_UP && !was_lost && !kube_tunnel_is_deaf(source->tunnel, id))
         return true;
     if (*word == TUNNEL_API_LOST && entry->word == TUNNEL_NODE_LOST) {
         *word = TUNNEL_NODE_LOST;

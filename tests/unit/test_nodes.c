@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "kube/nodes.h"
+#include "tests/support/loop.h"
 #include "tests/support/script.h"
 
 #include <setjmp.h>
@@ -149,10 +150,8 @@ static void test_answers(void **state)
         assert_string_equal(stage->target,
                             "/api/v1/namespaces/llm-d/pods/decode-a/log?container=vllm&tailLines=1&limitBytes=1");
         stage->status = 200; /* a silent one is asked again by itself */
-        for (int64_t end = clock_mono_us() + 5 * (int64_t)SECOND_US;
-             nodes_ask(stage->nodes, &stage->pod, 0) == PULSE_SILENT && clock_mono_us() < end; usleep(200))
-            uv_run(&stage->loop, UV_RUN_NOWAIT);
-        assert_int_equal(nodes_ask(stage->nodes, &stage->pod, 0), PULSE_ANSWERS);
+        LOOP_UNTIL(&stage->loop, !nodes_was_silent(stage->nodes, &stage->pod, clock_mono_us()));
+        assert_int_equal(await(stage, &stage->pod, clock_mono_us()), PULSE_ANSWERS);
     }
 }
 
@@ -170,11 +169,10 @@ static void test_silent_and_back(void **state)
     assert_int_equal(stage->asked, 1);
     stage->hangs = false;
     assert_int_equal(await(stage, &stage->other, clock_mono_us()), PULSE_ANSWERS); /* another node is another matter */
-    int before = stage->settled;
-    for (int64_t end = clock_mono_us() + DEADLINE_MS * (int64_t)MILLISECOND_US;
-         stage->settled == before && clock_mono_us() < end; usleep(200))
-        uv_run(&stage->loop, UV_RUN_NOWAIT);
-    assert_int_equal(nodes_ask(stage->nodes, &stage->pod, sent), PULSE_ANSWERS);
+    LOOP_UNTIL(&stage->loop, !nodes_was_silent(stage->nodes, &stage->pod, clock_mono_us()));
+    /* Of what was sent before or meanwhile it is still not known what became. */
+    assert_int_equal(nodes_ask(stage->nodes, &stage->pod, sent), PULSE_SILENT);
+    assert_int_equal(await(stage, &stage->pod, clock_mono_us()), PULSE_ANSWERS);
 }
 
 static void test_words_of_why(void **state)
@@ -197,8 +195,7 @@ static void test_words_of_why(void **state)
         buf_free(&words);
         stage->status = 200;
         stage->body = "p";
-        while (nodes_ask(stage->nodes, &stage->pod, 0) == PULSE_SILENT)
-            uv_run(&stage->loop, UV_RUN_ONCE);
+        LOOP_UNTIL(&stage->loop, !nodes_was_silent(stage->nodes, &stage->pod, clock_mono_us()));
     }
 }
 
