@@ -13,12 +13,10 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "tests/support/drain.h"
-#include "tests/support/fake_pods.h"
+#include "tests/support/fake_cluster.h"
 #include "tests/support/watcher.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -27,9 +25,7 @@
 enum { SECONDS_MAX = 30, MANY = 50, NAME_SIZE = 64 };
 
 struct scene {
-    char dir[64], socket[96];
-    uv_loop_t loop;
-    struct fake_pods *pods;
+    struct fake_cluster cluster;
     struct watcher watcher;
     bool watching;
 };
@@ -45,20 +41,7 @@ static const struct fake_probe LONG_START = {.path = "/v1/models", .period = 1, 
 static int setup(void **state)
 {
     struct scene *scene = mem_new(sizeof *scene);
-    char bin[512];
-    const char *built = getenv("PROBETOP_FAKE_KUBECTL");
-    assert_non_null(built);
-    run_directory(scene->dir);
-    snprintf(scene->socket, sizeof scene->socket, "%s/api.sock", scene->dir);
-    snprintf(bin, sizeof bin, "%.*s", (int)(strrchr(built, '/') - built), built);
-    setenv("PATH", bin, 1);
-    setenv("KUBECONFIG", scene->socket, 1);
-    setenv("TMPDIR", scene->dir, 1);
-    setenv("TZ", "UTC", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
-    signal(SIGPIPE, SIG_IGN);
-    uv_loop_init(&scene->loop);
-    scene->pods = fake_pods_new(&scene->loop, scene->socket);
+    fake_cluster_begin(&scene->cluster);
     *state = scene;
     return 0;
 }
@@ -68,16 +51,14 @@ static int teardown(void **state)
     struct scene *scene = *state;
     if (scene->watching)
         watcher_end(&scene->watcher);
-    fake_pods_free(scene->pods);
-    assert_int_equal(uv_loop_close(&scene->loop), 0);
-    run_directory_remove(scene->dir);
+    fake_cluster_end(&scene->cluster);
     mem_free(scene);
     return 0;
 }
 
 static struct fake_api *api(struct scene *scene)
 {
-    return fake_pods_api(scene->pods);
+    return fake_pods_api(scene->cluster.pods);
 }
 
 static void put_pool(struct scene *scene, const char *name, const char *labels)
@@ -91,7 +72,7 @@ static void put_pool(struct scene *scene, const char *name, const char *labels)
 
 static void watch(struct scene *scene, const char *const *arguments)
 {
-    watcher_start(&scene->watcher, scene->dir, "seen", &scene->loop, arguments);
+    watcher_start(&scene->watcher, scene->cluster.dir, "seen", &scene->cluster.loop, arguments);
     scene->watching = true;
 }
 
@@ -100,8 +81,9 @@ static void watch(struct scene *scene, const char *const *arguments)
 
 static struct fake_pod *add_ready(struct scene *scene, const char *name)
 {
-    return fake_pods_add(scene->pods, &(struct fake_pod_options){
-                                          .name = name, .workload = "decode", .liveness = HEALTH, .readiness = MODELS});
+    return fake_pods_add(
+        scene->cluster.pods,
+        &(struct fake_pod_options){.name = name, .workload = "decode", .liveness = HEALTH, .readiness = MODELS});
 }
 
 /* ---- what is waited for ---- */
@@ -161,6 +143,21 @@ static bool answers_more(const struct watcher *watcher, const void *user)
     return pod && pod->lanes[LANE_READINESS].ok >= before->ok + 2 && pod->stage == STAGE_READY;
 }
 
+/* The usual beginning: a pod that is Ready, and is seen to be so by this way. */
+static void watch_ready(struct scene *scene, const char *via)
+{
+    add_ready(scene, "decode-a");
+    WATCH(scene, via);
+    AWAIT(scene, is_ready, "decode-a");
+}
+
+/* The usual end of one program of several. */
+static void end_watch(struct scene *scene)
+{
+    assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    scene->watching = false;
+}
+
 /* From here on probes get through again, and it is told. */
 static void assert_recovers(struct scene *scene, const char *name)
 {
@@ -170,91 +167,19 @@ static void assert_recovers(struct scene *scene, const char *name)
     AWAIT(scene, answers_more, &before);
 }
 
-/* ---- what it leaves ---- */
-
-/* Processes other than this one that have this test's KUBECONFIG. `named`: whose name begins so; NULL any. Fills in the last one. */
-static int processes(const struct scene *scene, const char *named, pid_t *last)
-{
-    char wanted[160], path[300], bytes[65536];
-    int count = 0;
-    const struct dirent *entry;
-    DIR *proc = opendir("/proc");
-    snprintf(wanted, sizeof wanted, "KUBECONFIG=%s", scene->socket);
-    while (proc && (entry = readdir(proc))) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        snprintf(path, sizeof path, "/proc/%s/environ", entry->d_name);
-        FILE *file = pid > 0 && pid != getpid() ? fopen(path, "r") : NULL;
-        if (!file)
-            continue;
-        size_t got = fread(bytes, 1, sizeof bytes, file);
-        fclose(file);
-        snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
-        file = fopen(path, "r");
-        char name[NAME_SIZE] = "";
-        if (file && !fgets(name, sizeof name, file))
-            name[0] = '\0';
-        if (file)
-            fclose(file);
-        if (memmem(bytes, got, wanted, strlen(wanted)) && (!named || strncmp(name, named, strlen(named)) == 0)) {
-            count++;
-            if (last)
-                *last = pid;
-        }
-    }
-    if (proc)
-        closedir(proc);
-    return count;
-}
-
-static int count_left(const char *path, const struct stat *about, int kind, struct FTW *walk)
-{
-    const char *name = path + walk->base;
-    (void)kind;
-    bool own = strcmp(name, "api.sock") == 0;
-    if ((S_ISSOCK(about->st_mode) && !own) || strncmp(name, "probetop-", 9) == 0) {
-        if (walk->level > 0) {
-            fprintf(stderr, "left behind: %s\n", path);
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static void assert_nothing_left(struct scene *scene)
-{
-    int64_t deadline = clock_mono_us() + SECONDS_MAX * (int64_t)SECOND_US;
-    while (processes(scene, NULL, NULL) > 0 && clock_mono_us() < deadline)
-        uv_run(&scene->loop, UV_RUN_NOWAIT);
-    assert_int_equal(processes(scene, NULL, NULL), 0);
-    assert_int_equal(nftw(scene->dir, count_left, 16, FTW_PHYS), 0);
-}
-
-static int kubectl_starts(const struct scene *scene, const char *word)
-{
-    char path[160], line[4096];
-    int count = 0;
-    snprintf(path, sizeof path, "%s.log", scene->socket);
-    FILE *log = fopen(path, "r");
-    while (log && fgets(line, sizeof line, log))
-        count += strstr(line, word) != NULL;
-    if (log)
-        fclose(log);
-    return count;
-}
-
 /* ---- scenes ---- */
 
 static void test_discovery(void **state)
 {
     struct scene *scene = *state;
-    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "by-label", .readiness = MODELS});
-    fake_pods_add(scene->pods,
+    fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "by-label", .readiness = MODELS});
+    fake_pods_add(scene->cluster.pods,
                   &(struct fake_pod_options){.name = "by-container", .labels = "\"app\":\"x\"", .readiness = MODELS});
-    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "stranger",
-                                                          .labels = "\"app\":\"nginx\"",
-                                                          .container = "nginx",
-                                                          .image = "nginx:1.29",
-                                                          .readiness = NONE});
+    fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "stranger",
+                                                                  .labels = "\"app\":\"nginx\"",
+                                                                  .container = "nginx",
+                                                                  .image = "nginx:1.29",
+                                                                  .readiness = NONE});
     WATCH(scene, "--via=portforward", "--context=fake");
     AWAIT(scene, is_ready, "by-label");
     AWAIT(scene, is_ready, "by-container");
@@ -263,7 +188,7 @@ static void test_discovery(void **state)
     assert_string_equal(text_str(&watcher_pod(&scene->watcher, "by-label")->facts.via), "portforward");
     assert_string_equal(text_str(&watcher_pod(&scene->watcher, "by-label")->facts.context), "fake");
     assert_string_equal(text_str(&scene->watcher.fleet->title), "fake/llm-d");
-    assert_int_equal(processes(scene, "kubectl", NULL), 1);
+    assert_int_equal(fake_cluster_processes(&scene->cluster, "kubectl", NULL), 1);
 }
 
 static void test_selectors(void **state)
@@ -272,21 +197,21 @@ static void test_selectors(void **state)
         const char *argument, *finds;
     } ROWS[] = {{"--selector=tier=gold", "gold"}, {"pod/silver", "silver"}, {"deploy/smith", "of-smith"}};
     struct scene *scene = *state;
-    fake_pods_add(scene->pods,
+    fake_pods_add(scene->cluster.pods,
                   &(struct fake_pod_options){
                       .name = "gold", .labels = "\"tier\":\"gold\"", .container = "x", .readiness = HEALTH});
-    fake_pods_add(scene->pods,
+    fake_pods_add(scene->cluster.pods,
                   &(struct fake_pod_options){
                       .name = "silver", .labels = "\"tier\":\"silver\"", .container = "x", .readiness = HEALTH});
-    fake_pods_add(scene->pods, &(struct fake_pod_options){
-                                   .name = "of-smith", .workload = "smith", .container = "x", .readiness = HEALTH});
+    fake_pods_add(
+        scene->cluster.pods,
+        &(struct fake_pod_options){.name = "of-smith", .workload = "smith", .container = "x", .readiness = HEALTH});
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         WATCH(scene, ROWS[i].argument);
         AWAIT(scene, is_ready, ROWS[i].finds);
         assert_int_equal(scene->watcher.fleet->count, 1);
-        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+        end_watch(scene);
     }
-    scene->watching = false;
 }
 
 static bool is_refused(const struct watcher *watcher, const void *name)
@@ -299,7 +224,7 @@ static bool is_refused(const struct watcher *watcher, const void *name)
 static void test_slow_start(void **state)
 {
     struct scene *scene = *state;
-    fake_pods_add(scene->pods,
+    fake_pods_add(scene->cluster.pods,
                   &(struct fake_pod_options){
                       .name = "slow", .startup = LONG_START, .liveness = HEALTH, .readiness = MODELS, .loads = 6});
     WATCH(scene, "--via=portforward");
@@ -339,7 +264,7 @@ static void test_answers_ended_by_close(void **state)
     struct scene *scene = *state;
     fake_api_hold(api(scene), 1000);
     struct fake_pod *bare =
-        fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "bare", .readiness = every_second});
+        fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "bare", .readiness = every_second});
     fake_pod_face(bare, FACE_BARE);
     WATCH(scene, "--via=portforward");
     AWAIT(scene, answers_well, "bare");
@@ -381,11 +306,11 @@ static void test_sidecar(void **state)
 {
     static const struct fake_probe own = {.path = "/health", .period = 1, .timeout = 1, .threshold = 3};
     struct scene *scene = *state;
-    struct fake_pod *pod = fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode",
-                                                                                 .liveness = HEALTH,
-                                                                                 .readiness = HEALTH,
-                                                                                 .sidecar_liveness = own,
-                                                                                 .sidecar_readiness = own});
+    struct fake_pod *pod = fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "decode",
+                                                                                         .liveness = HEALTH,
+                                                                                         .readiness = HEALTH,
+                                                                                         .sidecar_liveness = own,
+                                                                                         .sidecar_readiness = own});
     WATCH(scene, "--via=portforward");
     AWAIT(scene, sidecar_probed, "decode");
     const struct pod *seen = watcher_pod(&scene->watcher, "decode");
@@ -417,7 +342,7 @@ static void test_killed_by_startup(void **state)
 {
     struct scene *scene = *state;
     struct fake_probe startup = {.path = "/v1/models", .period = 1, .timeout = 1, .threshold = 5};
-    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "late", .startup = startup, .loads = -1});
+    fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "late", .startup = startup, .loads = -1});
     WATCH(scene, "--via=portforward");
     AWAIT(scene, is_refused, "late");
     const struct pod *pod = watcher_pod(&scene->watcher, "late");
@@ -441,9 +366,7 @@ static bool lanes_are_unknown(const struct watcher *watcher, const void *name)
 static void test_api_lost(void **state)
 {
     struct scene *scene = *state;
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     fake_api_down(api(scene), true);
     AWAIT(scene, source_is, &LOST);
     AWAIT(scene, lanes_are_unknown, "decode-a");
@@ -453,7 +376,7 @@ static void test_api_lost(void **state)
     fake_api_down(api(scene), false);
     assert_recovers(scene, "decode-a");
     assert_true(nobody_is_blamed(&scene->watcher, NULL));
-    assert_int_equal(kubectl_starts(scene, "proxy"), 1);
+    assert_int_equal(fake_cluster_starts(&scene->cluster, "proxy"), 1);
 }
 
 static void test_api_never_there(void **state)
@@ -471,9 +394,7 @@ static void test_api_never_there(void **state)
 static void test_token_expires(void **state)
 {
     struct scene *scene = *state;
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     fake_api_expire(api(scene), true);
     AWAIT(scene, source_is, &DENIED);
     AWAIT(scene, has_said, "log in again");
@@ -498,7 +419,7 @@ static void test_denied(void **state)
         {{"get pods/portforward", "create pods/portforward"}, "pods/portforward", SOURCE_WATCHING, false},
     };
     struct scene *scene = *state;
-    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-a", .readiness = MODELS, .loads = 3});
+    fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "decode-a", .readiness = MODELS, .loads = 3});
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         print_message("without %s\n", ROWS[i].rights[0]);
         fake_api_deny(api(scene), ROWS[i].rights[0]);
@@ -511,9 +432,8 @@ static void test_denied(void **state)
         if (ROWS[i].probes)
             AWAIT(scene, is_ready, "decode-a");
         fake_api_deny(api(scene), NULL);
-        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+        end_watch(scene);
     }
-    scene->watching = false;
 }
 
 /* What is needed only when a pod is there is asked for before one is: the right that is missing, by its name, and the Role, within a second of what else is told. */
@@ -543,9 +463,8 @@ static void test_denied_before_any_pod(void **state)
         AWAIT(scene, has_said, "kind: Role");
         AWAIT(scene, has_said, ROWS[i].grants);
         fake_api_deny(api(scene), NULL);
-        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+        end_watch(scene);
     }
-    scene->watching = false;
 }
 
 static bool has_log(const struct watcher *watcher, const void *name)
@@ -561,15 +480,16 @@ static void test_denied_in_one_namespace(void **state)
                                          "create pods/portforward in team-b"};
     static const char full[] = "0/8 nodes are available: 8 Insufficient nvidia.com/gpu.";
     struct scene *scene = *state;
-    fake_pods_add(scene->pods, &(struct fake_pod_options){
-                                   .name = "pending", .ns = "team-b", .unscheduled = full, .readiness = MODELS});
+    fake_pods_add(
+        scene->cluster.pods,
+        &(struct fake_pod_options){.name = "pending", .ns = "team-b", .unscheduled = full, .readiness = MODELS});
     for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
         fake_api_deny(api(scene), rights[i]);
     WATCH(scene, "-A", "--via=portforward");
     AWAIT(scene, has_said, "the right to get pods/log is missing in the namespace team-b");
     AWAIT(scene, has_said, "the right to create pods/portforward is missing in the namespace team-b");
     AWAIT(scene, has_said, "kind: ClusterRole");
-    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-a", .readiness = MODELS, .loads = 3});
+    fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "decode-a", .readiness = MODELS, .loads = 3});
     AWAIT(scene, has_log, "decode-a");
     AWAIT(scene, is_ready, "decode-a");
     assert_false(watcher_said(&scene->watcher, "namespace llm-d"));
@@ -590,8 +510,10 @@ static void test_many_namespaces(void **state)
     char ns[NAME_SIZE];
     for (int i = 0; i < 10; i++) {
         snprintf(ns, sizeof ns, "team-%d", i);
-        fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-a", .ns = ns, .readiness = MODELS});
-        fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "decode-b", .ns = ns, .readiness = MODELS});
+        fake_pods_add(scene->cluster.pods,
+                      &(struct fake_pod_options){.name = "decode-a", .ns = ns, .readiness = MODELS});
+        fake_pods_add(scene->cluster.pods,
+                      &(struct fake_pod_options){.name = "decode-b", .ns = ns, .readiness = MODELS});
     }
     WATCH(scene, "-A", "--via=portforward");
     AWAIT(scene, twenty_are_ready, NULL);
@@ -609,13 +531,13 @@ static bool is_hidden(const struct watcher *watcher, const void *name)
 static void test_pool(void **state)
 {
     struct scene *scene = *state;
-    fake_pods_add(scene->pods,
+    fake_pods_add(scene->cluster.pods,
                   &(struct fake_pod_options){.name = "gold", .labels = "\"tier\":\"gold\"", .readiness = HEALTH});
-    fake_pods_add(scene->pods,
+    fake_pods_add(scene->cluster.pods,
                   &(struct fake_pod_options){.name = "silver", .labels = "\"tier\":\"silver\"", .readiness = HEALTH});
     WATCH(scene, "pool/mine");
     AWAIT(scene, has_said, "the cluster knows no InferencePools");
-    assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+    end_watch(scene);
     put_pool(scene, "other", "\"tier\":\"silver\"");
     WATCH(scene, "pool/mine");
     AWAIT(scene, has_said, "there is no InferencePool mine in the namespace llm-d");
@@ -662,9 +584,8 @@ static void test_forbidden_tunnel_blames_nobody(void **state)
         fake_api_deny(api(scene), NULL);
         assert_recovers(scene, "decode-a");
         assert_true(nobody_is_blamed(&scene->watcher, NULL));
-        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+        end_watch(scene);
     }
-    scene->watching = false;
 }
 
 /* Where only the older way by POST is permitted, or known, that is taken. */
@@ -672,9 +593,7 @@ static void test_post_is_enough(void **state)
 {
     struct scene *scene = *state;
     fake_api_deny(api(scene), "get pods/portforward");
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     assert_false(watcher_said(&scene->watcher, "is missing"));
 }
 
@@ -682,9 +601,7 @@ static void test_old_server(void **state)
 {
     struct scene *scene = *state;
     fake_api_old_server(api(scene), true);
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     assert_true(fake_api_requests(api(scene), "POST ") >= 1);
 }
 
@@ -733,7 +650,7 @@ static void test_drained(void **state)
         snprintf(name, sizeof name, "decode-6d5b8f-%d", DRAINED + i);
         fake_pod_evict(pods[i]);
         pods[i] = fake_pods_add(
-            scene->pods,
+            scene->cluster.pods,
             &(struct fake_pod_options){
                 .name = name, .workload = "decode", .unscheduled = cordoned, .liveness = HEALTH, .readiness = MODELS});
     }
@@ -763,7 +680,7 @@ static void test_auto_without_forwards(void **state)
     assert_true(watcher_said(&scene->watcher, "kubectl port-forward instead"));
     assert_true(watcher_said(&scene->watcher, "the pods' proxy of the API server instead"));
     assert_true(nobody_is_blamed(&scene->watcher, NULL));
-    assert_true(kubectl_starts(scene, "port-forward") >= 2);
+    assert_true(fake_cluster_starts(&scene->cluster, "port-forward") >= 2);
 }
 
 /* The right to a port-forward is missing, for kubectl as well; that to the pods' proxy is there. */
@@ -777,7 +694,7 @@ static void test_auto_forbidden_forward(void **state)
     AWAIT(scene, goes_by, "podproxy");
     assert_true(watcher_said(&scene->watcher, "pods' proxy of the API server instead"));
     assert_false(watcher_said(&scene->watcher, "kind: Role")); /* nothing is missing */
-    assert_int_equal(kubectl_starts(scene, "port-forward"), 0);
+    assert_int_equal(fake_cluster_starts(&scene->cluster, "port-forward"), 0);
     fake_api_down(api(scene), true);
     AWAIT(scene, source_is, &LOST);
     HOLDS(scene, nobody_is_blamed, NULL, 2);
@@ -804,9 +721,7 @@ static void test_auto_nothing_allowed(void **state)
 /* An API server that answers nobody and closes nothing: said within seconds, whichever way the probes go, and no pod is blamed. */
 static void silent_api(struct scene *scene, const char *via)
 {
-    add_ready(scene, "decode-a");
-    WATCH(scene, via);
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, via);
     fake_api_freeze(api(scene), true);
     int64_t began = clock_mono_us();
     AWAIT(scene, source_is, &LOST);
@@ -839,9 +754,7 @@ static bool lost_its_node(const struct watcher *watcher, const void *name)
 static void lost_node(struct scene *scene, const char *via)
 {
     char words[96];
-    add_ready(scene, "decode-a");
-    WATCH(scene, via);
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, via);
     const char *node = text_str(&watcher_pod(&scene->watcher, "decode-a")->facts.node);
     snprintf(words, sizeof words, "node %s does not answer the API server", node);
     fake_api_swallow(api(scene), node);
@@ -877,7 +790,8 @@ static void test_hanging_by_podproxy(void **state)
     static const struct fake_probe quick = {.path = "/v1/models", .period = 1, .timeout = 1, .threshold = 3};
     static const char *const rights[] = {NULL, "get pods/log"};
     struct scene *scene = *state;
-    struct fake_pod *pod = fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "stuck", .readiness = quick});
+    struct fake_pod *pod =
+        fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "stuck", .readiness = quick});
     for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
         if (rights[i])
             fake_api_deny(api(scene), rights[i]);
@@ -890,9 +804,8 @@ static void test_hanging_by_podproxy(void **state)
         const struct pod *seen = watcher_pod(&scene->watcher, "stuck");
         size_t silences = seen->lanes[LANE_READINESS].failed + seen->lanes[LANE_HEALTH].failed;
         assert_in_range(fake_api_requests(api(scene), "limitBytes=1") - before, 1, silences + 1);
-        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
+        end_watch(scene);
     }
-    scene->watching = false;
 }
 
 static bool is_denied(const struct watcher *watcher, const void *user)
@@ -912,9 +825,7 @@ static void test_forbidden_for_a_moment(void **state)
     static const char *const rights[] = {"list pods",    "watch pods",   "list events",
                                          "watch events", "get pods/log", "get pods/portforward"};
     struct scene *scene = *state;
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     fake_api_down(api(scene), true);
     AWAIT(scene, source_is, &LOST);
     for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
@@ -922,7 +833,7 @@ static void test_forbidden_for_a_moment(void **state)
     size_t before = fake_api_requests(api(scene), "");
     fake_api_down(api(scene), false);
     while (fake_api_requests(api(scene), "") < before + 2)
-        uv_run(&scene->loop, UV_RUN_ONCE);
+        uv_run(&scene->cluster.loop, UV_RUN_ONCE);
     fake_api_deny(api(scene), NULL);
     HOLDS(scene, is_not_denied, NULL, 1);
     assert_recovers(scene, "decode-a");
@@ -932,11 +843,11 @@ static void test_forbidden_for_a_moment(void **state)
 static void test_none_found(void **state)
 {
     struct scene *scene = *state;
-    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "web",
-                                                          .labels = "\"app\":\"web\"",
-                                                          .container = "web",
-                                                          .image = "example.org/shop/web:2",
-                                                          .readiness = NONE});
+    fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "web",
+                                                                  .labels = "\"app\":\"web\"",
+                                                                  .container = "web",
+                                                                  .image = "example.org/shop/web:2",
+                                                                  .readiness = NONE});
     WATCH(scene, "--via=portforward");
     AWAIT(scene, source_is, &NONE_FOUND);
     assert_true(watcher_said(&scene->watcher, "namespace llm-d"));
@@ -950,30 +861,26 @@ static void test_none_found(void **state)
 static bool proxy_is_again(const struct watcher *watcher, const void *user)
 {
     (void)watcher;
-    return kubectl_starts(user, "proxy") >= 2;
+    return fake_cluster_starts(user, "proxy") >= 2;
 }
 
 static void test_proxy_killed(void **state)
 {
     struct scene *scene = *state;
     pid_t proxy = 0;
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
-    assert_int_equal(processes(scene, "kubectl", &proxy), 1);
+    watch_ready(scene, "--via=portforward");
+    assert_int_equal(fake_cluster_processes(&scene->cluster, "kubectl", &proxy), 1);
     kill(proxy, SIGKILL);
-    AWAIT(scene, proxy_is_again, scene);
+    AWAIT(scene, proxy_is_again, &scene->cluster);
     assert_recovers(scene, "decode-a");
     assert_true(nobody_is_blamed(&scene->watcher, NULL));
-    assert_int_equal(processes(scene, "kubectl", NULL), 1);
+    assert_int_equal(fake_cluster_processes(&scene->cluster, "kubectl", NULL), 1);
 }
 
 static void test_forwards_cut(void **state)
 {
     struct scene *scene = *state;
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     for (int i = 0; i < 3; i++) {
         fake_api_cut_forwards(api(scene));
         assert_recovers(scene, "decode-a");
@@ -1019,13 +926,13 @@ static void test_crash(void **state)
 {
     struct scene *scene = *state;
     struct fake_pod *pod = fake_pods_add(
-        scene->pods,
+        scene->cluster.pods,
         &(struct fake_pod_options){.name = "oom", .startup = LONG_START, .readiness = MODELS, .loads = -1});
     fake_api_log(api(scene), "llm-d", "oom", "vllm",
                  "(EngineCore pid=99) ERROR torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB");
     fake_pod_crash(pod, 1, "Error");
     while (fake_pod_restarts(pod) == 0)
-        uv_run(&scene->loop, UV_RUN_ONCE);
+        uv_run(&scene->cluster.loop, UV_RUN_ONCE);
     WATCH(scene, "--via=portforward");
     AWAIT(scene, is_refused, "oom");
     AWAIT(scene, has_previous_log, "oom");
@@ -1058,22 +965,21 @@ static void test_many(void **state)
     char name[NAME_SIZE];
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "decode-%d", i);
-        fake_pods_add(scene->pods,
+        fake_pods_add(scene->cluster.pods,
                       &(struct fake_pod_options){
                           .name = name, .workload = "decode", .startup = LONG_START, .readiness = MODELS, .loads = 3});
     }
     WATCH(scene, "--via=portforward");
     AWAIT(scene, all_ready, NULL);
     AWAIT(scene, all_answer, NULL); /* by our own probes too */
-    assert_int_equal(processes(scene, "kubectl", NULL), 1);
+    assert_int_equal(fake_cluster_processes(&scene->cluster, "kubectl", NULL), 1);
     assert_int_equal(fake_api_forwards(api(scene)), MANY);
     assert_int_equal(fake_api_requests(api(scene), "/portforward"), MANY + 1); /* and one that asks for the right */
     assert_true(fake_api_requests(api(scene), "") - fake_api_requests(api(scene), "/portforward") -
                     fake_api_requests(api(scene), "/log") <=
                 10);
-    assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
-    scene->watching = false;
-    assert_nothing_left(scene);
+    end_watch(scene);
+    fake_cluster_assert_nothing_left(&scene->cluster);
 }
 
 static void test_nothing_left(void **state)
@@ -1087,7 +993,7 @@ static void test_nothing_left(void **state)
         kill(scene->watcher.run.pid, SIGNALS[i]);
         assert_true(run_wait_exit(&scene->watcher.run));
         assert_int_equal(watcher_end(&scene->watcher), 128 + SIGNALS[i]);
-        assert_nothing_left(scene);
+        fake_cluster_assert_nothing_left(&scene->cluster);
     }
     /* While the API is away, and while kubectl is. */
     for (int i = 0; i < 2; i++) {
@@ -1095,14 +1001,13 @@ static void test_nothing_left(void **state)
         WATCH(scene, "--via=portforward");
         AWAIT(scene, is_ready, "decode-a");
         fake_api_down(api(scene), true);
-        if (i == 1 && processes(scene, "kubectl", &proxy) == 1)
+        if (i == 1 && fake_cluster_processes(&scene->cluster, "kubectl", &proxy) == 1)
             kill(proxy, SIGKILL);
         AWAIT(scene, source_is, &LOST);
-        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
-        assert_nothing_left(scene);
+        end_watch(scene);
+        fake_cluster_assert_nothing_left(&scene->cluster);
         fake_api_down(api(scene), false);
     }
-    scene->watching = false;
 }
 
 /* Ended in the middle of its beginning, at any moment of it. */
@@ -1112,36 +1017,33 @@ static void test_ended_early(void **state)
     struct scene *scene = *state;
     add_ready(scene, "decode-a");
     for (int i = 0; i < TIMES; i++) {
-        int before = kubectl_starts(scene, "proxy");
+        int before = fake_cluster_starts(&scene->cluster, "proxy");
         WATCH(scene, "--via=portforward");
-        while (kubectl_starts(scene, "proxy") == before && !scene->watcher.run.exited)
+        while (fake_cluster_starts(&scene->cluster, "proxy") == before && !scene->watcher.run.exited)
             watcher_turn(&scene->watcher);
         for (int turn = 0; turn < TURNS * i; turn++)
             watcher_turn(&scene->watcher);
-        assert_int_equal(watcher_end(&scene->watcher), 128 + SIGTERM);
-        scene->watching = false;
+        end_watch(scene);
     }
-    assert_nothing_left(scene);
+    fake_cluster_assert_nothing_left(&scene->cluster);
 }
 
 /* Nobody can tidy up after that, but no process lives on. */
 static void test_killed(void **state)
 {
     struct scene *scene = *state;
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     kill(scene->watcher.run.pid, SIGKILL);
     int64_t deadline = clock_mono_us() + SECONDS_MAX * (int64_t)SECOND_US;
-    while (processes(scene, "kubectl", NULL) > 0 && clock_mono_us() < deadline)
-        uv_run(&scene->loop, UV_RUN_NOWAIT);
-    assert_int_equal(processes(scene, "kubectl", NULL), 0);
+    while (fake_cluster_processes(&scene->cluster, "kubectl", NULL) > 0 && clock_mono_us() < deadline)
+        uv_run(&scene->cluster.loop, UV_RUN_NOWAIT);
+    assert_int_equal(fake_cluster_processes(&scene->cluster, "kubectl", NULL), 0);
 }
 
 static void kubectl_words(const struct scene *scene, const char *name, const char *words)
 {
     char path[160];
-    snprintf(path, sizeof path, "%s.%s", scene->socket, name);
+    snprintf(path, sizeof path, "%s.%s", scene->cluster.socket, name);
     FILE *file = words ? fopen(path, "w") : NULL;
     if (!words) {
         unlink(path);
@@ -1161,7 +1063,7 @@ static void test_no_context(void **state)
     AWAIT(scene, source_is, &NO_CLUSTER);
     /* Somebody mends the kubeconfig. */
     kubectl_words(scene, "fail", NULL);
-    utimensat(AT_FDCWD, scene->socket, (const struct timespec[]){{.tv_sec = 1}, {.tv_sec = 1}}, 0);
+    utimensat(AT_FDCWD, scene->cluster.socket, (const struct timespec[]){{.tv_sec = 1}, {.tv_sec = 1}}, 0);
     AWAIT(scene, is_ready, "decode-a");
     AWAIT(scene, source_is, &WATCHING);
 }
@@ -1170,9 +1072,7 @@ static void test_no_context(void **state)
 static void test_plugin_fails(void **state)
 {
     struct scene *scene = *state;
-    add_ready(scene, "decode-a");
-    WATCH(scene, "--via=portforward");
-    AWAIT(scene, is_ready, "decode-a");
+    watch_ready(scene, "--via=portforward");
     kubectl_words(
         scene, "plugin",
         "Get \"https://127.0.0.1:6443/api\": getting credentials: exec: executable aws failed with exit code 255");
@@ -1192,7 +1092,7 @@ static int check(struct scene *scene, struct run *run, const char *const *argume
     const char *all[8] = {getenv("PROBETOP"), "check"};
     for (size_t i = 0; arguments[i] && i < 5; i++)
         all[i + 2] = arguments[i];
-    run_start(run, all, scene->dir, &scene->loop);
+    run_start(run, all, scene->cluster.dir, &scene->cluster.loop);
     assert_true(run_wait_exit(run));
     return run_code(run);
 }
@@ -1203,7 +1103,7 @@ static void test_check(void **state)
     struct run run;
     struct fake_pod *pod = add_ready(scene, "decode-a");
     while (!fake_pod_ready(pod))
-        uv_run(&scene->loop, UV_RUN_ONCE);
+        uv_run(&scene->cluster.loop, UV_RUN_ONCE);
     int code = check(scene, &run, (const char *const[]){"-o", "json", NULL});
     const char *begin = strchr(buf_str(&run.out), '{');
     struct json *report = NULL;
@@ -1215,7 +1115,7 @@ static void test_check(void **state)
     assert_int_equal(json_count(json_get(report, "pods")), 1);
     json_free(report);
     run_end(&run);
-    assert_nothing_left(scene);
+    fake_cluster_assert_nothing_left(&scene->cluster);
 
     fake_api_down(api(scene), true);
     assert_int_equal(check(scene, &run, (const char *const[]){"--for=3s", NULL}), 2);
@@ -1227,7 +1127,7 @@ static void test_check(void **state)
     assert_int_equal(check(scene, &run, (const char *const[]){NULL}), 2);
     assert_non_null(strstr(buf_str(&run.out), "the right to list pods"));
     run_end(&run);
-    assert_nothing_left(scene);
+    fake_cluster_assert_nothing_left(&scene->cluster);
 }
 
 int main(void)

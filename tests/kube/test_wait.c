@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "tests/support/fake_pods.h"
+#include "tests/support/fake_cluster.h"
 #include "tests/support/run.h"
 
 #include <dirent.h>
@@ -24,9 +24,7 @@
 enum { ARGUMENTS_MAX = 12, EXIT_HOPELESS = 3, EXIT_TIMEOUT = 124, FILE_MAX = 1 << 20 };
 
 struct scene {
-    char dir[64], socket[96], path[512];
-    uv_loop_t loop;
-    struct fake_pods *pods;
+    struct fake_cluster cluster;
     struct run run;
 };
 
@@ -37,20 +35,8 @@ static const struct fake_probe LONG_START = {.path = "/v1/models", .period = 1, 
 static int setup(void **state)
 {
     struct scene *scene = mem_new(sizeof *scene);
-    const char *built = getenv("PROBETOP_FAKE_KUBECTL");
-    assert_non_null(built);
-    run_directory(scene->dir);
-    snprintf(scene->socket, sizeof scene->socket, "%s/api.sock", scene->dir);
-    snprintf(scene->path, sizeof scene->path, "%.*s", (int)(strrchr(built, '/') - built), built);
-    setenv("PATH", scene->path, 1);
-    setenv("KUBECONFIG", scene->socket, 1);
-    setenv("TMPDIR", scene->dir, 1);
-    setenv("TZ", "UTC", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
+    fake_cluster_begin(&scene->cluster);
     unsetenv("GITHUB_ACTIONS");
-    signal(SIGPIPE, SIG_IGN);
-    uv_loop_init(&scene->loop);
-    scene->pods = fake_pods_new(&scene->loop, scene->socket);
     scene->run.fd = -1;
     *state = scene;
     return 0;
@@ -60,16 +46,14 @@ static int teardown(void **state)
 {
     struct scene *scene = *state;
     run_end(&scene->run);
-    fake_pods_free(scene->pods);
-    assert_int_equal(uv_loop_close(&scene->loop), 0);
-    run_directory_remove(scene->dir);
+    fake_cluster_end(&scene->cluster);
     mem_free(scene);
     return 0;
 }
 
 static struct fake_api *api(struct scene *scene)
 {
-    return fake_pods_api(scene->pods);
+    return fake_pods_api(scene->cluster.pods);
 }
 
 /* ---- running it ---- */
@@ -82,7 +66,7 @@ static void begin(struct scene *scene, const char *const *arguments)
     for (int i = 0; arguments[i] && i < ARGUMENTS_MAX; i++)
         all[i + 2] = arguments[i];
     run_end(&scene->run);
-    run_start(&scene->run, all, scene->dir, &scene->loop);
+    run_start(&scene->run, all, scene->cluster.dir, &scene->cluster.loop);
 }
 
 static void says(struct scene *scene, const char *words)
@@ -124,7 +108,7 @@ static bool directory_is_left(const struct scene *scene)
 {
     bool left = false;
     const struct dirent *entry;
-    DIR *dir = opendir(scene->dir);
+    DIR *dir = opendir(scene->cluster.dir);
     while (dir && (entry = readdir(dir)))
         left = left || strncmp(entry->d_name, "probetop-", 9) == 0;
     if (dir)
@@ -135,7 +119,7 @@ static bool directory_is_left(const struct scene *scene)
 static struct fake_pod *add(struct scene *scene, const char *name, double loads)
 {
     return fake_pods_add(
-        scene->pods,
+        scene->cluster.pods,
         &(struct fake_pod_options){
             .name = name, .workload = "decode", .startup = LONG_START, .readiness = MODELS, .loads = loads});
 }
@@ -325,7 +309,7 @@ static void test_crash_loop(void **state)
 static void test_startup_kills(void **state)
 {
     struct scene *scene = *state;
-    fake_pods_add(scene->pods, &(struct fake_pod_options){.name = "late", .startup = SHORT_START, .loads = -1});
+    fake_pods_add(scene->cluster.pods, &(struct fake_pod_options){.name = "late", .startup = SHORT_START, .loads = -1});
     WAIT(scene, "--for=ready");
     says(scene, "started the container again (restart 1)");
     assert_false(scene->run.exited);
@@ -457,7 +441,7 @@ static void test_cannot_begin(void **state)
     WAIT(scene, "--for=ready", "--report=/nowhere/report.xml");
     ends_with(scene, 2);
     says(scene, "/nowhere/report.xml: ");
-    setenv("PATH", scene->dir, 1);
+    setenv("PATH", scene->cluster.dir, 1);
     WAIT(scene, "--for=ready");
     ends_with(scene, 2);
     says(scene, "kubectl");
@@ -503,7 +487,7 @@ static void test_json(void **state)
 static void file_read(const struct scene *scene, const char *name, struct buf *out)
 {
     char path[256], bytes[4096];
-    snprintf(path, sizeof path, "%s/%s", scene->dir, name);
+    snprintf(path, sizeof path, "%s/%s", scene->cluster.dir, name);
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     buf_init(out, FILE_MAX);
@@ -588,7 +572,8 @@ static void test_url(void **state)
     struct problem problem = {""};
     char target[96];
     buf_init(&stand_in.body, FILE_MAX);
-    assert_int_equal(server_new(&scene->loop, answer_like_vllm, &stand_in, &stand_in.server, &problem), STATUS_OK);
+    assert_int_equal(server_new(&scene->cluster.loop, answer_like_vllm, &stand_in, &stand_in.server, &problem),
+                     STATUS_OK);
     snprintf(target, sizeof target, "a=http://127.0.0.1:%d", server_port(stand_in.server));
     /* Nothing listens: gone, and not running. */
     WAIT(scene, "--for=gone", target);

@@ -2,6 +2,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/support/call.h"
+#include "tests/support/loop.h"
 #include "tunnel/kubectl_forward.h"
 
 #include <fcntl.h>
@@ -54,15 +56,7 @@ struct accepted {
     struct world *world;
 };
 
-#define UNTIL(world, condition)                                                                                        \
-    do {                                                                                                               \
-        int64_t deadline = clock_mono_us() + (int64_t)DEADLINE_S * SECOND_US;                                          \
-        while (!(condition)) {                                                                                         \
-            if (clock_mono_us() > deadline)                                                                            \
-                fail_msg("never: %s", #condition);                                                                     \
-            uv_run(&(world)->loop, UV_RUN_NOWAIT);                                                                     \
-        }                                                                                                              \
-    } while (0)
+#define UNTIL(world, condition) LOOP_UNTIL(&(world)->loop, condition)
 
 static void on_accepted_closed(uv_handle_t *handle)
 {
@@ -214,37 +208,6 @@ static void world_end(struct world *world)
     assert_int_equal(rmdir(world->dir), 0);
 }
 
-struct call {
-    struct forward *forward;
-    struct buf got;
-    bool ended;
-    enum tunnel_word word;
-};
-
-static void on_data(void *user, const char *bytes, size_t length)
-{
-    buf_append(&((struct call *)user)->got, bytes, length);
-}
-
-static void on_ended(void *user, enum tunnel_word word, const char *detail)
-{
-    struct call *call = user;
-    (void)detail;
-    call->ended = true;
-    call->word = word;
-}
-
-static const struct forward_ops ops = {.data = on_data, .ended = on_ended};
-
-static void call_begin(struct world *world, struct call *call)
-{
-    memset(call, 0, sizeof *call);
-    buf_init(&call->got, PLENTY);
-    call->forward = world->carrier.ops->open(world->carrier.self, 8000, &ops, call);
-    assert_non_null(call->forward);
-    assert_true(world->carrier.ops->send(call->forward, "GET / HTTP/1.1\r\n\r\n", 18));
-}
-
 static void test_served(void **state)
 {
     struct world world;
@@ -254,7 +217,7 @@ static void test_served(void **state)
     UNTIL(&world, world.word == TUNNEL_UP);
     world.answer = "HTTP/1.1 200 OK\r\n\r\n";
     for (int i = 0; i < 3; i++) {
-        call_begin(&world, &call);
+        call_begin(&call, &world.carrier, 8000);
         UNTIL(&world, call.ended);
         assert_int_equal(call.word, TUNNEL_UP);
         assert_string_equal(buf_str(&call.got), "HTTP/1.1 200 OK\r\n\r\n");
@@ -273,7 +236,7 @@ static void test_refused(void **state)
     world_begin(&world, NULL);
     for (int i = 1; i <= 3; i++) {
         UNTIL(&world, world.ups == i);
-        call_begin(&world, &call);
+        call_begin(&call, &world.carrier, 8000);
         UNTIL(&world, world.accepted == i && world.open == 0);
         assert_false(call.ended);
         child_says(&world, "E1 portforward.go:409] an error occurred forwarding 1 -> 8000: failed to connect to "
@@ -319,17 +282,17 @@ static void test_refused_and_stays(void **state)
         world_begin(&world, NULL);
         file_write(&world, "stays", "");
         UNTIL(&world, world.ups == 1);
-        call_begin(&world, &call);
+        call_begin(&call, &world.carrier, 8000);
         child_says(&world, rows[i].says);
         UNTIL(&world, call.ended);
         assert_int_equal(call.word, rows[i].call);
         UNTIL(&world, world.carrier.ops->word(world.carrier.self) == rows[i].carrier);
-        assert_null(world.carrier.ops->open(world.carrier.self, 8000, &ops, &call));
+        assert_true(call_is_refused(&world.carrier, 8000));
         buf_free(&call.got);
         UNTIL(&world, world.ups == 2);
         assert_int_equal(starts(&world), 2);
         world.answer = "HTTP/1.1 200 OK\r\n\r\n";
-        call_begin(&world, &call);
+        call_begin(&call, &world.carrier, 8000);
         UNTIL(&world, call.ended);
         assert_int_equal(call.word, TUNNEL_UP);
         assert_string_equal(buf_str(&call.got), "HTTP/1.1 200 OK\r\n\r\n");
@@ -347,7 +310,7 @@ static void test_banner(void **state)
     world_begin(&world, NULL);
     file_write(&world, "banner", "note: dial tcp 10.0.0.1:443: i/o timeout, by the other way\n");
     UNTIL(&world, world.ups == 1);
-    call_begin(&world, &call);
+    call_begin(&call, &world.carrier, 8000);
     UNTIL(&world, world.accepted == 1 && world.open == 0);
     child_says(&world, "E1 portforward.go:409] an error occurred forwarding 1 -> 8000: failed to connect to "
                        "localhost:8000: dial tcp4 127.0.0.1:8000: connect: connection refused");
@@ -365,7 +328,7 @@ static void test_closed(void **state)
     (void)state;
     world_begin(&world, NULL);
     UNTIL(&world, world.word == TUNNEL_UP);
-    call_begin(&world, &call);
+    call_begin(&call, &world.carrier, 8000);
     UNTIL(&world, call.ended);
     assert_int_equal(call.word, TUNNEL_UP);
     buf_free(&call.got);
@@ -407,7 +370,7 @@ static void test_does_not_start(void **state)
         world_begin(&world, rows[i].says);
         UNTIL(&world, world.words == 2); /* it is tried again, and told again */
         assert_string_equal(tunnel_word_name(world.word), tunnel_word_name(rows[i].word));
-        assert_null(world.carrier.ops->open(world.carrier.self, 8000, &ops, NULL));
+        assert_true(call_is_refused(&world.carrier, 8000));
         world_end(&world);
     }
 }

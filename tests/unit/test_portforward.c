@@ -1,6 +1,8 @@
 /* core/tunnel/portforward.c and gate.c against a far side in the same process: what stands behind `kubectl proxy`, played with the server's half of spdy.c and websocket.c. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/support/call.h"
+#include "tests/support/loop.h"
 #include "tunnel/gate.h"
 #include "tunnel/portforward.h"
 #include "tunnel/spdy.h"
@@ -297,14 +299,6 @@ static void on_peer(uv_stream_t *listener, int status)
 
 /* ---- our side ---- */
 
-struct call {
-    struct forward *forward;
-    struct buf got;
-    bool ended;
-    enum tunnel_word word;
-    char detail[512];
-};
-
 struct world {
     uv_loop_t loop;
     char dir[32];
@@ -358,15 +352,7 @@ static void world_begin(struct world *world)
 }
 
 /* Runs the loop until the condition holds; fails when it does not within the deadline. */
-#define UNTIL(world, condition)                                                                                        \
-    do {                                                                                                               \
-        int64_t deadline = clock_mono_us() + (int64_t)DEADLINE_S * SECOND_US;                                          \
-        while (!(condition)) {                                                                                         \
-            if (clock_mono_us() > deadline)                                                                            \
-                fail_msg("never: %s", #condition);                                                                     \
-            uv_run(&(world)->loop, UV_RUN_NOWAIT);                                                                     \
-        }                                                                                                              \
-    } while (0)
+#define UNTIL(world, condition) LOOP_UNTIL(&(world)->loop, condition)
 
 /* What has been written is read. */
 static void turns(struct world *world, int count)
@@ -396,36 +382,11 @@ static void world_end(struct world *world)
     assert_int_equal(rmdir(world->dir), 0);
 }
 
-static void on_call_data(void *user, const char *bytes, size_t length)
-{
-    buf_append(&((struct call *)user)->got, bytes, length);
-}
-
-static void on_call_ended(void *user, enum tunnel_word word, const char *detail)
-{
-    struct call *call = user;
-    assert_false(call->ended);
-    call->ended = true;
-    call->word = word;
-    snprintf(call->detail, sizeof call->detail, "%s", detail);
-}
-
-static const struct forward_ops call_ops = {.data = on_call_data, .ended = on_call_ended};
-
-static void call_begin(struct world *world, struct call *call, int32_t port)
-{
-    memset(call, 0, sizeof *call);
-    buf_init(&call->got, PLENTY);
-    call->forward = world->carrier.ops->open(world->carrier.self, port, &call_ops, call);
-    assert_non_null(call->forward);
-    assert_true(world->carrier.ops->send(call->forward, "GET / HTTP/1.1\r\n\r\n", 18));
-}
-
 /* One connection from its beginning to its end. */
 static void expect_call(struct world *world, int32_t port, enum tunnel_word word, const char *got, const char *detail)
 {
     struct call call;
-    call_begin(world, &call, port);
+    call_begin(&call, &world->carrier, port);
     UNTIL(world, call.ended);
     assert_string_equal(tunnel_word_name(call.word), tunnel_word_name(word));
     assert_int_equal(strncmp(buf_str(&call.got), got, strlen(got)), 0);
@@ -510,7 +471,7 @@ static void test_refused_while_away(void **state)
     struct call call;
     world_begin(&world);
     session_up(&world);
-    call_begin(&world, &call, REFUSES_SLOWLY);
+    call_begin(&call, &world.carrier, REFUSES_SLOWLY);
     int64_t back = clock_mono_us() + 2 * SLOW_MS * (int64_t)MILLISECOND_US;
     UNTIL(&world, uv_is_active((uv_handle_t *)&world.far.slow));
     turns(&world, 3); /* for the reply, from which a hold counts */
@@ -558,7 +519,7 @@ static void test_refused_after_served(void **state)
         world.far.resets = resets == 1;
         session_up(&world);
         expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
-        call_begin(&world, &silent, SILENT);
+        call_begin(&silent, &world.carrier, SILENT);
         world.far.refuses = true;
         expect_call(&world, SERVES, TUNNEL_REFUSED_IN_POD, "", "connection refused");
         UNTIL(&world, world.carrier.ops->is_up(world.carrier.self));
@@ -595,13 +556,13 @@ static void test_session_lost(void **state)
     struct call call;
     world_begin(&world);
     session_up(&world);
-    call_begin(&world, &call, SILENT);
+    call_begin(&call, &world.carrier, SILENT);
     peer_close(world.far.last);
     UNTIL(&world, call.ended);
     assert_int_equal(call.word, TUNNEL_API_LOST);
     assert_int_equal(world.word, TUNNEL_API_LOST);
     assert_int_equal(world.carrier.ops->word(world.carrier.self), TUNNEL_API_LOST);
-    assert_null(world.carrier.ops->open(world.carrier.self, SERVES, &call_ops, &call));
+    assert_true(call_is_refused(&world.carrier, SERVES));
     UNTIL(&world, world.word == TUNNEL_UP);
     expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
     buf_free(&call.got);
@@ -622,7 +583,7 @@ static void test_stuck(void **state)
     uv_stream_t *deaf = (uv_stream_t *)&world.far.last->pipe;
     uv_read_stop(deaf);
     for (int i = 0; i < CALLS; i++) {
-        call_begin(&world, &calls[i], SERVES);
+        call_begin(&calls[i], &world.carrier, SERVES);
         assert_true(world.carrier.ops->send(calls[i].forward, piece, PIECE));
     }
     mem_free(piece);
@@ -650,7 +611,7 @@ static void test_silent_way(void **state)
     session_up(&world);
     expect_call(&world, SERVES, TUNNEL_UP, "HTTP/1.1 200 OK", "");
     world.far.mute = true;
-    call_begin(&world, &call, SERVES);
+    call_begin(&call, &world.carrier, SERVES);
     assert_int_equal(world.carrier.ops->word(world.carrier.self), TUNNEL_UP);
     UNTIL(&world, world.carrier.ops->word(world.carrier.self) == TUNNEL_API_LOST);
     assert_false(call.ended);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "kube/preflight.h"
+#include "tests/support/loop.h"
 #include "tests/support/script.h"
 
 #include <setjmp.h>
@@ -115,13 +116,7 @@ static void run_for(struct stage *stage, int64_t us)
         uv_run(&stage->loop, UV_RUN_NOWAIT);
 }
 
-#define UNTIL(stage, condition)                                                                                        \
-    do {                                                                                                               \
-        int64_t deadline_ = clock_mono_us() + DEADLINE_MS * (int64_t)MILLISECOND_US;                                   \
-        while (!(condition) && clock_mono_us() < deadline_)                                                            \
-            run_for(stage, 1000);                                                                                      \
-        assert_true(condition);                                                                                        \
-    } while (0)
+#define UNTIL(stage, condition) LOOP_UNTIL(&(stage)->loop, condition)
 
 static void test_once_each(void **state)
 {

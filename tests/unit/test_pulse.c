@@ -1,6 +1,7 @@
 /* core/kube/pulse.c: that the API server is silent is told within a second, once, and its return too; nobody asks while nobody waits. */
 #include "base/clock.h"
 #include "kube/pulse.h"
+#include "tests/support/loop.h"
 #include "tests/support/script.h"
 
 #include <setjmp.h>
@@ -104,16 +105,7 @@ static int teardown(void **state)
     return uv_loop_close(&stage->loop);
 }
 
-/* How long it took until that was so, real µs. */
-#define UNTIL(stage, condition)                                                                                        \
-    do {                                                                                                               \
-        int64_t deadline_ = clock_mono_us() + DEADLINE_MS * (int64_t)MILLISECOND_US;                                   \
-        while (!(condition) && clock_mono_us() < deadline_) {                                                          \
-            uv_run(&(stage)->loop, UV_RUN_NOWAIT);                                                                     \
-            usleep(200);                                                                                               \
-        }                                                                                                              \
-        assert_true(condition);                                                                                        \
-    } while (0)
+#define UNTIL(stage, condition) LOOP_UNTIL(&(stage)->loop, condition)
 
 static void run_for(struct stage *stage, int64_t us)
 {
