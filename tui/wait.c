@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "kube/rollouts.h"
+#include "model/revision.h"
 #include "tui/engine_half.h"
 #include "tui/lines.h"
 #include "tui/wait_rules.h"

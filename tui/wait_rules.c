@@ -1,9 +1,6 @@
 #include "tui/wait_rules.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
-
-#include <string.h>
 
 /* For whoever was let in before: credentials are renewed. */
 static const int64_t DENIED_US = 10 * (int64_t)SECOND_US;
@@ -48,81 +45,4 @@ bool workload_rolls(const struct workload_facts *workload, size_t wanted)
     if (wanted == 0)
         return !workload_is_rolled_out(workload);
     return !workload->observed || updated < (wanted < desired ? wanted : desired);
-}
-
-/* ---- revisions ---- */
-
-struct revision {
-    const struct pod *one; /* of its pods */
-    size_t length;         /* of what their names have in common: the ReplicaSet's */
-    int64_t born;          /* t: of its oldest pod that is there */
-};
-
-/* "decode-7cc97c9c95" of "decode-7cc97c9c95-tt9lq"; 0: it is no Deployment's pod. */
-static size_t replica_set_length(const struct pod *pod)
-{
-    const char *name = text_str(&pod->facts.name), *tail = strrchr(name, '-');
-    bool of_deployment = strncmp(text_str(&pod->facts.workload), "deploy/", 7) == 0;
-    return of_deployment && tail ? (size_t)(tail - name) : 0;
-}
-
-static bool same_workload(const struct pod *a, const struct pod *b)
-{
-    return text_equal(&a->facts.workload, &b->facts.workload) && text_equal(&a->facts.ns, &b->facts.ns);
-}
-
-static bool is_of(const struct revision *revision, const struct pod *pod, size_t length)
-{
-    return revision->length == length && same_workload(revision->one, pod) &&
-           strncmp(text_str(&revision->one->facts.name), text_str(&pod->facts.name), length) == 0;
-}
-
-static struct revision *revision_find(const struct revisions *revisions, const struct pod *pod)
-{
-    size_t length = replica_set_length(pod);
-    for (size_t i = 0; length > 0 && i < revisions->count; i++)
-        if (is_of(&revisions->list[i], pod, length))
-            return &revisions->list[i];
-    return NULL;
-}
-
-static void revision_take(struct revisions *revisions, const struct pod *pod)
-{
-    struct revision *revision = revision_find(revisions, pod);
-    if (revision) {
-        revision->born = pod->facts.created_at < revision->born ? pod->facts.created_at : revision->born;
-        return;
-    }
-    if (revisions->count == revisions->capacity) {
-        revisions->capacity = revisions->capacity ? 2 * revisions->capacity : 8;
-        revisions->list = mem_resize(revisions->list, revisions->capacity, sizeof *revisions->list);
-    }
-    revisions->list[revisions->count++] =
-        (struct revision){.one = pod, .length = replica_set_length(pod), .born = pod->facts.created_at};
-}
-
-void revisions_take(struct revisions *revisions, const struct fleet *fleet)
-{
-    revisions->count = 0;
-    for (uint32_t i = 0; i < fleet->count; i++) {
-        const struct pod *pod = fleet->pods[i];
-        bool stays = !pod->gone && !pod->facts.deleting && pod->facts.phase != PHASE_FAILED;
-        if (stays && replica_set_length(pod) > 0)
-            revision_take(revisions, pod);
-    }
-}
-
-void revisions_free(struct revisions *revisions)
-{
-    mem_free(revisions->list);
-    *revisions = (struct revisions){.list = NULL};
-}
-
-bool revision_is_old(const struct revisions *revisions, const struct pod *pod)
-{
-    const struct revision *own = revision_find(revisions, pod);
-    for (size_t i = 0; own && i < revisions->count; i++)
-        if (same_workload(revisions->list[i].one, pod) && revisions->list[i].born > own->born)
-            return true;
-    return false;
 }

@@ -31,14 +31,4 @@ enum wait_verdict wait_decide(const struct wait_view *view);
 /* Whether that workload has still to make pods of its newest version, or to take others away, before those that are there are the ones that are waited for. `wanted` pods are enough; 0: all. */
 bool workload_rolls(const struct workload_facts *workload, size_t wanted);
 
-/* The revisions of Deployments that have pods now. While a newer one has pods those of the others are on their way out, well or not: nobody waits for them. Zero-initialise. */
-struct revision;
-struct revisions {
-    struct revision *list; /* owned; its texts are the fleet's: valid until that changes */
-    size_t count, capacity;
-};
-void revisions_take(struct revisions *revisions, const struct fleet *fleet);
-void revisions_free(struct revisions *revisions);
-bool revision_is_old(const struct revisions *revisions, const struct pod *pod);
-
 #endif

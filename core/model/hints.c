@@ -1,6 +1,7 @@
 #include "model/hints_make.h"
 
 #include "model/command.h"
+#include "model/revision.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,25 @@ static int hint_compare(const void *a, const void *b)
     return left->cause < right->cause ? -1 : left->cause > right->cause;
 }
 
+/* Where all pods of a Deployment's newest version fail and those of the one before still serve, the version is what they have in common, and going back is what brings the service up. Not where the cluster has no room or took the node
+ * away: that is no version's doing. */
+static void hint_rollout(struct hint_maker *maker)
+{
+    struct hint *first = maker->out->count > 0 ? &maker->out->list[0] : NULL;
+    const struct pod *pod = maker->pod;
+    if (!first || first->confidence < CONFIDENCE_LIKELY || first->cause == CAUSE_UNSCHEDULABLE_RESOURCES ||
+        first->cause == CAUSE_EVICTED || first->cause == CAUSE_TUNNEL || pod->stage == STAGE_READY ||
+        !pod_is_unwell(pod, maker->now))
+        return;
+    struct revision_fate fate = revision_fate(maker->fleet, pod);
+    if (!fate.newest || fate.ever_ready > 0 || fate.older_ready == 0)
+        return;
+    hints_why(maker, "no pod of the Deployment's newest version has been Ready yet; %u of an older one still serve%s",
+              (unsigned)fate.older_ready, fate.older_ready == 1 ? "s" : "");
+    hint_fix(first, "Or go back to the version before, which still serves.");
+    hint_command(maker, first, "{kubectl} rollout undo {workload}");
+}
+
 void pod_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, struct hints *out)
 {
     struct hint_maker maker = {fleet, pod, now, out};
@@ -55,6 +75,7 @@ void pod_hints(const struct fleet *fleet, const struct pod *pod, int64_t now, st
     qsort(out->list, out->count, sizeof *out->list, hint_compare);
     for (uint32_t i = 0; i < out->count; i++)
         hint_complete(&maker, &out->list[i]);
+    hint_rollout(&maker);
     hints_of_state(&maker);
     if (text_empty(&out->state))
         hints_state(&maker, "nothing is known of it yet");

@@ -410,6 +410,58 @@ static void test_fixes(void **state)
     }
 }
 
+/* A further pod of the Deployment, of another version. */
+static void put_sibling(struct story *s, uint32_t id, const char *name, int64_t created, bool ready)
+{
+    struct fact fact;
+    fact_init(&fact, FACT_POD, id);
+    fact.t = s->t;
+    pod_facts_copy(&fact.u.facts, &s->facts);
+    fact.u.facts.id = id;
+    fact.u.facts.created_at = created;
+    text_set_str(&fact.u.facts.name, name, TEXT_NAME);
+    fact.u.facts.serving.state = CONTAINER_RUNNING;
+    fact.u.facts.serving.started = fact.u.facts.serving.ready = ready ? TRI_TRUE : TRI_FALSE;
+    fact.u.facts.ready.status = fact.u.facts.serving.ready;
+    fleet_apply(s->fleet, &fact);
+    fact_free(&fact);
+}
+
+/* A rollout that fails while the version before serves: the way back is shown. Not where the older one does not serve either, nor to a pod of the version before. */
+static void test_rollout(void **state)
+{
+    static const struct {
+        const char *name, *sibling;
+        bool older, serves, back;
+    } rows[] = {
+        {"decode-222-x", "decode-111-x", true, true, true},
+        {"decode-222-x", "decode-111-x", true, false, false},
+        {"decode-111-x", "decode-222-x", false, true, false},
+        {"decode-222-x", "decode-222-y", true, true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct story s;
+        struct hints hints;
+        bool back = false;
+        start(&s);
+        text_set_str(&s.facts.workload, "deploy/decode", TEXT_NAME);
+        text_set_str(&s.facts.name, rows[i].name, TEXT_NAME);
+        s.facts.created_at = SECONDS(100);
+        put_sibling(&s, 2, rows[i].sibling, rows[i].older ? SECONDS(50) : SECONDS(150), rows[i].serves);
+        story_log(&s, "ValueError: Unknown quantization method: awq_x.");
+        crash(&s, 1, "Error");
+        pod_hints(s.fleet, story_pod(&s), s.t, &hints);
+        assert_int_equal(hints.list[0].cause, CAUSE_CONFIG_ERROR);
+        for (uint32_t c = 0; c < hints.list[0].command_count; c++)
+            back = back || strstr(text_str(&hints.list[0].commands[c]), "rollout undo deploy/decode");
+        if (back != rows[i].back || (hints.why_count > 0 && strstr(text_str(&hints.why[0]), "newest version")) != back)
+            fail_msg("row %zu", i);
+        hints_free(&hints);
+        story_end(&s);
+    }
+}
+
 /* ---- files alone ---- */
 
 static const struct {
@@ -678,7 +730,7 @@ int main(void)
         cmocka_unit_test(test_old),    cmocka_unit_test(test_survived),     cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_ends),   cmocka_unit_test(test_before_start), cmocka_unit_test(test_ready),
         cmocka_unit_test(test_own),    cmocka_unit_test(test_patches),      cmocka_unit_test(test_number),
-        cmocka_unit_test(test_fixes),  cmocka_unit_test(test_files),
+        cmocka_unit_test(test_fixes),  cmocka_unit_test(test_rollout),      cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* When waiting is over: by table. */
 #include "base/clock.h"
+#include "model/revision.h"
 #include "tui/wait_rules.h"
 
 #include <setjmp.h>
