@@ -99,12 +99,17 @@ static enum status flags_fit(const struct found *found, enum command command, st
     for (int id = 0; id < FLAG_COUNT; id++) {
         if (!found->given[id] || FLAGS[id].commands & 1 << command)
             continue;
-        const char *fits = "the dashboard";
-        for (int i = WORD_COUNT - 1; i >= 0 && !(FLAGS[id].commands & FOR_WATCH); i--)
+        struct buf fits;
+        buf_init(&fits, PROBLEM_MAX);
+        if (FLAGS[id].commands & FOR_WATCH)
+            buf_puts(&fits, "the dashboard");
+        for (size_t i = 0; i < WORD_COUNT && !(FLAGS[id].commands & FOR_WATCH); i++)
             if (FLAGS[id].commands & 1 << WORDS[i].command)
-                fits = WORDS[i].name;
-        return problem_set(problem, STATUS_BAD_INPUT, "--%s does nothing here; it goes with %s%s", FLAGS[id].name,
-                           strcmp(fits, "the dashboard") == 0 ? "" : "probetop ", fits);
+                buf_printf(&fits, "%s%s", fits.len > 0 ? ", " : "probetop ", WORDS[i].name);
+        problem_set(problem, STATUS_BAD_INPUT, "--%s does nothing here; it goes with %s", FLAGS[id].name,
+                    buf_str(&fits));
+        buf_free(&fits);
+        return STATUS_BAD_INPUT;
     }
     return STATUS_OK;
 }
@@ -396,6 +401,10 @@ static void words_drop(struct found *found)
 /* Takes the commands off the front of the words and says which one it is. */
 static enum status words_command(struct found *found, struct options *out, struct problem *problem)
 {
+    if (found->word_count > 0 && strcmp(found->words[0], "help") == 0) { /* as other programs have it */
+        found->given[FLAG_HELP] = true;
+        words_drop(found);
+    }
     const struct word *word = found->word_count > 0 ? word_find(found->words[0]) : NULL;
     out->command = COMMAND_WATCH;
     if (word && strcmp(word->name, "record") == 0) {

@@ -601,6 +601,8 @@ static void paint_empty(const struct view_state *state, const struct fleet *flee
         words = "the cluster does not permit it";
     else if (fleet->source == SOURCE_NO_CLUSTER)
         words = "kubectl leads to no cluster";
+    else if (fleet->source == SOURCE_REFUSED)
+        words = "the API server refuses the question";
     canvas_puts(canvas, row, 1, canvas->columns - 2, STYLE_MUTED, words);
     if (fleet->count == 0)
         canvas_wrap(canvas, row + 1, 1, canvas->columns - 2, canvas->rows - row - 2, STYLE_TEXT, &fleet->source_detail);

@@ -26,7 +26,8 @@ enum wait_verdict wait_decide(const struct wait_view *view)
     size_t wanted = view->wanted > 0 ? view->wanted : view->present;
     if (view->of_cluster && view->state == SOURCE_DENIED && (!view->stood || view->state_for >= DENIED_US))
         return WAIT_IS_DENIED;
-    if (view->of_cluster && view->state == SOURCE_NO_CLUSTER && !view->stood)
+    bool only_a_person = view->state == SOURCE_NO_CLUSTER || view->state == SOURCE_REFUSED;
+    if (view->of_cluster && only_a_person && !view->stood)
         return WAIT_IS_BLIND;
     if (view->of_cluster && view->state == SOURCE_LOST && !view->stood && view->state_for >= NEVER_SEEN_US)
         return WAIT_IS_BLIND;

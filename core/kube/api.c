@@ -45,6 +45,7 @@ const char *api_end_sentence(enum api_end end)
                                             [API_FORBIDDEN] = "the API server forbids it",
                                             [API_NOT_FOUND] = "the API server does not have it",
                                             [API_GONE] = "too old for the API server: it is read anew",
+                                            [API_INVALID] = "the API server refuses what was asked for",
                                             [API_BAD] = "the API's answer is not what was expected"};
     return (unsigned)end < sizeof sentences / sizeof sentences[0] ? sentences[end] : "other";
 }
@@ -96,6 +97,9 @@ static enum api_end end_of_status(int32_t status, const struct buf *body, char *
         return API_NOT_FOUND;
     case 410:
         return API_GONE;
+    case 400:
+    case 422:
+        return API_INVALID;
     default:
         return API_BAD;
     }

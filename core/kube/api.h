@@ -14,6 +14,7 @@ enum api_end {
     API_FORBIDDEN,    /* 403; `words` is the Status message, which names verb and resource */
     API_NOT_FOUND,    /* 404 */
     API_GONE,         /* 410, or an ERROR line with code 410: list again */
+    API_INVALID,      /* 400 or 422: it cannot do what was asked for; `words` says why. Asked again it says so again */
     API_BAD           /* anything else; also a 403 of the proxy's own filters, which is nobody's lack of a right */
 };
 const char *api_end_sentence(enum api_end end);

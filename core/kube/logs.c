@@ -216,7 +216,7 @@ static void on_end(void *user, enum api_end end, const char *words)
     follower_pause(follower);
     if (reading == READING_PREVIOUS) {
         /* what is not there any more is not asked for again */
-        follower->previous_wanted = end != API_OK && end != API_NOT_FOUND && end != API_BAD;
+        follower->previous_wanted = end != API_OK && end != API_NOT_FOUND && end != API_INVALID && end != API_BAD;
         follower->skip_to = follower->last = NEVER;
         follower->retry_at = follower->previous_wanted ? follower->retry_at : 0;
     } else if (end == API_OK) {

@@ -98,6 +98,10 @@ static enum source_state trouble_put(const struct standing *standing, struct buf
     case API_NOT_FOUND:
         buf_puts(words, "the API server does not know what was asked for");
         break;
+    case API_INVALID:
+        buf_puts(words, "the API server cannot do what was asked for; see -l and --field-selector");
+        quote_put(standing->pods_words, words);
+        return SOURCE_REFUSED;
     default:
         buf_printf(words, "pods cannot be listed: %s", api_end_sentence(standing->pods));
         break;

@@ -27,6 +27,7 @@ const char *source_state_name(enum source_state state)
     static const char *const names[SOURCE_STATE_COUNT] = {
         [SOURCE_STARTING] = "starting", [SOURCE_WATCHING] = "watching", [SOURCE_NONE_FOUND] = "none-found",
         [SOURCE_LOST] = "lost",         [SOURCE_DENIED] = "denied",     [SOURCE_NO_CLUSTER] = "no-cluster",
+        [SOURCE_REFUSED] = "refused",
     };
     return (unsigned)state < SOURCE_STATE_COUNT ? names[state] : "unknown";
 }

@@ -55,6 +55,7 @@ enum source_state {
     SOURCE_LOST,
     SOURCE_DENIED,
     SOURCE_NO_CLUSTER, /* kubectl leads to none: no kubeconfig that can be read, no such context. Only a person mends that */
+    SOURCE_REFUSED, /* the API server cannot do what was asked for: a selector that it cannot read */
     SOURCE_STATE_COUNT
 };
 const char *source_state_name(enum source_state state);

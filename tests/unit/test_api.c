@@ -204,7 +204,7 @@ static void test_answers(void **state)
         {504, "upstream", API_UNREACHABLE, "upstream"},
         {429, STATUS(429, "slow down"), API_BAD, "slow down"},
         {429, "slow down", API_BAD, "HTTP 429: slow down"},
-        {400, STATUS(400, "container is waiting to start"), API_BAD, "waiting to start"},
+        {400, STATUS(400, "container is waiting to start"), API_INVALID, "waiting to start"},
         {302, "", API_BAD, "HTTP 302"},
         {500, "{\"kind\":\"Pod\"}", API_UNREACHABLE, "HTTP 500"},
     };

@@ -524,7 +524,7 @@ static void random_others(uint64_t *seed, struct fact *fact)
         fact->u.tunnel.round_trip = random_moment(seed);
         random_text(seed, &fact->u.tunnel.detail);
     } else if (fact->kind == FACT_SOURCE) {
-        fact->u.source.state = (enum source_state)random_below(seed, SOURCE_DENIED + 1);
+        fact->u.source.state = (enum source_state)random_below(seed, SOURCE_STATE_COUNT);
         random_text(seed, &fact->u.source.detail);
     } else if (fact->kind == FACT_WORKLOAD) {
         random_text(seed, &fact->u.workload.name);

@@ -117,7 +117,7 @@ static void test_refused(void **state)
         {"record f --record g demo", {"twice"}},
         {"record f replay x", {"not with replay"}},
         {"check --for 5 --speed 3 http://127.0.0.1:1", {"--speed does nothing here", "probetop demo"}},
-        {"demo --output json", {"--output does nothing here", "probetop check"}},
+        {"demo --output json", {"--output does nothing here", "probetop check, wait, diagnose, lint"}},
         {"demo --for 3s", {"--for does nothing here"}},
         {"http://127.0.0.1:1 --list", {"--list does nothing here"}},
         {"check --for 0 http://127.0.0.1:1", {"--for=0", "30s"}},

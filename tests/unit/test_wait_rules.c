@@ -71,6 +71,7 @@ static void sources(void **state)
         {false, SOURCE_LOST, SECONDS(119), false, 0, 0, WAIT_GOES_ON},
         {false, SOURCE_LOST, SECONDS(120), false, 0, 0, WAIT_IS_BLIND},
         {false, SOURCE_NO_CLUSTER, 0, false, 0, 0, WAIT_IS_BLIND},
+        {false, SOURCE_REFUSED, 0, false, 0, 0, WAIT_IS_BLIND},
         {false, SOURCE_NO_CLUSTER, SECONDS(5000), true, 1, 0, WAIT_GOES_ON}, /* somebody edits the kubeconfig */
         {false, SOURCE_DENIED, 0, false, 0, 0, WAIT_IS_DENIED},
         {false, SOURCE_DENIED, SECONDS(9), true, 1, 0, WAIT_GOES_ON},
