@@ -182,11 +182,6 @@ const char *keymap_key_name(int key, bool ascii, char *out, size_t size)
     return out;
 }
 
-const char *action_name(enum action action)
-{
-    return ACTIONS[action].name;
-}
-
 const char *action_label(enum action action)
 {
     return ACTIONS[action].label;

@@ -99,8 +99,7 @@ void keymap_default(struct keymap *keymap);
 enum status keymap_bind(struct keymap *keymap, const char *action, const char *keys, struct problem *problem);
 enum action keymap_action(const struct keymap *keymap, int key,
                           int where); /* where: one IN_ bit, plus IN_REPLAY when replaying */
-const char *keymap_key_name(int key, bool ascii, char *out, size_t size); /* "↵", "^U", "k" */
-const char *action_name(enum action action);
+const char *keymap_key_name(int key, bool ascii, char *out, size_t size);
 const char *action_label(enum action action); /* for the bottom line; "" */
 const char *action_help(enum action action);
 int action_where(enum action action);

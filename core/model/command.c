@@ -43,12 +43,6 @@ static void put_kubectl(struct buf *out, const struct pod_facts *facts)
     put_flag(out, " -n ", &facts->ns);
 }
 
-void command_put_kubectl(struct buf *out, const struct pod *pod, const char *verb)
-{
-    put_kubectl(out, &pod->facts);
-    buf_printf(out, " %s ", verb);
-}
-
 /* ---- templates ---- */
 
 /* A name as a word of its own. False when it is not known, or not to be said exactly. */

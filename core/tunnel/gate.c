@@ -282,11 +282,6 @@ const char *gate_path(const struct gate *gate)
     return gate->path;
 }
 
-int32_t gate_port(const struct gate *gate)
-{
-    return gate->port;
-}
-
 void gate_update(struct gate *gate)
 {
     struct connection *next;

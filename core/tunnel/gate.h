@@ -12,7 +12,6 @@ struct gate;
 struct gate *gate_new(uv_loop_t *loop, const char *path, int32_t port, const struct carrier *carrier,
                       struct problem *problem);
 const char *gate_path(const struct gate *gate); /* lives as long as the gate */
-int32_t gate_port(const struct gate *gate);
 /* The word of the connection that ended first and was not asked about yet; where none is kept (the other side of the gate has ended it, by a time-out for instance), how the way to the pod is. */
 enum tunnel_word gate_word(struct gate *gate);
 /* The text that came with the word which gate_word() gave last, hostile until cleaned; "" none. Valid until gate_word() is called again. */
