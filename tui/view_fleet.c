@@ -591,6 +591,8 @@ static void paint_empty(const struct view_state *state, const struct fleet *flee
     const char *words = "no pods yet";
     if (fleet->count > 0)
         words = state->faults_only ? "no pod needs a look; ! shows all" : "no pod matches the filter; Esc shows all";
+    else if (state->back_in_time)
+        words = "no pod had been seen by then";
     else if (fleet->source == SOURCE_STARTING)
         words = "looking for pods";
     else if (fleet->source == SOURCE_NONE_FOUND)

@@ -76,6 +76,7 @@ static const struct scene SCENES[] = {
     {"frozen-40x10", "healthy", 40, 10, false, false, "", FROZEN},
     {"back-in-time-120x24", "incident", 120, 24, false, true, "", BACK},
     {"back-in-time-80x24", "incident", 80, 24, false, false, "<Enter>", BACK},
+    {"back-before-40x10", "empty", 40, 10, false, false, "", BACK},
     {"replay-120x24", "healthy", 120, 24, false, false, "", REPLAY},
     {"replay-paused-80x24-ascii", "incident", 80, 24, true, false, "", REPLAY_PAUSED},
     {"replay-over-120x24", "incident", 120, 24, false, false, "", REPLAY_OVER},
