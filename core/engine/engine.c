@@ -12,9 +12,9 @@
 enum {
     PODS_MAX = 1 << 20, /* ids; far beyond what a fleet keeps */
     ATTEMPTS_MAX = 3,   /* facts/kube.md 1.2.10 */
-    /* Real time by which our own loop may be late before its latencies are not the pod's. Time-outs are shorter where t runs faster, so less is allowed there. */
+    /* Real time by which our own loop may be late before its latencies are not the pod's. Time-outs are shorter where t runs faster, so less is allowed there, down to what timers of whole ms are late by themselves. */
     BEHIND_US = 250 * MILLISECOND_US,
-    BEHIND_LEAST_US = 50 * MILLISECOND_US,
+    BEHIND_LEAST_US = 5 * MILLISECOND_US,
     HOST_MAX = 300,
     NOTES_A_FLUSH = 4
 };
