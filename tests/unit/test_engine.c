@@ -767,6 +767,13 @@ static void on_block(uv_timer_t *timer)
     uv_close((uv_handle_t *)timer, NULL);
 }
 
+static void loop_block(struct rig *rig, uv_timer_t *block)
+{
+    uv_timer_init(&rig->loop, block);
+    block->data = rig;
+    uv_timer_start(block, on_block, 0, 0);
+}
+
 /* The probe may take 1 s, and our own loop stands still for 1.5 s meanwhile: nobody can say whether the pod would have answered. Likewise where a second is soon over. */
 static void a_time_out_while_we_stood_still_is_not_the_pods(void **state)
 {
@@ -779,9 +786,7 @@ static void a_time_out_while_we_stood_still_is_not_the_pods(void **state)
         tell_ready_lane(rig, 600);
         assert_true(run_until(rig, a_request_came));
         uv_timer_t block;
-        uv_timer_init(&rig->loop, &block);
-        block.data = rig;
-        uv_timer_start(&block, on_block, 0, 0);
+        loop_block(rig, &block);
         assert_true(run_until(rig, one_readiness));
         const struct seen *probe = probe_get(rig, LANE_READINESS, 0);
         assert_int_equal(probe->outcome, OUTCOME_UNKNOWN);
@@ -831,8 +836,7 @@ static void a_tick_that_we_missed_is_marked_late(void **state)
     assert_true(run_until(rig, one_in_time));
     size_t before = probe_count(rig, LANE_READINESS);
     uv_timer_t block;
-    uv_timer_init(&rig->loop, &block);
-    uv_timer_start(&block, on_block, 0, 0);
+    loop_block(rig, &block);
     assert_true(run_until(rig, one_late));
     assert_true(probe_count(rig, LANE_READINESS) > before);
     rig_free(rig);
