@@ -96,7 +96,7 @@ static void assert_failures(const struct watcher *watcher, const char *name, enu
 static void assert_told_truly(const struct place *place, const char *kubectl, const char *via)
 {
     struct watcher watcher;
-    char flag[PATH_SIZE + 16], way[32], what[PATH_SIZE + 32];
+    char flag[PATH_SIZE + 16], way[32], what[PATH_SIZE + 64];
     snprintf(flag, sizeof flag, "--kubectl=%s", kubectl);
     snprintf(way, sizeof way, "--via=%s", via);
     snprintf(what, sizeof what, "%s, %s", kubectl, way);
