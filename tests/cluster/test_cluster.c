@@ -123,10 +123,7 @@ static int group_setup(void **state)
     cluster->skip = !cluster_is_there() || !cluster_has_pod_server(cluster->dir);
     if (cluster->skip)
         return 0;
-    signal(SIGPIPE, SIG_IGN);
-    setenv("TMPDIR", cluster->dir, 1);
-    setenv("TZ", "UTC", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
+    cluster_environment(cluster->dir);
     snprintf(cluster->ns, sizeof cluster->ns, "probetop-%d", (int)getpid());
     snprintf(cluster->many, sizeof cluster->many, "probetop-%d-many", (int)getpid());
     cluster_namespace(cluster->dir, cluster->ns);

@@ -16,7 +16,6 @@
 #include "tests/support/cluster.h"
 #include "tests/support/watcher.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -65,10 +64,7 @@ static int group_setup(void **state)
     place->skip = !cluster_is_there() || !cluster_has_pod_server(place->dir);
     if (place->skip)
         return 0;
-    signal(SIGPIPE, SIG_IGN);
-    setenv("TMPDIR", place->dir, 1);
-    setenv("TZ", "UTC", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
+    cluster_environment(place->dir);
     snprintf(place->ns, sizeof place->ns, "probetop-%d-differs", (int)getpid());
     cluster_namespace(place->dir, place->ns);
     watcher_start(&place->watcher, place->dir, "differs", NULL,

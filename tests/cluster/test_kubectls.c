@@ -39,10 +39,7 @@ static int group_setup(void **state)
     place->skip = !cluster_is_there() || !getenv("PROBETOP_KUBECTLS") || !cluster_has_pod_server(place->dir);
     if (place->skip)
         return 0;
-    signal(SIGPIPE, SIG_IGN);
-    setenv("TMPDIR", place->dir, 1);
-    setenv("TZ", "UTC", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
+    cluster_environment(place->dir);
     snprintf(place->ns, sizeof place->ns, "probetop-%d-kubectls", (int)getpid());
     cluster_namespace(place->dir, place->ns);
     buf_init(&yaml, TEXT_MAX);

@@ -16,7 +16,6 @@
 #include "tests/support/cluster.h"
 #include "tests/support/watcher.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -48,10 +47,7 @@ static int group_setup(void **state)
         print_message("needs a cluster, and PROBETOP_VLLM\n");
         return 0;
     }
-    signal(SIGPIPE, SIG_IGN);
-    setenv("TMPDIR", place->dir, 1);
-    setenv("TZ", "UTC", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
+    cluster_environment(place->dir);
     snprintf(place->ns, sizeof place->ns, "probetop-%d-vllm", (int)getpid());
     cluster_namespace(place->dir, place->ns);
     watcher_start(&place->watcher, place->dir, "all", NULL,

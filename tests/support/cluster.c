@@ -4,6 +4,7 @@
 #include "tests/support/run.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,14 @@ static bool is_set(const char *name)
 bool cluster_is_there(void)
 {
     return is_set("KUBECONFIG") && is_set("PROBETOP_IMAGE_LOADER") && !is_set("PROBETOP_SANITIZED");
+}
+
+void cluster_environment(const char *dir)
+{
+    signal(SIGPIPE, SIG_IGN);
+    setenv("TMPDIR", dir, 1);
+    setenv("TZ", "UTC", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
 }
 
 bool cluster_has_pod_server(const char *dir)

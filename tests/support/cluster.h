@@ -10,6 +10,8 @@
 
 /* Whether there is one to be used: KUBECONFIG and PROBETOP_IMAGE_LOADER are set. The build with sanitizers is too slow for tests that measure moments beside a kubelet. */
 bool cluster_is_there(void);
+/* What the program and kubectl find: temporary files in `dir`, UTC, UTF-8; and a reader that is gone kills nobody. */
+void cluster_environment(const char *dir);
 /* Makes the image local/probetop-pod:1 of pod_server.c. False: that went wrong, and it is said how. */
 bool cluster_has_pod_server(const char *dir);
 
