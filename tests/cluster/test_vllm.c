@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 /* Importing vLLM is work for a processor: on a busy one a start takes minutes. */
-enum { START_SECONDS = 150, SECONDS_MAX = 60, TEXT_MAX = 1 << 16, SHORT_THRESHOLD = 12, NEAR_SECONDS = 2 };
+enum { START_SECONDS = 150, SECONDS_MAX = 60, TEXT_MAX = 1 << 16, SHORT_THRESHOLD = 7, NEAR_SECONDS = 2 };
 
 struct place {
     bool skip;
