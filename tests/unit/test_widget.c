@@ -133,7 +133,7 @@ static void ranks(void **state)
     warned->stage = STAGE_COMPLETED; /* the least of what is broken stands above one that serves again */
     struct pod *recovered = pod_named(fleet, "decode-7f9c-x2k4q");
     recovered->stage = STAGE_READY;
-    memset(&recovered->lanes[LANE_LIVENESS], 0, sizeof recovered->lanes[LANE_LIVENESS]);
+    recovered->lanes[LANE_LIVENESS].present = false;
     assert_true(widget_rank(warned, fixture.t) > widget_rank(recovered, fixture.t));
     assert_true(widget_rank(recovered, fixture.t) > loading);
     fixture_end(&fixture);
