@@ -117,7 +117,7 @@ static void connection_closed(uv_handle_t *handle)
 
 static void relay_closed(uv_handle_t *handle)
 {
-    mem_free(handle);
+    mem_free(handle); /* the handle is what a relay begins with */
 }
 
 void connection_close(struct connection *connection)
@@ -127,8 +127,8 @@ void connection_close(struct connection *connection)
     while (connection->pairs)
         pair_close(connection->pairs);
     if (connection->relay) {
-        connection->relay->data = NULL;
-        uv_close((uv_handle_t *)connection->relay, relay_closed);
+        connection->relay->tcp.data = NULL;
+        uv_close((uv_handle_t *)&connection->relay->tcp, relay_closed);
         connection->relay = NULL;
     }
     if (connection->previous)

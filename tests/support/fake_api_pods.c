@@ -445,10 +445,10 @@ void answer_proxy(struct connection *connection, const struct request *request, 
     buf_printf(&connection->asked, "GET %s HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n",
                path + strlen("/proxy"));
     connection->use = USE_RELAY;
-    connection->relay = mem_new(sizeof *connection->relay);
+    struct relay *relay = connection->relay = mem_new(sizeof *relay);
     uv_ip4_addr("127.0.0.1", port, &address);
-    uv_tcp_init(api->loop, connection->relay);
-    connection->relay->data = connection;
-    if (uv_tcp_connect(&connection->reach, connection->relay, (struct sockaddr *)&address, relay_connected) != 0)
+    uv_tcp_init(api->loop, &relay->tcp);
+    relay->tcp.data = connection;
+    if (uv_tcp_connect(&relay->connect, &relay->tcp, (struct sockaddr *)&address, relay_connected) != 0)
         relay_fail(connection, "no route to host");
 }

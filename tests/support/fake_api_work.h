@@ -61,6 +61,12 @@ struct fake_api {
 
 enum use { USE_HTTP, USE_WATCH, USE_LOG, USE_FORWARD, USE_RELAY, USE_SWALLOWED };
 
+/* A way to a pod's port. It outlives its connection by the turn in which its closing is told. */
+struct relay {
+    uv_tcp_t tcp; /* its data: the connection; NULL: that is over */
+    uv_connect_t connect;
+};
+
 struct pair;
 struct connection {
     uv_pipe_t pipe;
@@ -70,8 +76,7 @@ struct connection {
     enum use use;
     struct buf stalled; /* what would have been written while the API is frozen */
     /* a request to a pod */
-    uv_tcp_t *relay; /* NULL: none is open */
-    uv_connect_t reach;
+    struct relay *relay; /* NULL: none is open */
     struct buf asked;
     /* a watch */
     enum fake_kind kind;
