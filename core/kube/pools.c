@@ -148,8 +148,7 @@ void pools_look(struct pools *pools, const char *ns)
         buf_clear(&path);
         buf_clear(&query);
         pool_path(ns, (int)(i % APIS), &path);
-        buf_puts(&query, "fieldSelector=metadata.name%3D");
-        select_escape(name, &query);
+        select_named(name, &query);
         view->watch =
             watch_new(pools->options.loop, pools->options.api, buf_str(&path), buf_str(&query), &view_ops, view);
     }

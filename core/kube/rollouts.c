@@ -163,15 +163,9 @@ static void rollout_begin(struct rollouts *rollouts, const struct kube_target *t
     *rollout = (struct rollout){.rollouts = rollouts, .target = target, .type = rollout_type(target->kind)};
     buf_init(&path, PATH_MAX_BYTES);
     buf_init(&query, PATH_MAX_BYTES);
-    buf_puts(&path, "/apis/apps/v1/");
-    if (rollouts->ns) {
-        buf_puts(&path, "namespaces/");
-        select_escape(rollouts->ns, &path);
-        buf_puts(&path, "/");
-    }
-    buf_puts(&path, target->kind == TARGET_STATEFULSET ? "statefulsets" : "deployments");
-    buf_puts(&query, "fieldSelector=metadata.name%3D");
-    select_escape(target->name, &query);
+    select_collection_of("/apis/apps/v1", rollouts->ns,
+                         target->kind == TARGET_STATEFULSET ? "statefulsets" : "deployments", &path);
+    select_named(target->name, &query);
     rollout->watch = watch_new(rollouts->options.loop, rollouts->options.api, buf_str(&path), buf_str(&query),
                                &rollout_ops, rollout);
     buf_free(&path);

@@ -16,15 +16,26 @@ void select_escape(const char *string, struct buf *out)
             buf_printf(out, "%%%02X", (unsigned)(unsigned char)*string);
 }
 
-void select_collection(const char *ns, const char *resource, struct buf *out)
+void select_collection_of(const char *api, const char *ns, const char *resource, struct buf *out)
 {
-    buf_puts(out, "/api/v1/");
+    buf_printf(out, "%s/", api);
     if (ns != NULL) {
         buf_puts(out, "namespaces/");
         select_escape(ns, out);
         buf_putc(out, '/');
     }
     buf_puts(out, resource);
+}
+
+void select_collection(const char *ns, const char *resource, struct buf *out)
+{
+    select_collection_of("/api/v1", ns, resource, out);
+}
+
+void select_named(const char *name, struct buf *out)
+{
+    buf_puts(out, "fieldSelector=metadata.name%3D");
+    select_escape(name, out);
 }
 
 bool select_is_asked(const struct kube_options *options)
@@ -47,11 +58,8 @@ void select_query(const struct kube_options *options, struct buf *out)
         query_add("fieldSelector", options->field_selector, out);
     } else if (only != NULL && only->kind == TARGET_POD) {
         /* one pod alone may be all that somebody has a right to see, and it spares the API server the others */
-        struct buf field;
-        buf_init(&field, 512);
-        buf_printf(&field, "metadata.name=%s", only->name);
-        query_add("fieldSelector", buf_str(&field), out);
-        buf_free(&field);
+        buf_puts(out, out->len > 0 ? "&" : "");
+        select_named(only->name, out);
     }
 }
 
@@ -84,9 +92,7 @@ int pool_path(const char *ns, int attempt, struct buf *out)
                                        "/apis/inference.networking.x-k8s.io/v1alpha2"};
     if (attempt < 0 || attempt >= (int)(sizeof apis / sizeof *apis))
         return -1;
-    buf_printf(out, "%s/namespaces/", apis[attempt]);
-    select_escape(ns, out);
-    buf_puts(out, "/inferencepools");
+    select_collection_of(apis[attempt], ns, "inferencepools", out);
     return 0;
 }
 

@@ -24,6 +24,10 @@ bool select_is_asked(const struct kube_options *options);
 void select_query(const struct kube_options *options, struct buf *out);
 /* "/api/v1/namespaces/NS/pods", or without the namespace: of all. */
 void select_collection(const char *ns, const char *resource, struct buf *out);
+/* The same of another API: "/apis/apps/v1". */
+void select_collection_of(const char *api, const char *ns, const char *resource, struct buf *out);
+/* The query part for the one object of that name. */
+void select_named(const char *name, struct buf *out);
 /* Whether one of the targets has this pod; without targets every pod. pools: one for each target that is one, in their order. */
 bool select_has(const struct kube_options *options, const struct pool *pools, const struct json *pod);
 /* Appends the bytes as they stand in a query or in one segment of a path. */

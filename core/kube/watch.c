@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "kube/api.h"
 #include "kube/items.h"
+#include "kube/select.h"
 
 #include <string.h>
 
@@ -80,21 +81,6 @@ static void watch_failed(struct watch *watch, enum api_end end, const char *word
 }
 
 /* ---- paths ---- */
-
-static bool is_unreserved(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-           (byte != '\0' && strchr("-._~", byte));
-}
-
-static void put_escaped(struct buf *out, const char *string)
-{
-    for (; *string; string++)
-        if (is_unreserved(*string))
-            buf_putc(out, *string);
-        else
-            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*string);
-}
 
 static void path_begin(const struct watch *watch, struct buf *path)
 {
@@ -175,7 +161,7 @@ static void list_go(struct watch *watch)
     buf_printf(&path, "limit=%d", PAGE_ITEMS);
     if (watch->page.len > 0) {
         buf_puts(&path, "&continue=");
-        put_escaped(&path, buf_str(&watch->page));
+        select_escape(buf_str(&watch->page), &path);
     } else {
         watch->count = 0;
     }
@@ -257,7 +243,7 @@ static void watch_stream(struct watch *watch)
     struct buf path;
     path_begin(watch, &path);
     buf_puts(&path, "watch=1&resourceVersion=");
-    put_escaped(&path, buf_str(&watch->version));
+    select_escape(buf_str(&watch->version), &path);
     buf_printf(&path, "&allowWatchBookmarks=true&timeoutSeconds=%d", SERVER_SECONDS);
     watch->begun = clock_mono_us();
     watch->ticket = api_stream(watch->api, buf_str(&path), IDLE_SECONDS, on_line, on_end, watch);

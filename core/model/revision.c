@@ -6,7 +6,6 @@
 
 struct revision {
     const struct pod *one; /* of its pods */
-    size_t length;         /* of what their names have in common: the ReplicaSet's */
     int64_t born;          /* t: of its oldest pod that is there */
 };
 
@@ -29,17 +28,18 @@ static bool same_workload(const struct pod *a, const struct pod *b)
     return text_equal(&a->facts.workload, &b->facts.workload) && text_equal(&a->facts.ns, &b->facts.ns);
 }
 
-static bool is_of(const struct revision *revision, const struct pod *pod, size_t length)
+/* Of the same workload, and of the same version of it; false: that is not known, or they are not. */
+static bool same_revision(const struct pod *a, const struct pod *b)
 {
-    return revision->length == length && same_workload(revision->one, pod) &&
-           strncmp(text_str(&revision->one->facts.name), text_str(&pod->facts.name), length) == 0;
+    size_t length = replica_set_length(a);
+    return length > 0 && replica_set_length(b) == length && same_workload(a, b) &&
+           strncmp(text_str(&a->facts.name), text_str(&b->facts.name), length) == 0;
 }
 
 static struct revision *revision_find(const struct revisions *revisions, const struct pod *pod)
 {
-    size_t length = replica_set_length(pod);
-    for (size_t i = 0; length > 0 && i < revisions->count; i++)
-        if (is_of(&revisions->list[i], pod, length))
+    for (size_t i = 0; i < revisions->count; i++)
+        if (same_revision(revisions->list[i].one, pod))
             return &revisions->list[i];
     return NULL;
 }
@@ -55,8 +55,7 @@ static void revision_take(struct revisions *revisions, const struct pod *pod)
         revisions->capacity = revisions->capacity ? 2 * revisions->capacity : 8;
         revisions->list = mem_resize(revisions->list, revisions->capacity, sizeof *revisions->list);
     }
-    revisions->list[revisions->count++] =
-        (struct revision){.one = pod, .length = replica_set_length(pod), .born = pod->facts.created_at};
+    revisions->list[revisions->count++] = (struct revision){.one = pod, .born = pod->facts.created_at};
 }
 
 void revisions_take(struct revisions *revisions, const struct fleet *fleet)
@@ -84,21 +83,16 @@ bool revision_is_old(const struct revisions *revisions, const struct pod *pod)
     return false;
 }
 
-static bool same_revision(const struct pod *a, const struct pod *b, size_t length)
-{
-    return replica_set_length(b) == length && strncmp(text_str(&a->facts.name), text_str(&b->facts.name), length) == 0;
-}
-
 struct revision_fate revision_fate(const struct fleet *fleet, const struct pod *pod)
 {
     struct revision_fate fate = {.newest = false};
-    size_t length = replica_set_length(pod);
+    bool known = replica_set_length(pod) > 0;
     int64_t born = pod->facts.created_at, newest_other = INT64_MIN;
-    for (uint32_t i = 0; length > 0 && i < fleet->count; i++) {
+    for (uint32_t i = 0; known && i < fleet->count; i++) {
         const struct pod *other = fleet->pods[i];
         if (!stays(other) || !same_workload(pod, other))
             continue;
-        if (same_revision(pod, other, length)) {
+        if (same_revision(pod, other)) {
             born = other->facts.created_at < born ? other->facts.created_at : born;
             fate.pods++;
             fate.ever_ready += other->ready_at >= 0;
@@ -107,6 +101,6 @@ struct revision_fate revision_fate(const struct fleet *fleet, const struct pod *
             fate.older_ready += other->stage == STAGE_READY;
         }
     }
-    fate.newest = length > 0 && born > newest_other;
+    fate.newest = known && born > newest_other;
     return fate;
 }
